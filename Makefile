@@ -1,0 +1,125 @@
+# goloop: `make demo` and `make test` do everything from a fresh clone, given Go, a C compiler and a Python.
+
+# The Pythons to test with, those that are there: pyenv's or on PATH. PY=3.13 means only that one.
+PYTHONS ?= 3.10 3.11 3.12 3.13
+ifdef PY
+PYTHONS := $(PY)
+endif
+FOUND := $(foreach v,$(PYTHONS),$(if $(shell tools/find-python $v),$v))
+MISSING := $(filter-out $(FOUND),$(PYTHONS))
+NEWEST := $(lastword $(FOUND))
+
+ENGINE := ./selector ./loop ./unixevents ./pybind
+PORTABLE := ./selector ./loop ./unixevents
+FUZZ_SECONDS ?= 10
+TEST_REQUIREMENTS := tests/requirements.txt tests/hosts/requirements.txt
+# More words for pytest or benchmarks/run.py.
+ARGS ?=
+
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll test-sdist \
+	lint lint-go lint-c lint-py lint-size fmt bench wheel clean
+
+help:
+	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
+	@echo 'make test      all tests and checks, on every Python found (this is what CI runs)'
+	@echo 'make test-py   the Python tests; PY=3.13 for one Python, ARGS="-k name" for pytest'
+	@echo 'make test-go   the Go tests, with the race detector, and short fuzzing'
+	@echo 'make lint      gofmt, vet, staticcheck, C warnings, ruff, mypy, file sizes'
+	@echo 'make fmt       gofmt and ruff, in place'
+	@echo 'make build     build and install goloop in .venv/3.N for every Python found'
+	@echo 'make wheel     dist/*.whl for every Python found'
+	@echo 'make bench     the benchmarks; ARGS="..." for benchmarks/run.py'
+	@echo 'make clean     take away everything that was built'
+
+# What the other targets need first: at least one Python, and a word on those that are not there.
+pythons:
+	@for v in $(FOUND); do echo "Python $$v: $$(tools/find-python $$v)"; done
+	@for v in $(MISSING); do echo "Python $$v: NOT FOUND under \$$PYENV_ROOT/versions or on PATH"; tools/find-python -v $$v || true; done
+	@test -n "$(FOUND)" || { echo 'goloop needs CPython 3.10 or newer, with venv and headers (Debian: python3-venv python3-dev)'; exit 1; }
+
+build: pythons
+	@for v in $(FOUND); do tools/venv $$v $$v --goloop $(TEST_REQUIREMENTS) || exit; done
+
+demo: pythons
+	@tools/venv demo $(NEWEST) --goloop examples/requirements.txt
+	go build -o build/loadgen ./benchmarks/loadgen
+	.venv/demo/bin/python examples/demo.py --loadgen build/loadgen
+
+test: pythons lint test-go test-go-fuzz test-py test-py-poll test-sdist
+	@echo 'Tested on Python $(FOUND)$(if $(MISSING),; NOT FOUND and not tested: $(MISSING)).'
+
+test-go:
+	go test -race -count=1 ./...
+	GOLOOP_SELECTOR=poll go test -race -count=1 ./loop ./unixevents ./pybind
+
+test-go-fuzz:
+	tools/fuzz $(FUZZ_SECONDS)
+
+# The tests run in tests/ against what pip installed; run_pytest.py asserts that.
+PYTEST = ../tools/run_pytest.py -ra $(ARGS)
+test-py: pythons $(FOUND:%=test-py-%)
+	@test -z "$(PY)" -o -n "$(FOUND)" || exit 1
+
+test-py-3.%:
+	@tools/venv 3.$* 3.$* --goloop $(TEST_REQUIREMENTS)
+	cd tests && env -u PYTHONPATH ../.venv/3.$*/bin/python $(PYTEST)
+
+test-py-poll: pythons
+	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
+	cd tests && env -u PYTHONPATH GOLOOP_SELECTOR=poll GOLOOP_TESTS_ONLY=goloop \
+		../.venv/$(NEWEST)/bin/python $(PYTEST)
+
+# The source distribution holds all that building from it needs.
+test-sdist: pythons
+	@tools/venv build $(NEWEST) tools/requirements.txt
+	rm -rf build/sdist && .venv/build/bin/python -m build -q --sdist --outdir build/sdist .
+	$$(tools/find-python $(NEWEST)) -m venv --clear build/sdist/venv
+	build/sdist/venv/bin/python -m pip install -q build/sdist/goloop-*.tar.gz
+	cd build/sdist && venv/bin/python -c 'import asyncio, goloop; \
+		print(goloop.__version__, "from the sdist:", goloop.new_event_loop().run_until_complete(asyncio.sleep(0, "runs")))'
+
+lint: lint-go lint-c lint-py lint-size
+
+lint-go:
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard -- '*.go')); \
+		test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
+	go vet ./...
+	GOOS=darwin CGO_ENABLED=0 go vet $(PORTABLE)
+	GOOS=freebsd CGO_ENABLED=0 go vet $(PORTABLE)
+	@staticcheck=$$(go -C tools/lint tool -n staticcheck) && \
+		echo staticcheck ./... && $$staticcheck ./... && \
+		echo GOOS=darwin staticcheck $(PORTABLE) && GOOS=darwin CGO_ENABLED=0 $$staticcheck $(PORTABLE)
+
+lint-c: pythons
+	@tools/lint/check-c $(FOUND)
+
+lint-py: pythons
+	@tools/venv lint $(NEWEST) tools/lint/requirements.txt
+	.venv/lint/bin/ruff check
+	.venv/lint/bin/ruff format --check
+	.venv/lint/bin/mypy --python-version $(firstword $(FOUND))
+	.venv/lint/bin/mypy --python-version $(NEWEST)
+
+lint-size:
+	tools/lint/long-files 600
+
+fmt: pythons
+	gofmt -w $$(git ls-files --cached --others --exclude-standard -- '*.go')
+	@tools/venv lint $(NEWEST) tools/lint/requirements.txt
+	.venv/lint/bin/ruff check --fix
+	.venv/lint/bin/ruff format
+
+bench: pythons
+	@tools/venv bench $(NEWEST) --goloop benchmarks/requirements.txt
+	.venv/bench/bin/python benchmarks/run.py $(ARGS)
+
+wheel: pythons
+	rm -rf build/lib.* build/bdist.*
+	@for v in $(FOUND); do $$(tools/find-python $$v) -m pip wheel -q --no-deps --wheel-dir dist . || exit; done
+	@ls -l dist
+
+clean:
+	rm -rf build dist .venv .mypy_cache .ruff_cache python/goloop.egg-info python/goloop/*.so tests/.pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

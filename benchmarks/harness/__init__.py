@@ -1,0 +1,1 @@
+"""The machinery behind ``run.py``: processes, rounds, statistics, tables. It knows no particular row."""

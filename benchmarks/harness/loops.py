@@ -1,0 +1,65 @@
+"""The loops that take part."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import loopspec
+from harness import process
+
+BUILT_IN = {
+    "asyncio": "asyncio:new_event_loop",
+    "uvloop": "uvloop:new_event_loop",
+    "goloop": "goloop:new_event_loop",
+}
+
+# Run in a child: a loop that aborts its process must not take the harness along.
+PROBE = """
+import importlib.metadata, json, platform, sys
+import loopspec
+spec = sys.argv[1]
+loop = loopspec.factory(spec)()
+loopspec.check(loop, spec)
+loop.close()
+name = loopspec.root(spec)
+try:
+    version = platform.python_version() if name == "asyncio" else importlib.metadata.version(name)
+except importlib.metadata.PackageNotFoundError:
+    version = getattr(sys.modules[name], "__version__", "unknown")
+print(json.dumps(version))
+"""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop by its name in the tables and its ``module:factory``."""
+
+    name: str
+    spec: str
+
+
+def parse(text: str) -> Loop:
+    """``module:factory`` or ``name=module:factory``; ``ValueError`` for anything else."""
+    name, equals, spec = text.partition("=")
+    if not equals:
+        name, spec = "", text
+    if not all(spec.partition(":")):
+        raise ValueError(f"{text!r} is not [NAME=]MODULE:FACTORY")
+    return Loop(name or loopspec.root(spec), spec)
+
+
+def probe(loop: Loop) -> tuple[str | None, str]:
+    """``(version, "")``, or ``(None, reason)`` when the loop cannot be imported, made or closed."""
+    command = [sys.executable, "-c", PROBE, loop.spec]
+    try:
+        done = subprocess.run(
+            command, cwd=process.HOME, env=process.environment(), capture_output=True, text=True, timeout=30
+        )
+    except subprocess.TimeoutExpired:
+        return None, "no loop was made within 30 s"
+    if done.returncode:
+        return None, process.last_line(done.stderr) or process.ending(done.returncode)
+    return str(json.loads(done.stdout.splitlines()[-1])), ""

@@ -1,0 +1,70 @@
+"""Child processes: where they run, what their end means."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+HOME = Path(__file__).resolve().parent.parent  # benchmarks/: the children's directory, from which they import
+
+
+def environment() -> dict[str, str]:
+    """Ours, with a PYTHONPATH that also holds in ``HOME``."""
+    env = dict(os.environ)
+    if path := env.get("PYTHONPATH"):
+        env["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in path.split(os.pathsep))
+    return env
+
+
+@contextlib.contextmanager
+def pinned(cpu: int | None) -> Iterator[None]:
+    """Processes started inside inherit the affinity to ``cpu``, from their first thread on; None pins nothing."""
+    if cpu is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cpu})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def start(command: list[str], cpu: int | None, **options: Any) -> subprocess.Popen[str]:
+    """``Popen`` in ``HOME``, pinned to ``cpu``."""
+    with pinned(cpu):
+        return subprocess.Popen(command, cwd=HOME, text=True, **options)
+
+
+def stop(child: subprocess.Popen[str]) -> None:
+    """End a child that has no end of its own: SIGTERM, after 3 s SIGKILL; waits."""
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(3)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+    for pipe in (child.stdin, child.stdout, child.stderr):
+        if pipe:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+def last_line(text: str) -> str:
+    """The last line that says something: for a traceback, the exception."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else ""
+
+
+def ending(code: int) -> str:
+    """An exit code or the signal in words."""
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(-code).name}"
+    return f"exit code {code}"

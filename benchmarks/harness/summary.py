@@ -1,0 +1,128 @@
+"""From samples to the figures of the tables.
+
+A ratio compares the subject with the best other loop within each round; its median over the rounds is reported, since
+absolute figures drift over minutes and ratios of neighbours do not. The best other loop is the one with the best median,
+the same in all rounds: the best of each round would be the luckiest. More than 1 is always better for the subject: more
+throughput, or less processor time.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.sample import Sample
+from harness.schedule import Measured
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A median with the extremes around it, in % of the median."""
+
+    median: float
+    low: float  # ≤ 0
+    high: float  # ≥ 0
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The subject against the best other loop: median, least and greatest of the rounds."""
+
+    other: str
+    median: float
+    least: float
+    greatest: float
+
+
+@dataclass
+class Line:
+    """One line of a table."""
+
+    name: str
+    unit: str
+    loops: dict[str, Spread | None]  # None: failed or not measured
+    ratio: Ratio | None
+
+
+def throughput(measured: Measured, subject: str) -> Line:
+    """The row's own value."""
+    less = measured.row.less_is_better
+    return line(measured, subject, measured.row.unit, less, lambda sample: sample.value)
+
+
+def processor(measured: Measured, subject: str) -> Line | None:
+    """Processor time an operation, None for a row that has none."""
+    result = line(measured, subject, f"µs/{operation(measured.row.unit)}", True, lambda sample: sample.cpu)
+    return result if any(result.loops.values()) else None
+
+
+def operation(unit: str) -> str:
+    """The singular of what is counted: call of calls/s; a start of ms."""
+    return unit.partition("/")[0].removesuffix("s") if "/" in unit else "start"
+
+
+def line(
+    measured: Measured, subject: str, unit: str, less: bool, pick: Callable[[Sample], float | None]
+) -> Line:
+    spreads = {name: spread(samples, pick) for name, samples in measured.samples.items()}
+    return Line(measured.row.name, unit, spreads, ratio(measured, subject, less, spreads, pick))
+
+
+def spread(samples: list[Sample], pick: Callable[[Sample], float | None]) -> Spread | None:
+    """A loop that failed in any round has no figure: half a row would look like a whole one."""
+    values = [pick(sample) for sample in samples if not sample.error]
+    known = [value for value in values if value is not None]
+    if not samples or len(known) < len(samples):
+        return None
+    middle = statistics.median(known)
+    if not middle:
+        return Spread(0.0, 0.0, 0.0)
+    return Spread(middle, (min(known) / middle - 1) * 100, (max(known) / middle - 1) * 100)
+
+
+def ratio(
+    measured: Measured,
+    subject: str,
+    less: bool,
+    spreads: dict[str, Spread | None],
+    pick: Callable[[Sample], float | None],
+) -> Ratio | None:
+    """None when the subject or all others failed."""
+    others = {
+        name: known.median for name, known in spreads.items() if known and known.median and name != subject
+    }
+    if not others or not spreads.get(subject):
+        return None
+    best = (min if less else max)(others, key=lambda name: others[name])
+    ratios = []
+    for ours, theirs in zip(measured.samples[subject], measured.samples[best], strict=True):
+        mine, other = pick(ours), pick(theirs)
+        if mine and other:
+            ratios.append(other / mine if less else mine / other)
+    return Ratio(best, statistics.median(ratios), min(ratios), max(ratios)) if ratios else None
+
+
+def failures(measured: Measured) -> list[str]:
+    """One sentence for each loop that failed: in how many rounds, and why the first time."""
+    result = []
+    for name, samples in measured.samples.items():
+        errors = [sample.error for sample in samples if sample.error]
+        if errors:
+            result.append(
+                f"{measured.row.name}, {name}: failed in {len(errors)} of {len(samples)} rounds: {errors[0]}"
+            )
+    return result
+
+
+def warnings(measured: Measured) -> list[str]:
+    """Loops whose server waited for the load generator: the figure is the generator's."""
+    result = []
+    for name, samples in measured.samples.items():
+        busy = [s.extra for s in samples if "client_busy" in s.extra]
+        bound = [e for e in busy if e["client_busy"] > 0.95 and e["server_busy"] < 0.9]
+        if bound:
+            result.append(
+                f"{measured.row.name}, {name}: load generator was the bottleneck in {len(bound)} rounds"
+            )
+    return result

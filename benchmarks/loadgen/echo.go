@@ -1,0 +1,190 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	readSize = 256 << 10
+	// stampSize bytes at the head of each message say whose it is: bytes of another connection, lost or doubled bytes show.
+	stampSize = 8
+)
+
+// echoConn is one connection of the echo load. Messages are numbered from 0; a message's stamp and its place in sentAt follow from its
+// number, so an unfinished write can be made again from the shared buffer.
+type echoConn struct {
+	fd      int
+	unsent  int // messages not fully written
+	writing int // number of the first of them
+	written int // bytes of it that are
+	reading int // number of the message being received
+	got     int // bytes of it that are
+	waiting bool
+	sentAt  []int64 // ns, ring of depth entries
+}
+
+// echo is the closed loop: every connection keeps depth messages outstanding.
+type echo struct {
+	opt   *options
+	m     *meter
+	p     *poller
+	conns []echoConn
+	in    []byte
+	out   []byte // room for as many whole messages as one write may carry
+}
+
+func newEcho(opt *options, m *meter) traffic {
+	messages := opt.depth
+	if messages*opt.size > 1<<20 {
+		messages = max(1, (1<<20)/opt.size)
+	}
+	return &echo{opt: opt, m: m, conns: make([]echoConn, opt.conns), in: make([]byte, readSize),
+		out: pattern(messages * opt.size)}
+}
+
+// pattern is n bytes that repeat every 251, a prime, so that a loss of any round number of bytes shifts them.
+func pattern(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i % period)
+	}
+	return b
+}
+
+const period = 251
+
+func (e *echo) open(p *poller) error {
+	e.p = p
+	sa, err := resolve(e.opt.addr)
+	if err != nil {
+		return err
+	}
+	for i := range e.conns {
+		fd, err := dial(sa)
+		if err != nil {
+			return fmt.Errorf("connection %d: %w", i, err)
+		}
+		if err := unix.SetNonblock(fd, true); err != nil {
+			return err
+		}
+		e.conns[i] = echoConn{fd: fd, unsent: e.opt.depth, sentAt: make([]int64, e.opt.depth)}
+		if err := p.add(fd, i, unix.EPOLLIN); err != nil {
+			return err
+		}
+	}
+	start := now()
+	for i := range e.conns {
+		c := &e.conns[i]
+		for k := range c.sentAt {
+			c.sentAt[k] = start
+		}
+		if err := e.flush(i, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *echo) ready(i int, events uint32) error {
+	c := &e.conns[i]
+	if events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		if err := e.receive(i, c); err != nil {
+			return err
+		}
+	}
+	if c.unsent > 0 {
+		return e.flush(i, c)
+	}
+	return nil
+}
+
+// receive reads once; the messages that became complete are sent anew by the next flush.
+func (e *echo) receive(i int, c *echoConn) error {
+	n, errno := read(c.fd, e.in)
+	if errno == unix.EAGAIN {
+		return nil
+	}
+	if errno != 0 {
+		return os.NewSyscallError("read", errno)
+	}
+	if n == 0 {
+		return fmt.Errorf("the server closed connection %d", i)
+	}
+	var at int64
+	size := e.opt.size
+	for b := e.in[:n]; len(b) > 0; {
+		if c.got == 0 && len(b) >= stampSize && size >= stampSize {
+			if have, want := binary.LittleEndian.Uint64(b), stamp(i, c.reading); have != want {
+				e.m.fail("connection %d got message %#x for %#x", i, have, want)
+			}
+		}
+		step := min(size-c.got, len(b))
+		c.got += step
+		b = b[step:]
+		if c.got < size {
+			break
+		}
+		if at == 0 {
+			at = now()
+		}
+		slot := c.reading % e.opt.depth
+		e.m.latency.add(at - c.sentAt[slot])
+		e.m.requests++
+		e.m.bytes += uint64(size)
+		c.sentAt[slot] = at
+		c.reading++
+		c.got = 0
+		c.unsent++
+	}
+	return nil
+}
+
+// flush writes the unsent messages, and waits for room when the socket has none.
+func (e *echo) flush(i int, c *echoConn) error {
+	size := e.opt.size
+	for c.unsent > 0 {
+		messages := min(c.unsent, len(e.out)/size)
+		if size >= stampSize {
+			for k := range messages {
+				binary.LittleEndian.PutUint64(e.out[k*size:], stamp(i, c.writing+k))
+			}
+		}
+		n, errno := write(c.fd, e.out[c.written:messages*size])
+		if errno == unix.EAGAIN {
+			break
+		}
+		if errno != 0 {
+			return os.NewSyscallError("send", errno)
+		}
+		c.written += n
+		done := c.written / size
+		c.written -= done * size
+		c.writing += done
+		c.unsent -= done
+	}
+	if waiting := c.unsent > 0; waiting != c.waiting {
+		c.waiting = waiting
+		events := uint32(unix.EPOLLIN)
+		if waiting {
+			events |= unix.EPOLLOUT
+		}
+		return e.p.modify(c.fd, i, events)
+	}
+	return nil
+}
+
+func (e *echo) close() error {
+	for i := range e.conns {
+		unix.Close(e.conns[i].fd)
+	}
+	return nil
+}
+
+// stamp names one message of one connection.
+func stamp(conn, message int) uint64 { return uint64(conn)<<40 | uint64(message)&(1<<40-1) }

@@ -1,0 +1,130 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// traffic is one kind of load.
+type traffic interface {
+	// open connects everything, registers it with p and sends what comes first.
+	open(p *poller) error
+	// ready handles the events of one connection.
+	ready(index int, events uint32) error
+	// close checks what can only be checked at the end, and closes every connection.
+	close() error
+}
+
+// meter is what traffic counts into; it starts anew with the window.
+type meter struct {
+	latency  histogram
+	requests uint64
+	bytes    uint64 // payload, one direction
+	errors   uint64 // never starts anew
+	reason   string // of the first error
+}
+
+// fail counts an error that the load survives.
+func (m *meter) fail(format string, args ...any) {
+	if m.errors == 0 {
+		m.reason = fmt.Sprintf(format, args...)
+	}
+	m.errors++
+}
+
+// result is the line that is printed. Latencies are in µs, processor times in seconds within the window.
+type result struct {
+	Mode         string  `json:"mode"`
+	Requests     uint64  `json:"requests"`
+	Bytes        uint64  `json:"bytes"`
+	Seconds      float64 `json:"seconds"`
+	Rps          float64 `json:"rps"`
+	P50          float64 `json:"p50_us"`
+	P90          float64 `json:"p90_us"`
+	P99          float64 `json:"p99_us"`
+	P999         float64 `json:"p999_us"`
+	Max          float64 `json:"max_us"`
+	Errors       uint64  `json:"errors"`
+	Reason       string  `json:"reason,omitempty"`
+	ServerCPU    float64 `json:"server_cpu_s"`
+	ServerUser   float64 `json:"server_user_s"`
+	ServerSystem float64 `json:"server_system_s"`
+	ClientCPU    float64 `json:"client_cpu_s"`
+}
+
+// measure runs the lead, then the window, and reports the window.
+func measure(t traffic, m *meter, opt *options) (result, error) {
+	p, err := newPoller()
+	if err != nil {
+		return result{}, err
+	}
+	if err = t.open(p); err != nil {
+		return result{}, err
+	}
+	if err = turn(t, p, now()+int64(opt.lead)); err != nil {
+		return result{}, err
+	}
+	var server, client cpuTimes
+	if opt.pid != 0 {
+		if server, err = cpuOf(opt.pid); err != nil {
+			return result{}, err
+		}
+	}
+	if client, err = cpuOf(0); err != nil {
+		return result{}, err
+	}
+	m.latency.reset()
+	m.requests, m.bytes = 0, 0
+	start := now()
+	if err = turn(t, p, start+int64(opt.seconds)); err != nil {
+		return result{}, err
+	}
+	seconds := time.Duration(now() - start).Seconds()
+	if opt.pid != 0 {
+		end, err := cpuOf(opt.pid)
+		if err != nil {
+			return result{}, err
+		}
+		server = end.sub(server)
+	}
+	end, err := cpuOf(0)
+	if err != nil {
+		return result{}, err
+	}
+	requests, bytes := m.requests, m.bytes
+	if err = t.close(); err != nil {
+		return result{}, err
+	}
+	if requests == 0 {
+		m.fail("no request was completed within %.1f s", seconds)
+	}
+	return result{
+		Requests: requests, Bytes: bytes, Seconds: seconds, Rps: float64(requests) / seconds,
+		P50: m.latency.quantile(0.5), P90: m.latency.quantile(0.9), P99: m.latency.quantile(0.99),
+		P999: m.latency.quantile(0.999), Max: m.latency.quantile(1),
+		Errors: m.errors, Reason: m.reason,
+		ServerCPU: server.total.Seconds(), ServerUser: server.user.Seconds(), ServerSystem: server.system.Seconds(),
+		ClientCPU: end.sub(client).total.Seconds(),
+	}, nil
+}
+
+// turn handles events until the clock shows until (ns).
+func turn(t traffic, p *poller, until int64) error {
+	for {
+		left := until - now()
+		if left <= 0 {
+			return nil
+		}
+		events, err := p.wait(time.Duration(left))
+		if err != nil {
+			return err
+		}
+		for i := range events {
+			if err := t.ready(int(events[i].Fd), events[i].Events); err != nil {
+				return err
+			}
+		}
+	}
+}

@@ -1,0 +1,51 @@
+"""All rows, in the order of the table. One family a module; a module's ``ROWS`` is all the harness asks for."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+from rows import (
+    bulk,
+    call_soon,
+    echo,
+    http,
+    loops,
+    memory,
+    request_close,
+    startup,
+    tasks,
+    threadsafe,
+    timers,
+)
+from rows.row import Row
+
+ALL: list[Row] = [
+    *call_soon.ROWS,
+    *threadsafe.ROWS,
+    *timers.ROWS,
+    *tasks.ROWS,
+    *loops.ROWS,
+    *startup.ROWS,
+    *memory.ROWS,
+    *echo.ROWS,
+    *bulk.ROWS,
+    *request_close.ROWS,
+    *http.ROWS,
+]
+
+
+def named(name: str) -> Any:
+    """The row of that name."""
+    return next(row for row in ALL if row.name == name)
+
+
+def chosen(patterns: list[str], full: bool) -> list[Row]:
+    """The rows that match one of the patterns, or without patterns the default ones or all; ``ValueError`` for a pattern
+    that matches nothing."""
+    if not patterns:
+        return [row for row in ALL if row.default or full]
+    for pattern in patterns:
+        if not any(fnmatchcase(row.name, pattern) for row in ALL):
+            raise ValueError(f"no row matches {pattern!r}")
+    return [row for row in ALL if any(fnmatchcase(row.name, pattern) for pattern in patterns)]

@@ -1,0 +1,25 @@
+"""Web servers as people use them."""
+
+from __future__ import annotations
+
+from harness.loadgen import Load
+from rows.row import Row, Served
+
+
+def hello(server: str, what: str, conns: int, default: bool) -> Row:
+    return Served(
+        f"{server}-hello-{conns}c",
+        "req/s",
+        f"keep-alive GET of a plain hello, {what}, {conns} connections",
+        default,
+        module=f"servers.{server}_hello",
+        load=Load("http", conns),
+    )
+
+
+ROWS = [
+    hello("uvicorn", "uvicorn with httptools", 100, True),
+    hello("aiohttp", "aiohttp", 100, True),
+    hello("uvicorn", "uvicorn with httptools", 10, False),
+    hello("aiohttp", "aiohttp", 10, False),
+]

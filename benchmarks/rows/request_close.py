@@ -1,0 +1,27 @@
+"""Connections that live for one request."""
+
+from __future__ import annotations
+
+from harness.loadgen import Load
+from rows.row import Row, Served
+
+
+def request_close(kind: str, unix: bool, default: bool) -> Row:
+    family = "unix" if unix else "tcp"
+    return Served(
+        f"{family}-request-close-{kind}",
+        "conn/s",
+        f"connect, 1 KiB there and back, close by the server; {kind}, 10 at a time",
+        default,
+        module="servers.request_close",
+        args=("--kind", kind),
+        load=Load("close", 10, 1024),
+        unix=unix,
+    )
+
+
+ROWS = [
+    request_close("protocol", False, True),
+    request_close("streams", False, False),
+    request_close("protocol", True, False),
+]

@@ -1,0 +1,110 @@
+"""The kinds of rows."""
+
+from __future__ import annotations
+
+import statistics
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from harness.bench import Bench
+from harness.loadgen import Load
+from harness.loops import Loop
+from harness.sample import Sample
+from rows.host import Host, Outcome
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Row(ABC):
+    """One line of the table."""
+
+    name: str
+    unit: str
+    what: str  # one sentence
+    default: bool = True  # False: only with --full, or when named by --rows
+    less_is_better = False
+
+    @abstractmethod
+    def measure(self, loop: Loop, bench: Bench) -> Sample:
+        """One sample; ``RowFailed`` when there is none."""
+
+
+@dataclass(frozen=True)
+class Served(Row):
+    """A server in a process of its own and the load generator in another."""
+
+    module: str = ""
+    args: tuple[str, ...] = ()
+    load: Load = Load("echo")
+    unix: bool = False
+    warm: bool = True
+
+    def measure(self, loop: Loop, bench: Bench) -> Sample:
+        if not self.unix:
+            return self.measure_at(loop, bench, [*self.args])
+        with bench.socket_path() as path:
+            return self.measure_at(loop, bench, [*self.args, "--unix", path])
+
+    def measure_at(self, loop: Loop, bench: Bench, args: list[str]) -> Sample:
+        with bench.server(loop, self.module, args) as server:
+            if self.warm:
+                bench.warm(server, self.load)
+            result = bench.load(server, self.load)
+            status = server.status()
+        operations = result["bytes"] / MIB if self.unit == "MiB/s" else result["requests"]
+        seconds, server_cpu = result["seconds"], result["server_cpu_s"]
+        busy = {"server_busy": server_cpu / seconds, "client_busy": result["client_cpu_s"] / seconds}
+        return Sample(operations / seconds, server_cpu / operations * 1e6, result | status | busy)
+
+
+@dataclass(frozen=True)
+class InProcess(Row):
+    """A body run in a child process on a loop of the kind."""
+
+    body: Callable[[Host], Outcome] = Host.nothing
+    pin: bool = True  # False for a body with a second thread: pinned, the two would take turns
+
+    def measure(self, loop: Loop, bench: Bench) -> Sample:
+        args = ["--loop", loop.spec, "--row", self.name, "--seconds", str(bench.options.seconds)]
+        result = bench.child("rows.host", args, self.pin)
+        operations = result["operations"]
+        return Sample(operations / result["seconds"], result["cpu"] / operations * 1e6, result["extra"])
+
+
+@dataclass(frozen=True)
+class Startup(Row):
+    """A part of a fresh process's start, in ms: the median of several processes."""
+
+    part: str = ""
+    less_is_better = True
+
+    def measure(self, loop: Loop, bench: Bench) -> Sample:
+        runs: list[dict[str, Any]] = [
+            bench.child("startup_probe", [loop.spec]) for _ in range(bench.options.starts)
+        ]
+        wall = [run[self.part] * 1e3 for run in runs]
+        cpu = statistics.median(run[f"{self.part}_cpu"] * 1e6 for run in runs)
+        return Sample(statistics.median(wall), cpu, {"each": wall})
+
+
+@dataclass(frozen=True)
+class IdleMemory(Row):
+    """Growth of a server's resident memory by idle connections, in bytes a connection."""
+
+    module: str = ""
+    args: tuple[str, ...] = ()
+    conns: int = 2000
+    less_is_better = True
+
+    def measure(self, loop: Loop, bench: Bench) -> Sample:
+        with bench.server(loop, self.module, [*self.args]) as server:
+            bench.warm(server, Load("echo", size=64))
+            before = server.rss()
+            with bench.generator.idle(server.addr, self.conns):
+                after = server.rss()
+            status = server.status()
+        extra = {"rss_before": before, "rss_after": after, **status}
+        return Sample((after - before) / self.conns, None, extra)

@@ -1,0 +1,151 @@
+"""Compare event loops: ``python benchmarks/run.py``. See README.md beside this file."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import rows
+from harness import loops, machine, report, schedule, table
+from harness.bench import Bench, Options, cores
+from harness.loadgen import Generator, build
+from harness.sample import Sample
+from rows.row import Row
+
+SUBJECT = "goloop"
+QUICK_SECONDS = 0.3
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--loops", help=f"comma list of {', '.join(loops.BUILT_IN)}; default: all that can be imported")
+    add(
+        "--loop",
+        action="append",
+        default=[],
+        metavar="[NAME=]MODULE:FACTORY",
+        help="another loop; repeatable",
+    )
+    add("--subject", help=f"the loop of the ratios; default {SUBJECT}, without it the last one")
+    add("--rounds", type=int, help="default 5")
+    add("--seconds", type=float, help="one measured window; default 1.5")
+    add("--rows", default="", metavar="GLOB,…", help="rows by name; default: the chosen subset")
+    add("--full", action="store_true", help="all rows")
+    add(
+        "--quick", action="store_true", help=f"1 round of {QUICK_SECONDS} s: does it work, not how fast it is"
+    )
+    add("--pin", action=argparse.BooleanOptionalAction, default=True, help="one core each; default on")
+    add("--json", type=Path, metavar="FILE", help="keep every sample")
+    add("--from-json", type=Path, metavar="FILE", help="measure nothing, show a kept run")
+    add("--chart", type=Path, metavar="FILE.png", help="draw the ratios")
+    add("--markdown", action="store_true", help="tables as Markdown")
+    add("--list", action="store_true", help="list the rows and end")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (1 if options.quick else 5)
+    options.seconds = options.seconds or (QUICK_SECONDS if options.quick else 1.5)
+    try:
+        options.chosen = rows.chosen([name for name in options.rows.split(",") if name], options.full)
+        options.extra = [loops.parse(text) for text in options.loop]
+    except ValueError as error:
+        parser.error(str(error))
+    unknown = [name for name in (options.loops or "").split(",") if name and name not in loops.BUILT_IN]
+    if unknown:
+        parser.error(
+            f"--loops knows {', '.join(loops.BUILT_IN)}; give {unknown[0]!r} as --loop MODULE:FACTORY"
+        )
+    return options
+
+
+def entrants(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """The loops with their versions; one that was asked for by name and cannot be made ends the run."""
+    names = (
+        [name for name in options.loops.split(",") if name]
+        if options.loops is not None
+        else list(loops.BUILT_IN)
+    )
+    wanted = [loops.Loop(name, loops.BUILT_IN[name]) for name in names] + options.extra
+    if len({loop.name for loop in wanted}) < len(wanted):
+        sys.exit("two loops of one name: use --loop NAME=MODULE:FACTORY")
+    result = []
+    for loop in wanted:
+        version, reason = loops.probe(loop)
+        if version is None:
+            if options.loops is not None or loop in options.extra:
+                sys.exit(f"{loop.name} ({loop.spec}): {reason}")
+            print(f"{loop.name} takes no part: {reason}", file=sys.stderr)
+        result.append({"name": loop.name, "spec": loop.spec, "version": version, "reason": reason})
+    return result
+
+
+def choose_subject(wanted: str | None, names: list[str]) -> str:
+    if wanted and wanted not in names:
+        sys.exit(f"--subject {wanted} takes no part")
+    return wanted or (SUBJECT if SUBJECT in names else names[-1])
+
+
+def progress(row: Row, number: int, loop: loops.Loop, sample: Sample) -> None:
+    """One line a sample, to standard error."""
+    said = f"FAILED: {sample.error}" if sample.error else f"{table.number(sample.value)} {row.unit}"
+    if sample.cpu is not None and not sample.error:
+        said += f", {table.number(sample.cpu)} µs of processor"
+    print(f"  {row.name} round {number + 1} {loop.name}: {said}", file=sys.stderr, flush=True)
+
+
+def run(options: argparse.Namespace) -> report.Report:
+    """Measure."""
+    found = entrants(options)
+    taking_part = [loops.Loop(loop["name"], loop["spec"]) for loop in found if loop["version"] is not None]
+    if not taking_part:
+        sys.exit("no loop takes part")
+    subject = choose_subject(options.subject, [loop.name for loop in taking_part])
+    try:
+        binary = build()
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"the load generator cannot be built: {error}")
+    where = machine.describe()
+    if where["load_average"][0] > 0.5:
+        print(
+            f"this machine is busy (load {where['load_average'][0]:.1f}): figures mean little",
+            file=sys.stderr,
+        )
+    server_cpu, load_cpu = cores(options.pin)
+    lead, starts = (0.1, 1) if options.quick else (0.2, 5)
+    bench = Bench(Options(options.seconds, lead, starts, server_cpu, load_cpu), Generator(binary, load_cpu))
+    kept = {"rounds": options.rounds, "seconds": options.seconds, "lead": lead, "starts": starts}
+    kept |= {"server_cpu": server_cpu, "load_cpu": load_cpu, "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+    result = report.Report(where, kept, found, subject, [])
+    try:
+        for row in options.chosen:
+            result.results.append(schedule.measure(row, taking_part, options.rounds, bench, progress))
+    except KeyboardInterrupt:
+        print("interrupted: the rows so far", file=sys.stderr)
+    kept["load_average_after"] = machine.describe()["load_average"]
+    return result
+
+
+def main() -> int:
+    options = parse()
+    if options.list:
+        cells = [["row", "unit", "what"]]
+        cells += [[row.name, row.unit, row.what + ("" if row.default else " (--full)")] for row in rows.ALL]
+        width = [max(len(line[i]) for line in cells) for i in range(2)]
+        print("\n".join(f"{name:{width[0]}}  {unit:{width[1]}}  {what}" for name, unit, what in cells))
+        return 0
+    result = report.load(options.from_json) if options.from_json else run(options)
+    if options.subject and options.from_json:
+        result.subject = choose_subject(options.subject, result.names())
+    if options.json:
+        result.save(options.json)
+    if options.chart:
+        result.draw(options.chart)
+    result.show(options.markdown)
+    return 1 if result.failed() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

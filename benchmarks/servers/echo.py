@@ -1,0 +1,80 @@
+"""Echo by Protocol, BufferedProtocol or streams; with --tls behind a self-signed certificate."""
+
+from __future__ import annotations
+
+import asyncio
+
+from servers import certificate, common
+
+READ_SIZE = 256 * 1024  # room of one read: what asyncio itself asks for, and 2.5 of the largest messages
+
+
+class Echo(asyncio.Protocol):
+    """Writes back what it gets."""
+
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
+class BufferedEcho(asyncio.BufferedProtocol):
+    """The same through a buffer of its own.
+
+    It writes a copy: asyncio of Python 3.12 and later keeps a memoryview of what it could not send at once,
+    and the next read would overwrite that.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(READ_SIZE))
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.transport = transport
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.transport.write(bytes(self.view[:nbytes]))
+
+
+async def stream_echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """The same by streams, with their default limit of 64 KiB."""
+    try:
+        while data := await reader.read(READ_SIZE):
+            writer.write(data)
+            await writer.drain()
+    except ConnectionError:
+        pass  # the load generator hangs up in mid-message when its time is over
+    writer.close()
+
+
+def main() -> None:
+    parser = common.parser(__doc__)
+    parser.add_argument("--kind", choices=("protocol", "buffered", "streams"), default="protocol")
+    parser.add_argument("--tls", action="store_true")
+    options = parser.parse_args()
+
+    async def start() -> None:
+        loop = asyncio.get_running_loop()
+        sock = common.listener(options)
+        context = certificate.server_context() if options.tls else None
+        if options.kind == "streams":
+            start = asyncio.start_unix_server if options.unix else asyncio.start_server
+            await start(stream_echo, sock=sock, ssl=context, backlog=common.BACKLOG)
+        else:
+            kind = Echo if options.kind == "protocol" else BufferedEcho
+            create = loop.create_unix_server if options.unix else loop.create_server
+            await create(kind, sock=sock, ssl=context, backlog=common.BACKLOG)
+        common.ready(sock)
+
+    common.serve(options, start)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,301 @@
+// Package loop is the engine of an event loop: descriptors, streams, servers,
+// connects and timers behind two rings, and SelectorEventLoop, a front end to
+// them for callbacks written in Go.
+//
+// It knows nothing of Python or C. An Engine belongs to the thread that takes
+// its turns; only Wake may be called from elsewhere. Addresses in ring entries
+// are plain numbers: the caller keeps the memory behind them alive, and the
+// engine follows none after the completion that releases it.
+package loop
+
+import (
+	"errors"
+	"math"
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"goloop/selector"
+)
+
+// Sizes, chosen by measurement on TCP loopback (docs/rationale.md).
+const (
+	maxEvents   = 1024    // descriptors a turn takes from the selector
+	maxRead     = 1 << 18 // bytes, as asyncio's max_size
+	minArena    = 1 << 16 // a read is not started with less room than this
+	directFrom  = 1 << 16 // a read of so many bytes makes the next one direct
+	maxIovecs   = 1024    // IOV_MAX of Linux and the BSDs
+	backoffTime = time.Second
+)
+
+// Errors of the engine itself.
+var (
+	// ErrClosed is returned by every call on a closed engine.
+	ErrClosed = errors.New("loop: engine is closed")
+	// ErrArena is returned by New for an arena that cannot hold one read.
+	ErrArena = errors.New("loop: arena is smaller than one read")
+)
+
+// Options of New.
+type Options struct {
+	// Selector names a backend of package selector; empty takes the best.
+	Selector string
+	// Completions is the completion ring.
+	Completions []Completion
+	// Arena receives the bytes of small reads and peers' addresses; at least
+	// 128 KiB where streams or servers are attached, nil otherwise.
+	Arena []byte
+}
+
+// Engine turns submissions into completions.
+type Engine struct {
+	sel    selector.Selector
+	events [maxEvents]selector.Event
+
+	// Indexed by descriptor; entries are reused, never freed.
+	fds []*descriptor
+
+	timers timers
+	clock  clock
+
+	// The turn under way.
+	sq       []Submission
+	dirty    []*descriptor // streams with writes in sq
+	cq       []Completion
+	ncq      int
+	inTurn   bool
+	overflow []Completion // completions that found no room, oldest first
+	arena    []byte
+	arenaEnd int
+	resumeAt int // where the last turn stopped among its events for want of room
+
+	vector vector
+
+	stats  Stats
+	closed bool
+}
+
+// New opens an engine. Errors: an unknown backend, ErrArena, or the system's.
+func New(o Options) (*Engine, error) {
+	if o.Arena != nil && len(o.Arena) < 2*minArena {
+		return nil, ErrArena
+	}
+	sel, err := selector.New(o.Selector)
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{sel: sel, cq: o.Completions, arena: o.Arena, clock: newClock()}, nil
+}
+
+// Selector is the backend, for its name and its descriptors.
+func (e *Engine) Selector() selector.Selector { return e.sel }
+
+// Stats returns the counters.
+func (e *Engine) Stats() Stats { return e.stats }
+
+// Backlog is the number of completions that wait for the next turn.
+func (e *Engine) Backlog() int { return len(e.overflow) }
+
+// Deadline is the earliest timer, in nanoseconds of CLOCK_MONOTONIC, or
+// math.MaxInt64.
+func (e *Engine) Deadline() int64 { return e.timers.deadline() }
+
+// Now is the engine's clock: nanoseconds of CLOCK_MONOTONIC, never ahead of it.
+func (e *Engine) Now() int64 { return e.clock.now() }
+
+// Wake ends the wait of the current turn, or of the next. Any thread.
+func (e *Engine) Wake() error { return e.sel.Wake() }
+
+// Close forgets every descriptor without closing it and frees the selector.
+func (e *Engine) Close() error {
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	e.fds, e.overflow, e.dirty, e.arena, e.cq = nil, nil, nil, nil, nil
+	return e.sel.Close()
+}
+
+// kind is what a descriptor is to the engine.
+//
+//	none ──Attach──▶ stream ──Detach, Close──▶ none
+//	     ──Listen──▶ listener ──Detach, Close──▶ none
+//	     ──Connect──▶ connecting ──Connected, Detach──▶ none
+//	     ──Watch──▶ watched ──Watch 0, Detach──▶ none
+//	     ──AddSource──▶ source
+type kind uint8
+
+const (
+	none kind = iota
+	stream
+	listener
+	connecting
+	watched
+	source
+)
+
+// descriptor is the engine's record of one file descriptor.
+type descriptor struct {
+	fd         int32
+	generation uint32
+	kind       kind
+	registered selector.Events // what the selector watches now
+
+	// stream
+	paused   bool // the owner wants no data
+	ended    bool // end of file seen: read no more
+	broken   bool // an error was told, or the owner discarded: neither read nor write
+	shutdown bool // send end of file once the queue is empty
+	dirty    bool // in Engine.dirty
+	direct   bool // announce Readable instead of reading into the arena
+	backoff  bool // listener: waiting a second after EMFILE
+	first    int32
+	last     int32 // chain of this turn's writes through Submission.Res
+	queue    []chunk
+	head     int // first live chunk of queue
+
+	user   uint64 // connecting: handed back
+	batch  int    // listener: most connections a turn
+	source Source
+}
+
+// chunk is the unwritten rest of one Write.
+type chunk struct {
+	ptr  uint64
+	len  int64
+	user uint64
+}
+
+// Source is a descriptor that another package of the engine reads by itself,
+// such as the pipe that signals come through.
+type Source interface {
+	// Ready is called in a turn when the descriptor is readable. It may call
+	// Complete.
+	Ready(e *Engine)
+}
+
+// AddSource watches fd for reading on behalf of s, until Detach.
+func (e *Engine) AddSource(fd int, generation uint32, s Source) error {
+	if e.closed {
+		return ErrClosed
+	}
+	d := e.claim(int32(fd), generation, source)
+	d.source = s
+	return e.setInterest(d, selector.EventRead)
+}
+
+// Complete appends a completion; what finds no room waits for the next turn.
+func (e *Engine) Complete(c Completion) {
+	if e.inTurn && e.ncq < len(e.cq) && len(e.overflow) == 0 {
+		e.cq[e.ncq] = c
+		e.ncq++
+		return
+	}
+	e.overflow = append(e.overflow, c)
+	e.stats.Overflowing++
+}
+
+// room is how many completions still fit into this turn.
+func (e *Engine) room() int {
+	if len(e.overflow) > 0 {
+		return 0
+	}
+	return len(e.cq) - e.ncq
+}
+
+// claim makes the record of fd a fresh one of the given kind.
+func (e *Engine) claim(fd int32, generation uint32, k kind) *descriptor {
+	for int(fd) >= len(e.fds) {
+		e.fds = append(e.fds, nil)
+	}
+	d := e.fds[fd]
+	if d == nil {
+		d = &descriptor{}
+		e.fds[fd] = d
+	} else if d.kind != none {
+		e.forget(d)
+	}
+	*d = descriptor{fd: fd, generation: generation, kind: k, first: -1, last: -1, queue: d.queue[:0]}
+	return d
+}
+
+// lookup finds the live record of a pair, or nil when the pair is stale.
+func (e *Engine) lookup(fd int32, generation uint32) *descriptor {
+	if fd < 0 || int(fd) >= len(e.fds) {
+		return nil
+	}
+	d := e.fds[fd]
+	if d == nil || d.kind == none || d.generation != generation {
+		return nil
+	}
+	return d
+}
+
+// forget takes d out of the selector and lets go of what it has queued.
+func (e *Engine) forget(d *descriptor) {
+	e.setInterest(d, 0)
+	e.dropQueue(d)
+	d.kind = none
+	d.source = nil
+}
+
+// setInterest makes the selector watch d for exactly want.
+func (e *Engine) setInterest(d *descriptor, want selector.Events) error {
+	if want == d.registered {
+		return nil
+	}
+	var err error
+	switch {
+	case d.registered == 0:
+		err = e.sel.Register(int(d.fd), want, d.generation)
+	case want == 0:
+		err = e.sel.Unregister(int(d.fd))
+	default:
+		err = e.sel.Modify(int(d.fd), want, d.generation)
+	}
+	if err == nil || want == 0 {
+		d.registered = want
+	}
+	return err
+}
+
+// errnoOf finds the errno in an error of the selector; EIO stands for any other.
+func errnoOf(err error) int32 {
+	var errno syscall.Errno
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &errno):
+		return int32(errno)
+	case errors.Is(err, selector.ErrRegistered):
+		return int32(syscall.EEXIST)
+	case errors.Is(err, selector.ErrInvalid):
+		return int32(syscall.EINVAL)
+	case errors.Is(err, os.ErrPermission):
+		return int32(syscall.EPERM)
+	}
+	return int32(syscall.EIO)
+}
+
+// clock reads CLOCK_MONOTONIC through Go's runtime, which does so without a
+// system call. The offset is measured as a lower bound, so a timer is late by
+// less than a microsecond and never early.
+type clock struct {
+	base   time.Time
+	offset int64
+}
+
+func newClock() clock {
+	c := clock{base: time.Now(), offset: math.MinInt64}
+	for range 16 {
+		absolute := monotonic()
+		c.offset = max(c.offset, absolute-int64(time.Since(c.base)))
+	}
+	return c
+}
+
+func (c *clock) now() int64 { return int64(time.Since(c.base)) + c.offset }
+
+// address is where b lies, as ring entries name it.
+func address(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }

@@ -1,0 +1,90 @@
+package loop
+
+// The entries of the two rings. pybind/abi.h holds the same structs in C, with
+// the meaning of each field for each operation; a test in pybind compares sizes
+// and offsets.
+
+// Op is what a Submission asks for.
+type Op uint16
+
+// The operations, as in enum gl_op.
+const (
+	OpNop Op = iota
+	OpTimerAdd
+	OpTimerCancel
+	OpAttach
+	OpWrite
+	OpShutdown
+	OpPause
+	OpResume
+	OpDiscard
+	OpDetach
+	OpClose
+	OpListen
+	OpConnect
+	OpWatch
+	OpPanic Op = 255
+)
+
+// Flags of submissions and completions.
+const (
+	FlagRead  = 1 // Watch, WatchReady, Error: the direction
+	FlagWrite = 2
+
+	FlagPaused = 1 // Attach: do not read yet
+
+	FlagDone   = 0x100 // Write, set by the engine: the kernel has all of it
+	FlagQueued = 0x200 // Write, set by the engine: the rest waits; Released follows
+
+	FlagBackoff = 1 // AcceptFailed: no accept for a second
+)
+
+// Submission is one request to the engine: struct gl_sqe.
+type Submission struct {
+	Op         Op
+	Flags      uint16
+	Fd         int32
+	Generation uint32
+	Res        int32
+	User       uint64
+	Ptr        uint64
+	Len        int64
+}
+
+// Kind is what a Completion tells.
+type Kind uint16
+
+// The kinds, as in enum gl_kind.
+const (
+	Data Kind = iota + 1
+	Readable
+	EOF
+	Error
+	Wrote
+	Released
+	Accepted
+	AcceptFailed
+	Connected
+	WatchReady
+	TimerDue
+	Signal
+)
+
+// Completion is one answer of the engine: struct gl_cqe.
+type Completion struct {
+	Kind       Kind
+	Flags      uint16
+	Fd         int32
+	Generation uint32
+	Res        int32
+	User       uint64
+	Ptr        uint64
+	Len        int64
+}
+
+// Stats counts what an engine has done since it was opened: struct gl_stats.
+type Stats struct {
+	Turns, Waits, Events, Submissions, Completions         uint64
+	Reads, ReadBytes, Writes, WriteBytes, Accepts          uint64
+	TimersAdded, TimersCancelled, TimersFired, Overflowing uint64
+}

@@ -1,0 +1,66 @@
+package loop
+
+import (
+	"syscall"
+
+	"goloop/selector"
+)
+
+// maxSockaddr is sizeof(struct sockaddr_storage).
+const maxSockaddr = 128
+
+// listen starts accepting on a listening, non-blocking socket.
+func (e *Engine) listen(s *Submission) {
+	d := e.claim(s.Fd, s.Generation, listener)
+	d.batch = int(max(1, s.Len))
+	if err := e.setInterest(d, selector.EventRead); err != nil {
+		s.Res = errnoOf(err)
+		e.forget(d)
+	}
+}
+
+// accept takes what waits, up to the listener's batch and the turn's room. Each
+// new descriptor is non-blocking and closed on exec.
+func (e *Engine) accept(d *descriptor) {
+	for range d.batch {
+		if e.room() < 4 || len(e.arena)-e.arenaEnd < maxSockaddr {
+			return
+		}
+		buf := e.arena[e.arenaEnd : e.arenaEnd+maxSockaddr]
+		fd, length, errno := e.vector.accept(d.fd, buf)
+		switch errno {
+		case 0:
+		case syscall.EAGAIN, syscall.EINTR, syscall.ECONNABORTED:
+			return
+		case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM:
+			// Without descriptors the listener stays readable: rest as asyncio does,
+			// lest the loop spin.
+			d.backoff = true
+			e.setInterest(d, 0)
+			e.timers.add(uint32(d.fd), 0, e.clock.now()+int64(backoffTime))
+			e.Complete(Completion{Kind: AcceptFailed, Flags: FlagBackoff, Fd: d.fd, Generation: d.generation, Res: int32(errno)})
+			return
+		default:
+			e.Complete(Completion{Kind: AcceptFailed, Fd: d.fd, Generation: d.generation, Res: int32(errno)})
+			return
+		}
+		e.stats.Accepts++
+		e.arenaEnd += maxSockaddr
+		e.Complete(Completion{Kind: Accepted, Fd: d.fd, Generation: d.generation, Res: int32(fd), Ptr: address(buf), Len: int64(length)})
+	}
+}
+
+// endBackoff lets a listener accept again.
+func (e *Engine) endBackoff(fd int32) {
+	if int(fd) >= len(e.fds) {
+		return
+	}
+	d := e.fds[fd]
+	if d == nil || d.kind != listener || !d.backoff {
+		return
+	}
+	d.backoff = false
+	if err := e.setInterest(d, selector.EventRead); err != nil {
+		e.Complete(Completion{Kind: AcceptFailed, Fd: d.fd, Generation: d.generation, Res: errnoOf(err)})
+	}
+}

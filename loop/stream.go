@@ -1,0 +1,287 @@
+package loop
+
+import (
+	"syscall"
+
+	"goloop/selector"
+)
+
+// A stream is a connected, non-blocking descriptor.
+//
+//	reading ──Pause──▶ paused ──Resume──▶ reading
+//	reading ──read gives 0──▶ ended            (EOF is told once)
+//	any ──error, Discard──▶ broken             (Error is told once)
+//	any ──Shutdown──▶ shutdown(2) once the queue is empty
+
+// attach starts a stream. A refusal of the selector is told as an Error.
+func (e *Engine) attach(s *Submission) {
+	d := e.claim(s.Fd, s.Generation, stream)
+	d.paused = s.Flags&FlagPaused != 0
+	e.refresh(d)
+}
+
+// refresh makes the selector's interest that of the stream's state.
+func (e *Engine) refresh(d *descriptor) {
+	var want selector.Events
+	if !d.broken {
+		if !d.paused && !d.ended {
+			want |= selector.EventRead
+		}
+		if d.head < len(d.queue) {
+			want |= selector.EventWrite
+		}
+	}
+	if err := e.setInterest(d, want); err != nil {
+		e.fail(d, FlagRead, errnoOf(err))
+	}
+}
+
+// fail tells an error, once, and ends the stream for both directions.
+func (e *Engine) fail(d *descriptor, direction uint16, errno int32) {
+	if d.broken {
+		return
+	}
+	d.broken = true
+	e.dropQueue(d)
+	e.setInterest(d, 0)
+	e.Complete(Completion{Kind: Error, Flags: direction, Fd: d.fd, Generation: d.generation, Res: errno})
+}
+
+// readStream reads once: level-triggering brings back what a read leaves.
+func (e *Engine) readStream(d *descriptor) {
+	if d.paused || d.ended || d.broken {
+		e.refresh(d)
+		return
+	}
+	if d.direct {
+		e.Complete(Completion{Kind: Readable, Fd: d.fd, Generation: d.generation, Len: maxRead})
+		return
+	}
+	buf := e.arena[e.arenaEnd:]
+	if len(buf) > maxRead {
+		buf = buf[:maxRead]
+	}
+	at := address(buf)
+	n, errno := sysRead(d.fd, uintptr(at), len(buf))
+	if errno == 0 && n > 0 {
+		e.arenaEnd += (n + 63) &^ 63
+		if e.arenaEnd > len(e.arena) {
+			e.arenaEnd = len(e.arena)
+		}
+		d.direct = n >= directFrom
+		e.stats.Reads++
+		e.stats.ReadBytes += uint64(n)
+		e.Complete(Completion{Kind: Data, Fd: d.fd, Generation: d.generation, Ptr: at, Len: int64(n)})
+		return
+	}
+	e.readNothing(d, errno)
+}
+
+// readNothing settles a read that brought no bytes.
+func (e *Engine) readNothing(d *descriptor, errno syscall.Errno) {
+	switch errno {
+	case 0:
+		d.ended = true
+		e.refresh(d)
+		e.Complete(Completion{Kind: EOF, Fd: d.fd, Generation: d.generation})
+	case syscall.EAGAIN, syscall.EINTR:
+	default:
+		e.fail(d, FlagRead, int32(errno))
+	}
+}
+
+// Read fetches up to n bytes to address p for a stream that a Readable named.
+// It returns the number of bytes, 0 when there is nothing to deliver now; an end
+// of file or an error is told by a completion of the next turn.
+func (e *Engine) Read(fd int32, generation uint32, p uintptr, n int) (int, error) {
+	if e.closed {
+		return 0, ErrClosed
+	}
+	d := e.lookup(fd, generation)
+	if d == nil || d.kind != stream || d.ended || d.broken || n <= 0 {
+		return 0, nil
+	}
+	got, errno := sysRead(fd, p, n)
+	if errno == 0 && got > 0 {
+		// Two thirds of the threshold keep a stream from changing its mind at each read.
+		d.direct = got >= directFrom*2/3 || got == n
+		e.stats.Reads++
+		e.stats.ReadBytes += uint64(got)
+		return got, nil
+	}
+	e.readNothing(d, errno)
+	return 0, nil
+}
+
+// submitWrite chains a Write behind those that the same turn brought before.
+func (e *Engine) submitWrite(i int, s *Submission) {
+	d := e.lookup(s.Fd, s.Generation)
+	if d == nil || d.kind != stream || d.broken {
+		return // neither flag: C lets go of the bytes
+	}
+	if d.head < len(d.queue) {
+		e.enqueue(d, s, 0)
+		return
+	}
+	s.Res = -1
+	if d.first < 0 {
+		d.first = int32(i)
+		if !d.dirty {
+			d.dirty = true
+			e.dirty = append(e.dirty, d)
+		}
+	} else {
+		e.sq[d.last].Res = int32(i)
+	}
+	d.last = int32(i)
+}
+
+// enqueue keeps what is left of s after the kernel took n bytes.
+func (e *Engine) enqueue(d *descriptor, s *Submission, n int64) {
+	d.queue = append(d.queue, chunk{ptr: s.Ptr + uint64(n), len: s.Len - n, user: s.User})
+	s.Flags |= FlagQueued
+	s.Len = n
+	s.Res = 0
+}
+
+// flushWrites sends all that this turn wrote to d.
+func (e *Engine) flushWrites(d *descriptor) {
+	d.dirty = false
+	i := d.first
+	d.first, d.last = -1, -1
+	if d.broken || d.kind != stream {
+		return
+	}
+	for i >= 0 {
+		// One system call takes the chain, or its first maxIovecs members.
+		head := i
+		count := 0
+		var total int64
+		for j := i; j >= 0 && count < maxIovecs; j = e.sq[j].Res {
+			e.vector.set(count, e.sq[j].Ptr, e.sq[j].Len)
+			total += e.sq[j].Len
+			count++
+		}
+		var n int
+		var errno syscall.Errno
+		if count == 1 {
+			n, errno = sysSend(d.fd, uintptr(e.sq[head].Ptr), int(total))
+		} else {
+			n, errno = e.vector.send(d.fd, count)
+		}
+		if errno != 0 {
+			n = 0
+			if errno != syscall.EAGAIN && errno != syscall.EINTR {
+				e.fail(d, FlagWrite, int32(errno))
+				return
+			}
+		}
+		e.stats.Writes++
+		e.stats.WriteBytes += uint64(n)
+		left := int64(n)
+		full := left == total
+		for ; i >= 0 && count > 0; count-- {
+			s := &e.sq[i]
+			next := s.Res
+			if s.Len <= left {
+				left -= s.Len
+				s.Flags |= FlagDone
+				s.Res = 0
+			} else {
+				e.enqueue(d, s, left)
+				left = 0
+			}
+			i = next
+		}
+		if !full {
+			for ; i >= 0; i = e.queueRest(d, i) {
+			}
+		}
+	}
+	e.finishWriting(d)
+}
+
+func (e *Engine) queueRest(d *descriptor, i int32) int32 {
+	s := &e.sq[i]
+	next := s.Res
+	e.enqueue(d, s, 0)
+	return next
+}
+
+// finishWriting sends a wanted end of file once the queue is empty, and sets
+// the interest in writability.
+func (e *Engine) finishWriting(d *descriptor) {
+	if d.head == len(d.queue) {
+		d.queue, d.head = d.queue[:0], 0
+		if d.shutdown && !d.broken {
+			d.shutdown = false
+			syscall.Shutdown(int(d.fd), syscall.SHUT_WR)
+		}
+	}
+	if (d.head < len(d.queue)) != (d.registered&selector.EventWrite != 0) {
+		e.refresh(d)
+	}
+}
+
+// flushQueue writes what waits, now that the descriptor is writable.
+func (e *Engine) flushQueue(d *descriptor) {
+	if d.broken || d.head == len(d.queue) {
+		e.refresh(d)
+		return
+	}
+	// One completion for the bytes, one for each chunk that is finished.
+	limit := min(maxIovecs, e.room()-1, len(d.queue)-d.head)
+	if limit <= 0 {
+		return
+	}
+	for i := range limit {
+		c := &d.queue[d.head+i]
+		e.vector.set(i, c.ptr, c.len)
+	}
+	n, errno := e.vector.send(d.fd, limit)
+	if errno != 0 {
+		if errno != syscall.EAGAIN && errno != syscall.EINTR {
+			e.fail(d, FlagWrite, int32(errno))
+		}
+		return
+	}
+	e.stats.Writes++
+	e.stats.WriteBytes += uint64(n)
+	left := int64(n)
+	for d.head < len(d.queue) {
+		c := &d.queue[d.head]
+		if c.len > left {
+			c.ptr += uint64(left)
+			c.len -= left
+			break
+		}
+		left -= c.len
+		e.Complete(Completion{Kind: Released, User: c.user})
+		d.head++
+	}
+	e.Complete(Completion{Kind: Wrote, Fd: d.fd, Generation: d.generation, Len: int64(n)})
+	e.compactQueue(d)
+	e.finishWriting(d)
+}
+
+// compactQueue keeps a queue that never empties from growing at its front.
+func (e *Engine) compactQueue(d *descriptor) {
+	if d.head > 64 && d.head*2 > len(d.queue) {
+		n := copy(d.queue, d.queue[d.head:])
+		d.queue, d.head = d.queue[:n], 0
+	}
+}
+
+// dropQueue releases what waits without writing it.
+func (e *Engine) dropQueue(d *descriptor) {
+	for ; d.head < len(d.queue); d.head++ {
+		e.Complete(Completion{Kind: Released, User: d.queue[d.head].user})
+	}
+	d.queue, d.head = d.queue[:0], 0
+	if cap(d.queue) > 64 {
+		d.queue = nil
+	}
+	if d.dirty && d.first >= 0 {
+		d.first, d.last = -1, -1 // their submissions keep no flag: C lets go
+	}
+}

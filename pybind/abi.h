@@ -1,0 +1,129 @@
+/* The boundary between the C extension (pybind/ext) and the engine (Go).
+ *
+ * Two arrays of fixed-size entries, io_uring's shape: C appends submissions and
+ * hands them over with one call a turn; the engine answers in completions. The
+ * memory of both, and the arena that received bytes lie in, is C's. loop/ring.go
+ * holds the same structs in Go; goloop_abi() tells their sizes and offsets, and
+ * the extension refuses an engine whose answer differs from its own.
+ *
+ * Every descriptor is named by (fd, gen). C chooses gen when it attaches, never
+ * uses a pair twice, and drops a completion whose pair is no longer current.
+ */
+#ifndef GOLOOP_ABI_H
+#define GOLOOP_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define GL_ABI_VERSION 1
+
+/* What a submission asks for. */
+enum gl_op {
+    GL_OP_NOP = 0,
+    GL_OP_TIMER_ADD = 1,    /* user: id, gen, len: due, ns of CLOCK_MONOTONIC */
+    GL_OP_TIMER_CANCEL = 2, /* user: id, gen */
+    GL_OP_ATTACH = 3,       /* fd, gen, flags GL_ATTACH_*: a connected stream; reading starts unless PAUSED */
+    GL_OP_WRITE = 4,        /* fd, gen, ptr, len, user: kept readable until done or released */
+    GL_OP_SHUTDOWN = 5,     /* fd, gen: end of file to the peer after what is queued */
+    GL_OP_PAUSE = 6,        /* fd, gen: read no more */
+    GL_OP_RESUME = 7,       /* fd, gen */
+    GL_OP_DISCARD = 8,      /* fd, gen: drop what is queued, neither read nor write again */
+    GL_OP_DETACH = 9,       /* fd, gen: forget the descriptor, leave it open */
+    GL_OP_CLOSE = 10,       /* fd, gen: forget the descriptor and close it */
+    GL_OP_LISTEN = 11,      /* fd, gen, len: most connections to accept a turn */
+    GL_OP_CONNECT = 12,     /* fd, gen, ptr, len: a sockaddr; user comes back in CONNECTED */
+    GL_OP_WATCH = 13,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets */
+    GL_OP_PANIC = 255       /* tests: panic inside the engine */
+};
+
+enum { GL_READ = 1, GL_WRITE = 2 };
+enum { GL_ATTACH_PAUSED = 1 };
+
+/* Set by the engine in flags of a WRITE that it has handled. Neither flag: the
+ * pair was stale and nothing was kept, so C lets go as after DONE. */
+enum { GL_SQE_DONE = 0x100, GL_SQE_QUEUED = 0x200 };
+
+typedef struct gl_sqe {
+    uint16_t op;
+    uint16_t flags;
+    int32_t fd;
+    uint32_t gen;
+    int32_t res; /* engine: 0 or an errno */
+    uint64_t user;
+    uint64_t ptr;
+    int64_t len; /* WRITE, after the call: bytes the kernel took at once */
+} gl_sqe;
+
+/* What a completion tells. */
+enum gl_kind {
+    GL_DATA = 1,          /* fd, gen, ptr, len: bytes in the arena, valid until the next turn */
+    GL_READABLE = 2,      /* fd, gen, len: fetch up to len bytes with goloop_read */
+    GL_EOF = 3,           /* fd, gen; nothing more is read */
+    GL_ERROR = 4,         /* fd, gen, res: errno, flags: GL_READ or GL_WRITE; neither goes on */
+    GL_WROTE = 5,         /* fd, gen, len: bytes of the queue that the kernel took */
+    GL_RELEASED = 6,      /* user: of a queued WRITE, no longer needed */
+    GL_ACCEPTED = 7,      /* fd, gen: the listener; res: new descriptor; ptr, len: peer's sockaddr in the arena */
+    GL_ACCEPT_FAILED = 8, /* fd, gen, res: errno; flags 1: no accept for a second, as asyncio waits */
+    GL_CONNECTED = 9,     /* fd, gen, res: 0 or errno, user; the descriptor is forgotten */
+    GL_WATCH_READY = 10,  /* fd, gen, flags: GL_READ or GL_WRITE, one each */
+    GL_TIMER_DUE = 11,    /* user: id, gen */
+    GL_SIGNAL = 12        /* res: the number */
+};
+
+typedef struct gl_cqe {
+    uint16_t kind;
+    uint16_t flags;
+    int32_t fd;
+    uint32_t gen;
+    int32_t res;
+    uint64_t user;
+    uint64_t ptr;
+    int64_t len;
+} gl_cqe;
+
+/* One loop's memory. C writes the first part before goloop_open and sq, sq_len
+ * before each turn; the engine writes the second part. */
+typedef struct gl_shared {
+    gl_sqe *sq;
+    gl_cqe *cq;
+    uint8_t *arena;
+    int64_t arena_len;
+    int32_t sq_len;
+    int32_t cq_cap;
+    char selector[16]; /* a backend's name, or empty for the best */
+
+    int64_t next_deadline; /* ns; INT64_MAX without a timer */
+    int32_t nfds;          /* descriptors that a poll could find ready */
+    int32_t backlog;       /* completions that wait for room: do not sleep */
+    int32_t wake_fd;       /* write a uint64_t 1 to end the wait */
+    int32_t poll_fd;       /* of epoll or kqueue, or -1: a forked child closes it */
+} gl_shared;
+
+/* How a turn treats the selector. */
+enum { GL_TURN_POLL = 1, GL_TURN_WAIT = 2 };
+
+/* Every call returns a negative number on failure: an errno, or GL_PANICKED
+ * after a recovered panic, upon which only goloop_close may follow. */
+#define GL_PANICKED (-100000)
+
+typedef struct gl_stats {
+    uint64_t turns, waits, events, submissions, completions;
+    uint64_t reads, read_bytes, writes, write_bytes, accepts;
+    uint64_t timers_added, timers_cancelled, timers_fired, overflows;
+} gl_stats;
+
+#ifndef GOLOOP_ABI_STRUCTS_ONLY
+typedef struct gl_api {
+    int32_t (*abi)(uint32_t *out, int32_t n);
+    int64_t (*open)(gl_shared *shared);
+    int32_t (*turn)(int64_t engine, uint32_t flags);                      /* completions written */
+    int32_t (*submit)(int64_t engine, gl_sqe *sq, int32_t n);            /* now, without a turn */
+    int64_t (*read)(int64_t engine, int32_t fd, uint32_t gen, void *p, int64_t n);
+    int32_t (*signal_fd)(int64_t engine);                                 /* for set_wakeup_fd */
+    int32_t (*stats)(int64_t engine, gl_stats *out);
+    int32_t (*close)(int64_t engine);
+    int32_t (*panic_text)(char *out, int32_t n);                          /* length written */
+} gl_api;
+#endif
+
+#endif

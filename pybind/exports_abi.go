@@ -1,0 +1,64 @@
+package main
+
+/*
+#include "abi.h"
+*/
+import "C"
+
+import (
+	"unsafe"
+
+	"goloop/loop"
+)
+
+// layout lists the sizes and offsets that both sides must agree on: of each
+// struct its size, then the offset of each field in order.
+func layout() []uint32 {
+	var s loop.Submission
+	var c loop.Completion
+	return []uint32{
+		C.GL_ABI_VERSION,
+		uint32(unsafe.Sizeof(s)),
+		uint32(unsafe.Offsetof(s.Op)), uint32(unsafe.Offsetof(s.Flags)), uint32(unsafe.Offsetof(s.Fd)),
+		uint32(unsafe.Offsetof(s.Generation)), uint32(unsafe.Offsetof(s.Res)), uint32(unsafe.Offsetof(s.User)),
+		uint32(unsafe.Offsetof(s.Ptr)), uint32(unsafe.Offsetof(s.Len)),
+		uint32(unsafe.Sizeof(c)),
+		uint32(unsafe.Offsetof(c.Kind)), uint32(unsafe.Offsetof(c.Flags)), uint32(unsafe.Offsetof(c.Fd)),
+		uint32(unsafe.Offsetof(c.Generation)), uint32(unsafe.Offsetof(c.Res)), uint32(unsafe.Offsetof(c.User)),
+		uint32(unsafe.Offsetof(c.Ptr)), uint32(unsafe.Offsetof(c.Len)),
+		uint32(unsafe.Sizeof(loop.Stats{})),
+		uint32(unsafe.Sizeof(C.gl_shared{})),
+	}
+}
+
+// layoutOfC is layout as the C compiler sees abi.h.
+func layoutOfC() []uint32 {
+	var s C.gl_sqe
+	var c C.gl_cqe
+	return []uint32{
+		C.GL_ABI_VERSION,
+		uint32(unsafe.Sizeof(s)),
+		uint32(unsafe.Offsetof(s.op)), uint32(unsafe.Offsetof(s.flags)), uint32(unsafe.Offsetof(s.fd)),
+		uint32(unsafe.Offsetof(s.gen)), uint32(unsafe.Offsetof(s.res)), uint32(unsafe.Offsetof(s.user)),
+		uint32(unsafe.Offsetof(s.ptr)), uint32(unsafe.Offsetof(s.len)),
+		uint32(unsafe.Sizeof(c)),
+		uint32(unsafe.Offsetof(c.kind)), uint32(unsafe.Offsetof(c.flags)), uint32(unsafe.Offsetof(c.fd)),
+		uint32(unsafe.Offsetof(c.gen)), uint32(unsafe.Offsetof(c.res)), uint32(unsafe.Offsetof(c.user)),
+		uint32(unsafe.Offsetof(c.ptr)), uint32(unsafe.Offsetof(c.len)),
+		uint32(unsafe.Sizeof(C.gl_stats{})),
+		uint32(unsafe.Sizeof(C.gl_shared{})),
+	}
+}
+
+// goloop_abi writes the engine's layout and returns how many numbers it has.
+//
+//export goloop_abi
+func goloop_abi(out *C.uint32_t, size C.int32_t) (n C.int32_t) {
+	defer func() {
+		if r := recover(); r != nil {
+			keep(r)
+			n = panicked
+		}
+	}()
+	return C.int32_t(copy(unsafe.Slice((*uint32)(unsafe.Pointer(out)), int(size)), layout()))
+}

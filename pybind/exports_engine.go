@@ -1,0 +1,191 @@
+package main
+
+/*
+#include "abi.h"
+*/
+import "C"
+
+import (
+	"syscall"
+	"unsafe"
+
+	"goloop/loop"
+	"goloop/unixevents"
+)
+
+// goloop_open makes the engine of one loop and returns its handle.
+//
+//export goloop_open
+func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
+	defer func() {
+		if r := recover(); r != nil {
+			keep(r)
+			handle = panicked
+		}
+	}()
+	e, err := loop.New(loop.Options{
+		Selector:    C.GoString(&shared.selector[0]),
+		Completions: unsafe.Slice((*loop.Completion)(unsafe.Pointer(shared.cq)), int(shared.cq_cap)),
+		Arena:       unsafe.Slice((*byte)(unsafe.Pointer(shared.arena)), int(shared.arena_len)),
+	})
+	if err != nil {
+		return C.int64_t(errnoOf(err))
+	}
+	b := &binding{engine: e, shared: shared}
+	shared.wake_fd = C.int32_t(e.Selector().WakeFd())
+	shared.poll_fd = C.int32_t(e.Selector().Fd())
+	for i, c := range []byte(e.Selector().Name()) {
+		shared.selector[i] = C.char(c)
+	}
+	shared.selector[len(e.Selector().Name())] = 0
+	b.publish()
+	return C.int64_t(set(0, b))
+}
+
+// goloop_turn is loop.Engine.Turn on the shared rings.
+//
+//export goloop_turn
+func goloop_turn(handle C.int64_t, flags C.uint32_t) (n C.int32_t) {
+	defer func() {
+		if r := recover(); r != nil {
+			keep(r)
+			n = panicked
+		}
+	}()
+	b := find(handle)
+	if b == nil {
+		return -C.int32_t(syscall.EBADF)
+	}
+	b.pace()
+	count, err := b.engine.Turn(submissions(b.shared.sq, b.shared.sq_len), loop.TurnFlags(flags))
+	b.publish()
+	if err != nil && count == 0 {
+		return C.int32_t(errnoOf(err))
+	}
+	return C.int32_t(count)
+}
+
+// goloop_submit is loop.Engine.Submit.
+//
+//export goloop_submit
+func goloop_submit(handle C.int64_t, sq *C.gl_sqe, count C.int32_t) (n C.int32_t) {
+	defer func() {
+		if r := recover(); r != nil {
+			keep(r)
+			n = panicked
+		}
+	}()
+	b := find(handle)
+	if b == nil {
+		return -C.int32_t(syscall.EBADF)
+	}
+	err := b.engine.Submit(submissions(sq, count))
+	b.publish()
+	if err != nil {
+		return C.int32_t(errnoOf(err))
+	}
+	return 0
+}
+
+// goloop_read is loop.Engine.Read.
+//
+//export goloop_read
+func goloop_read(handle C.int64_t, fd C.int32_t, gen C.uint32_t, p unsafe.Pointer, size C.int64_t) (n C.int64_t) {
+	defer func() {
+		if r := recover(); r != nil {
+			keep(r)
+			n = panicked
+		}
+	}()
+	b := find(handle)
+	if b == nil {
+		return -C.int64_t(syscall.EBADF)
+	}
+	got, err := b.engine.Read(int32(fd), uint32(gen), uintptr(p), int(size))
+	b.shared.backlog = C.int32_t(b.engine.Backlog())
+	if err != nil {
+		return C.int64_t(errnoOf(err))
+	}
+	return C.int64_t(got)
+}
+
+// goloop_signal_fd is where signal.set_wakeup_fd lets signals write.
+//
+//export goloop_signal_fd
+func goloop_signal_fd(handle C.int64_t) (fd C.int32_t) {
+	defer func() {
+		if r := recover(); r != nil {
+			keep(r)
+			fd = panicked
+		}
+	}()
+	b := find(handle)
+	if b == nil {
+		return -C.int32_t(syscall.EBADF)
+	}
+	if b.signals == nil {
+		s, err := unixevents.OpenSignals(b.engine)
+		if err != nil {
+			return C.int32_t(errnoOf(err))
+		}
+		b.signals = s
+		b.publish()
+	}
+	return C.int32_t(b.signals.WakeupFd())
+}
+
+// goloop_stats copies the counters.
+//
+//export goloop_stats
+func goloop_stats(handle C.int64_t, out *C.gl_stats) (rc C.int32_t) {
+	defer func() {
+		if r := recover(); r != nil {
+			keep(r)
+			rc = panicked
+		}
+	}()
+	b := find(handle)
+	if b == nil {
+		return -C.int32_t(syscall.EBADF)
+	}
+	*(*loop.Stats)(unsafe.Pointer(out)) = b.engine.Stats()
+	return 0
+}
+
+// goloop_close frees an engine and forgets its handle.
+//
+//export goloop_close
+func goloop_close(handle C.int64_t) (rc C.int32_t) {
+	defer func() {
+		if r := recover(); r != nil {
+			keep(r)
+			rc = panicked
+		}
+	}()
+	b := find(handle)
+	if b == nil {
+		return -C.int32_t(syscall.EBADF)
+	}
+	set(int(handle), nil)
+	err := b.engine.Close()
+	if b.signals != nil {
+		b.signals.Close()
+	}
+	if err != nil {
+		return C.int32_t(errnoOf(err))
+	}
+	return 0
+}
+
+// goloop_panic_text copies the last recovered panic, with its stack, as UTF-8.
+//
+//export goloop_panic_text
+func goloop_panic_text(out *C.char, size C.int32_t) (n C.int32_t) {
+	defer func() { _ = recover() }()
+	panicMu.Lock()
+	defer panicMu.Unlock()
+	if size <= 0 {
+		return 0
+	}
+	return C.int32_t(copy(unsafe.Slice((*byte)(unsafe.Pointer(out)), int(size)), panicText))
+}

@@ -1,0 +1,295 @@
+/* What the files of the extension share: the objects and how they reach each
+ * other. Everything here runs under the GIL, but for the engine's turn itself.
+ *
+ *   module.c   tables: types, methods, interned names
+ *   engine.c   loading the Go library, fork, panics, errors
+ *   loop.c     the Loop type: state, call_soon, ready queue
+ *   turn.c     _run_once: turns, batches, completions
+ *   timer.c    call_later, call_at, the table of scheduled handles
+ *   handle.c   Handle, TimerHandle
+ *   watch.c    add_reader, add_writer, connect
+ *   server.c   listening sockets
+ *   stream.c   StreamTransport: the type and what Python asks of it
+ *   stream_write.c, stream_read.c   its two directions
+ *   sockaddr.c addresses
+ */
+#ifndef GOLOOP_CORE_H
+#define GOLOOP_CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi.h"
+#include "compat.h"
+
+/* asyncio.Handle and asyncio.TimerHandle as CPython lays out their slots: in
+ * alphabetical order, the weak references last where they are a slot at all.
+ * handle.c checks it at import. */
+#define HANDLE_FIELDS                                                                              \
+    PyObject_HEAD PyObject *args, *callback, *cancelled, *context, *loop, *repr, *source_traceback;
+#if PY_VERSION_HEX < 0x030C0000
+#define HANDLE_WEAK PyObject *weakrefs;
+#else
+#define HANDLE_WEAK
+#endif
+
+typedef struct HandleObject {
+    HANDLE_FIELDS
+    HANDLE_WEAK
+} HandleObject;
+
+typedef struct TimerHandleObject {
+    HANDLE_FIELDS
+    HANDLE_WEAK
+    PyObject *scheduled, *when;
+    /* ours */
+    uint32_t id, gen;   /* place in the loop's table while scheduled */
+    uint32_t sq_index;  /* submission that adds it, while sq_epoch is the loop's */
+    uint64_t sq_epoch;
+} TimerHandleObject;
+
+/* Who a descriptor belongs to. gen changes with every owner. */
+enum fd_kind { FD_FREE = 0, FD_STREAM, FD_LISTENER, FD_WATCHED, FD_CONNECTING };
+
+typedef struct FdEntry {
+    enum fd_kind kind;
+    uint32_t gen;
+    PyObject *owner;           /* stream, listener or future; NULL when watched */
+    PyObject *reader, *writer; /* handles of a watched descriptor */
+} FdEntry;
+
+typedef struct TimerEntry {
+    TimerHandleObject *handle; /* NULL: free */
+    uint32_t gen;
+    uint32_t next_free;
+} TimerEntry;
+
+typedef struct LoopObject {
+    PyObject_HEAD
+    /* attributes that BaseEventLoop reads and writes */
+    char closed, stopping, debug;
+    PyObject *thread_id; /* None or int */
+    PyObject *current_handle;
+
+    /* ready queue: a ring of handles, cap a power of two */
+    PyObject **ready;
+    size_t ready_head, ready_len, ready_cap;
+    size_t todo; /* of the batch under way */
+
+    /* engine */
+    int64_t engine; /* handle, 0 when there is none */
+    uint64_t generation;  /* of the process that opened it: see engine.c */
+    const gl_api *api;
+    gl_shared shared;
+    bool in_turn, sleeping, woken;
+
+    /* submissions: one array fills while the engine has the other */
+    gl_sqe *sq[2];
+    int32_t sq_cap[2];
+    int sq_now;
+    int32_t sq_len, sq_urgent;
+    int64_t sq_deadline; /* earliest timer among them */
+    uint64_t sq_epoch;
+
+    /* completions of the batch under way */
+    int32_t cq_head, cq_len;
+
+    int64_t polled; /* ns, when the selector was last asked */
+
+    FdEntry *fds;
+    int32_t fds_len;
+    TimerEntry *timers;
+    uint32_t timers_len, timers_free, timers_live;
+
+    struct LoopObject *next, **link; /* engine.c: list of loops with an engine */
+} LoopObject;
+
+typedef struct ListenerObject {
+    PyObject_HEAD
+    PyObject *factory, *server, *sock, *context;
+    int family, type, proto;
+    bool attach_takes_transport; /* base_events.Server._attach(transport), 3.13 */
+    bool local_known;            /* every accepted socket has the listener's own address */
+    socklen_t local_len;
+    uint8_t local[28];
+} ListenerObject;
+
+/* asyncio.Transport has one slot; stream.c checks it at import. */
+typedef struct StreamObject {
+    PyObject_HEAD
+    PyObject *extra; /* BaseTransport._extra */
+    /* references */
+    LoopObject *loop;
+    PyObject *protocol;
+    PyObject *sock;     /* the socket.socket that owns fd, or NULL: we own it */
+    PyObject *server;
+    PyObject *context;  /* of data_received and its kin */
+    PyObject *held;     /* list of bytes that came while paused, or NULL */
+    PyObject *empty_waiter;
+    PyObject *dict, *weakrefs;
+    /* state */
+    int64_t buffered;   /* bytes written by Python, not yet by the kernel */
+    int64_t high, low;
+    int fd;
+    uint32_t gen;
+    int conn_lost;
+    int32_t unsent;     /* WRITE entries in the submissions of this turn */
+    bool attached, buffered_protocol, paused, closing, eof_written, eof_held;
+    bool protocol_paused, made, lost, attach_takes_transport;
+    int family, type, proto;
+    socklen_t peer_len, local_len;
+    uint8_t peer[28], local[28];
+} StreamObject;
+
+/* module.c: interned names and imported objects, filled at import */
+#define NAMES(X)                                                                                   \
+    X(data_received) X(eof_received) X(connection_made) X(connection_lost) X(get_buffer)           \
+    X(buffer_updated) X(pause_writing) X(resume_writing) X(call_exception_handler) X(_attach)      \
+    X(_detach) X(close) X(fileno) X(message) X(transport) X(protocol) X(handle)       \
+    X(source_traceback) X(socket) X(sockname) X(peername) X(set_result) X(set_exception) X(done)   \
+    X(_handle_signal) X(context) X(_run_handle_in_debug) X(_handle_failed) \
+    X(_accept_failed) X(_connect_done) X(_warn_slow)
+typedef struct {
+#define X(n) PyObject *n;
+    NAMES(X)
+#undef X
+} Names;
+extern Names names;
+
+typedef struct {
+    PyObject *transport_socket; /* asyncio.trsock.TransportSocket */
+    PyObject *socket;           /* socket.socket */
+    PyObject *buffered_protocol;
+    PyObject *check_thread_text;
+    PyObject *logger_warning;
+    PyObject *extract_stack; /* asyncio.format_helpers.extract_stack */
+    PyObject *set_result_unless_cancelled;
+    PyObject *warn;
+} Imports;
+extern Imports imports;
+
+extern PyTypeObject *Loop_Type, *Handle_Type, *TimerHandle_Type, *Stream_Type, *Listener_Type;
+extern PyTypeObject *AsyncioHandle_Type;
+
+/* engine.c */
+extern volatile uint64_t process_generation;
+int engine_open(LoopObject *loop, const char *selector);
+void engine_close(LoopObject *loop);
+PyObject *engine_info(PyObject *module, PyObject *ignored);
+int engine_error(LoopObject *loop, int64_t code); /* sets the exception, returns -1 */
+int engine_usable_slow(LoopObject *loop);         /* sets the exception if not */
+static inline int engine_usable(LoopObject *loop) {
+    if (loop->engine > 0 && loop->generation == process_generation) return 0;
+    return engine_usable_slow(loop);
+}
+
+/* loop.c */
+int ready_push(LoopObject *loop, PyObject *handle); /* borrows */
+void ready_clear(LoopObject *loop);
+void loop_wake(LoopObject *loop);
+PyObject *loop_call_soon(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
+                         PyObject *context);
+int loop_call_soon_drop(LoopObject *loop, PyObject *callback, PyObject *arg, PyObject *context);
+int call_exception_handler(LoopObject *loop, const char *message, PyObject *exception,
+                           PyObject *transport, PyObject *protocol);
+PyObject *steal_exception(void); /* the current one, normalised, with its traceback */
+bool is_exit_exception(PyObject *exception);
+static inline int64_t monotonic_ns(void) {
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+FdEntry *fd_entry(LoopObject *loop, int fd); /* grows the table; NULL with MemoryError */
+static inline FdEntry *fd_lookup(LoopObject *loop, int fd, uint32_t gen) {
+    if (fd < 0 || fd >= loop->fds_len) return NULL;
+    FdEntry *e = &loop->fds[fd];
+    return e->kind != FD_FREE && e->gen == gen ? e : NULL;
+}
+void fd_release(LoopObject *loop, int fd); /* forgets the owner; the engine is not told */
+
+/* turn.c */
+gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen);
+int submit_now(LoopObject *loop);
+int submit_one(LoopObject *loop, gl_sqe *sqe); /* at once; returns an errno, or -1 with an exception */
+PyObject *loop_run_once(LoopObject *loop, PyObject *ignored);
+void completions_clear(LoopObject *loop);
+int completions_traverse(LoopObject *loop, visitproc visit, void *arg);
+
+/* timer.c */
+PyObject *loop_call_later(LoopObject *, PyObject *const *, Py_ssize_t, PyObject *);
+PyObject *loop_call_at(LoopObject *, PyObject *const *, Py_ssize_t, PyObject *);
+void timer_cancelled(LoopObject *loop, TimerHandleObject *handle);
+PyObject *steal_due_timer(LoopObject *loop, uint32_t id, uint32_t gen);
+PyObject *loop_timer_handle_cancelled(LoopObject *, PyObject *);
+void timers_clear(LoopObject *loop);
+
+/* handle.c */
+PyObject *new_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
+                     PyObject *context);
+TimerHandleObject *new_timer_handle(LoopObject *loop, PyObject *callback, PyObject *const *args,
+                                    Py_ssize_t n, PyObject *context);
+int run_handle(LoopObject *loop, PyObject *handle); /* -1: leave the loop with the exception set */
+int handle_setup(PyObject *module);
+static inline bool handle_is_cancelled(PyObject *h) { return ((HandleObject *)h)->cancelled == Py_True; }
+
+/* watch.c */
+PyObject *loop_add_watch(LoopObject *, PyObject *const *, Py_ssize_t, bool writer);
+PyObject *loop_remove_watch(LoopObject *, PyObject *fd, bool writer);
+PyObject *loop_connect(LoopObject *, PyObject *const *, Py_ssize_t);
+PyObject *loop_connect_cancel(LoopObject *, PyObject *);
+PyObject *loop_fd_has_transport(LoopObject *, PyObject *);
+
+/* server.c */
+PyObject *loop_listen(LoopObject *, PyObject *args);
+PyObject *loop_unlisten(LoopObject *, PyObject *);
+int on_accepted(LoopObject *loop, ListenerObject *listener, gl_cqe *c);
+int on_accept_failed(LoopObject *loop, ListenerObject *listener, gl_cqe *c);
+int server_setup(PyObject *module);
+
+/* stream.c */
+int stream_setup(PyObject *module);
+StreamObject *new_stream(LoopObject *loop, int fd, PyObject *protocol, PyObject *server);
+int stream_attach(StreamObject *t, bool paused);
+void stream_set_protocol(StreamObject *t, PyObject *protocol);
+int stream_fatal(StreamObject *t, PyObject *exception, const char *message); /* steals */
+int stream_force_close(StreamObject *t, PyObject *exception);
+int stream_close(StreamObject *t);
+int stream_schedule_lost(StreamObject *t, PyObject *exception);
+
+/* stream_write.c */
+PyObject *stream_write(StreamObject *t, PyObject *data);
+PyObject *stream_writelines(StreamObject *t, PyObject *list);
+PyObject *stream_write_eof(StreamObject *t, PyObject *ignored);
+int stream_wrote(StreamObject *t, int64_t n);
+static inline bool stream_must_tell(StreamObject *t) {
+    return (t->protocol_paused && t->buffered <= t->low) ||
+           (t->buffered == 0 && (t->closing || t->empty_waiter));
+}
+int stream_maybe_pause(StreamObject *t);
+int stream_flush(StreamObject *t);
+PyObject *stream_make_empty_waiter(StreamObject *t, PyObject *ignored);
+PyObject *stream_reset_empty_waiter(StreamObject *t, PyObject *ignored);
+
+/* stream_read.c */
+int on_data(StreamObject *t, const char *p, Py_ssize_t n);
+int on_readable(StreamObject *t, Py_ssize_t hint);
+int on_eof(StreamObject *t);
+int on_error(StreamObject *t, int error, int direction);
+PyObject *stream_deliver_held(StreamObject *t, PyObject *ignored);
+
+/* sockaddr.c */
+PyObject *sockaddr_to_python(const void *addr, socklen_t len);
+int sockaddr_from_python(PyObject *address, int family, void *out, socklen_t *len); /* 0: not numeric */
+
+/* Calls name(protocol, arg...) and drops the result. */
+static inline int call_method_drop(PyObject *o, PyObject *name, PyObject *arg) {
+    PyObject *argv[2] = {o, arg};
+    PyObject *r = PyObject_VectorcallMethod(name, argv, arg ? 2 : 1, NULL);
+    if (!r) return -1;
+    Py_DECREF(r);
+    return 0;
+}
+
+#endif

@@ -1,0 +1,272 @@
+/* The Go library: loaded with the first loop, never with the module, and never
+ * touched again after fork(). A child loads a private copy: the inherited
+ * runtime has lost its threads and would hang.
+ *
+ * process_generation counts forks. A loop remembers the one it was opened in;
+ * when they differ, the loop is the parent's and every crossing is refused. */
+#include "core.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+volatile uint64_t process_generation = 1;
+
+static LoopObject *open_loops; /* of this process; guarded by the GIL */
+static gl_api api;
+static uint64_t api_generation; /* in which api was loaded; 0: never */
+static bool atfork_registered;
+
+/* In the child, between fork() and anything else: async-signal-safe only. The
+ * inherited selectors are closed, or the child's activity on shared descriptors
+ * would show in the parent's. */
+static void in_child(void) {
+    process_generation++;
+    for (LoopObject *loop = open_loops; loop; loop = loop->next) {
+        if (loop->shared.poll_fd >= 0) close(loop->shared.poll_fd);
+        if (loop->shared.wake_fd >= 0) close(loop->shared.wake_fd);
+        loop->shared.poll_fd = loop->shared.wake_fd = -1;
+    }
+    open_loops = NULL;
+}
+
+/* The path of _engine.so: beside this extension. */
+static int library_path(char *out, size_t size) {
+    Dl_info info;
+    if (!dladdr((void *)&library_path, &info) || !info.dli_fname) {
+        PyErr_SetString(PyExc_RuntimeError, "goloop: cannot find where its extension lies");
+        return -1;
+    }
+    const char *slash = strrchr(info.dli_fname, '/');
+    int dir = slash ? (int)(slash - info.dli_fname) : 1;
+    int n = snprintf(out, size, "%.*s/_engine.so", dir, slash ? info.dli_fname : ".");
+    if (n < 0 || (size_t)n >= size) {
+        PyErr_SetString(PyExc_RuntimeError, "goloop: the path of its engine is too long");
+        return -1;
+    }
+    return 0;
+}
+
+/* A copy of the library under a name that the loader has not seen: in memory,
+ * or in a temporary file that is unlinked once loaded. Returns a descriptor. */
+static int copy_library(const char *path, char *name, size_t size) {
+    int in = open(path, O_RDONLY | O_CLOEXEC);
+    if (in < 0) return -1;
+    name[0] = 0;
+    int out = -1;
+#ifdef __linux__
+    out = memfd_create("goloop-engine", MFD_CLOEXEC);
+    if (out >= 0) snprintf(name, size, "/proc/self/fd/%d", out);
+#endif
+    if (out < 0) {
+        const char *dir = getenv("TMPDIR");
+        snprintf(name, size, "%s/goloop-engine-XXXXXX", dir && *dir ? dir : "/tmp");
+        out = mkstemp(name);
+        if (out < 0) {
+            int saved = errno;
+            close(in);
+            errno = saved;
+            return -1;
+        }
+    }
+    char buffer[65536];
+    ssize_t n;
+    while ((n = read(in, buffer, sizeof buffer)) > 0) {
+        for (ssize_t done = 0; done < n;) {
+            ssize_t w = write(out, buffer + done, (size_t)(n - done));
+            if (w < 0 && errno == EINTR) continue;
+            if (w < 0) {
+                n = -1;
+                break;
+            }
+            done += w;
+        }
+        if (n < 0) break;
+    }
+    int saved = errno;
+    close(in);
+    if (n < 0) {
+        if (strncmp(name, "/proc/", 6) != 0) unlink(name);
+        close(out);
+        errno = saved;
+        return -1;
+    }
+    return out;
+}
+
+static void *load(const char *path, bool fresh) {
+    /* Go's threads inherit this thread's mask: with everything blocked, signals
+     * of the process go to threads that Python made, and end the loop's wait. */
+    sigset_t all, old;
+    sigfillset(&all);
+    char name[4096];
+    int copy = -1;
+    const char *target = path;
+    if (fresh) {
+        copy = copy_library(path, name, sizeof name);
+        if (copy < 0) {
+            PyErr_Format(PyExc_RuntimeError,
+                         "goloop: a forked child needs a copy of the engine, and neither memory nor the "
+                         "temporary folder takes one: %s",
+                         strerror(errno));
+            return NULL;
+        }
+        target = name;
+    }
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    void *library = dlopen(target, RTLD_NOW | RTLD_LOCAL);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (!library) PyErr_Format(PyExc_RuntimeError, "goloop: cannot load its engine: %s", dlerror());
+    if (copy >= 0) {
+        if (strncmp(name, "/proc/", 6) != 0) unlink(name);
+        close(copy);
+    }
+    return library;
+}
+
+static int resolve(void *library) {
+    struct {
+        const char *name;
+        void *slot;
+    } table[] = {
+        {"goloop_abi", &api.abi},         {"goloop_open", &api.open},
+        {"goloop_turn", &api.turn},       {"goloop_submit", &api.submit},
+        {"goloop_read", &api.read},       {"goloop_signal_fd", &api.signal_fd},
+        {"goloop_stats", &api.stats},     {"goloop_close", &api.close},
+        {"goloop_panic_text", &api.panic_text},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        void *symbol = dlsym(library, table[i].name);
+        if (!symbol) {
+            PyErr_Format(PyExc_RuntimeError, "goloop: its engine lacks %s: reinstall goloop", table[i].name);
+            return -1;
+        }
+        memcpy(table[i].slot, &symbol, sizeof symbol);
+    }
+    return 0;
+}
+
+#define OFFSETS_SQE                                                                                \
+    sizeof(gl_sqe), offsetof(gl_sqe, op), offsetof(gl_sqe, flags), offsetof(gl_sqe, fd),           \
+        offsetof(gl_sqe, gen), offsetof(gl_sqe, res), offsetof(gl_sqe, user),                      \
+        offsetof(gl_sqe, ptr), offsetof(gl_sqe, len)
+#define OFFSETS_CQE                                                                                \
+    sizeof(gl_cqe), offsetof(gl_cqe, kind), offsetof(gl_cqe, flags), offsetof(gl_cqe, fd),         \
+        offsetof(gl_cqe, gen), offsetof(gl_cqe, res), offsetof(gl_cqe, user),                      \
+        offsetof(gl_cqe, ptr), offsetof(gl_cqe, len)
+
+static int check_layout(void) {
+    const uint32_t ours[] = {GL_ABI_VERSION, OFFSETS_SQE, OFFSETS_CQE, sizeof(gl_stats), sizeof(gl_shared)};
+    uint32_t theirs[64];
+    int32_t n = api.abi(theirs, 64);
+    if (n == (int32_t)(sizeof ours / sizeof *ours) && memcmp(ours, theirs, sizeof ours) == 0) return 0;
+    PyErr_SetString(PyExc_RuntimeError, "goloop: extension and engine are of different builds: reinstall goloop");
+    return -1;
+}
+
+static int ensure_loaded(void) {
+    if (api_generation == process_generation) return 0;
+    char path[4096];
+    if (library_path(path, sizeof path) < 0) return -1;
+    if (!atfork_registered) {
+        if (pthread_atfork(NULL, NULL, in_child) != 0) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        atfork_registered = true;
+    }
+    /* Go takes these two over; a library must not. Its handlers of SIGSEGV,
+     * SIGBUS and SIGFPE stay, or recover() could not catch a nil dereference. */
+    struct sigaction pipe_action, urg_action;
+    sigaction(SIGPIPE, NULL, &pipe_action);
+    sigaction(SIGURG, NULL, &urg_action);
+    void *library = load(path, api_generation != 0);
+    int rc = -1;
+    if (library && resolve(library) == 0) {
+        rc = check_layout(); /* the first call waits until the runtime is up */
+    }
+    sigaction(SIGPIPE, &pipe_action, NULL);
+    sigaction(SIGURG, &urg_action, NULL);
+    if (rc == 0) api_generation = process_generation;
+    return rc;
+}
+
+int engine_open(LoopObject *loop, const char *selector) {
+    if (ensure_loaded() < 0) return -1;
+    gl_shared *sh = &loop->shared;
+    if (strlen(selector) >= sizeof sh->selector) {
+        PyErr_Format(PyExc_ValueError, "goloop: no selector is called %.50s", selector);
+        return -1;
+    }
+    strcpy(sh->selector, selector);
+    loop->api = &api;
+    int64_t handle = api.open(sh);
+    if (handle == -EINVAL && *selector) {
+        PyErr_Format(PyExc_ValueError, "goloop: this system has no selector called %.50s (GOLOOP_SELECTOR)", selector);
+        return -1;
+    }
+    if (handle < 0) return engine_error(loop, handle);
+    loop->engine = handle;
+    loop->generation = process_generation;
+    loop->next = open_loops;
+    loop->link = &open_loops;
+    if (open_loops) open_loops->link = &loop->next;
+    open_loops = loop;
+    return 0;
+}
+
+void engine_close(LoopObject *loop) {
+    if (loop->engine <= 0) return;
+    if (loop->generation == process_generation) {
+        *loop->link = loop->next;
+        if (loop->next) loop->next->link = loop->link;
+        int64_t handle = loop->engine;
+        Py_BEGIN_ALLOW_THREADS
+        loop->api->close(handle);
+        Py_END_ALLOW_THREADS
+    }
+    loop->engine = 0;
+}
+
+int engine_usable_slow(LoopObject *loop) {
+    if (loop->closed || loop->engine <= 0) {
+        PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
+        return -1;
+    }
+    if (loop->generation != process_generation) {
+        PyErr_SetString(PyExc_RuntimeError, "this event loop belongs to the parent process: make a new one after fork()");
+        return -1;
+    }
+    return 0;
+}
+
+int engine_error(LoopObject *loop, int64_t code) {
+    if (code == GL_PANICKED) {
+        static char text[16384];
+        int32_t n = loop->api->panic_text(text, sizeof text - 1);
+        text[n > 0 ? n : 0] = 0;
+        PyErr_Format(PyExc_RuntimeError, "goloop: the engine failed and this event loop is closed: %s", text);
+        if (loop->engine > 0) {
+            loop->closed = 1;
+            engine_close(loop);
+        }
+        return -1;
+    }
+    errno = (int)-code;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return -1;
+}
+
+/* engine_info() -> dict: whether an engine is loaded in this process, and from where. */
+PyObject *engine_info(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    char path[4096];
+    if (library_path(path, sizeof path) < 0) return NULL;
+    return Py_BuildValue("{s:O,s:s}", "loaded", api_generation == process_generation ? Py_True : Py_False, "path", path);
+}

@@ -1,0 +1,412 @@
+/* The Loop type: the state that asyncio.BaseEventLoop keeps in attributes, the
+ * ready queue, call_soon. The Python class goloop.Loop derives from it and from
+ * asyncio's loop, whose run_forever calls our _run_once. */
+#include "core.h"
+
+#include <stdlib.h>
+#include <structmember.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+PyTypeObject *Loop_Type;
+
+enum { SQ_CAP = 4096, CQ_CAP = 4096, READY_CAP = 1024, ARENA = 4 << 20 };
+
+/* ---- ready queue ---- */
+
+int ready_push(LoopObject *loop, PyObject *handle) {
+    if (loop->ready_len == loop->ready_cap) {
+        size_t cap = loop->ready_cap ? 2 * loop->ready_cap : READY_CAP;
+        PyObject **items = PyMem_Malloc(cap * sizeof *items);
+        if (!items) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        for (size_t i = 0; i < loop->ready_len; i++)
+            items[i] = loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)];
+        PyMem_Free(loop->ready);
+        loop->ready = items;
+        loop->ready_cap = cap;
+        loop->ready_head = 0;
+    }
+    loop->ready[(loop->ready_head + loop->ready_len++) & (loop->ready_cap - 1)] = Py_NewRef(handle);
+    return 0;
+}
+
+void ready_clear(LoopObject *loop) {
+    while (loop->ready_len) {
+        PyObject *h = loop->ready[loop->ready_head];
+        loop->ready_head = (loop->ready_head + 1) & (loop->ready_cap - 1);
+        loop->ready_len--;
+        Py_DECREF(h);
+    }
+    loop->todo = 0;
+}
+
+/* Ends the wait of a sleeping loop, once a turn. The engine's descriptor takes
+ * eight bytes; when it would block, a wake-up is pending already. */
+void loop_wake(LoopObject *loop) {
+    if (!loop->sleeping || loop->woken || loop->generation != process_generation) return;
+    loop->woken = true;
+    const uint64_t one = 1;
+    ssize_t n = write(loop->shared.wake_fd, &one, sizeof one);
+    (void)n;
+}
+
+/* ---- scheduling ---- */
+
+static int check_open(LoopObject *loop) {
+    if (!loop->closed && loop->generation == process_generation) return 0;
+    return engine_usable_slow(loop);
+}
+
+/* Debug mode: the checks of BaseEventLoop.call_soon, by its own methods. */
+static int debug_checks(LoopObject *loop, PyObject *callback, const char *method, bool thread) {
+    PyObject *r;
+    if (thread) {
+        r = PyObject_CallMethod((PyObject *)loop, "_check_thread", NULL);
+        if (!r) return -1;
+        Py_DECREF(r);
+    }
+    r = PyObject_CallMethod((PyObject *)loop, "_check_callback", "Os", callback, method);
+    Py_XDECREF(r);
+    return r ? 0 : -1;
+}
+
+PyObject *loop_call_soon(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n, PyObject *context) {
+    PyObject *handle = new_handle(loop, callback, args, n, context);
+    if (handle && ready_push(loop, handle) < 0) Py_CLEAR(handle);
+    return handle;
+}
+
+int loop_call_soon_drop(LoopObject *loop, PyObject *callback, PyObject *arg, PyObject *context) {
+    PyObject *handle = loop_call_soon(loop, callback, &arg, arg ? 1 : 0, context);
+    Py_XDECREF(handle);
+    return handle ? 0 : -1;
+}
+
+/* Takes the one keyword that the scheduling methods know. */
+static int take_context(const char *method, Py_ssize_t n, PyObject *const *args, PyObject *kwnames, PyObject **context) {
+    *context = NULL;
+    Py_ssize_t k = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    for (Py_ssize_t i = 0; i < k; i++) {
+        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
+        if (name != names.context && PyUnicode_Compare(name, names.context) != 0) {
+            if (!PyErr_Occurred())
+                PyErr_Format(PyExc_TypeError, "BaseEventLoop.%s() got an unexpected keyword argument '%U'", method, name);
+            return -1;
+        }
+        if (args[n + i] != Py_None) *context = args[n + i];
+    }
+    return 0;
+}
+
+static int take_callback(const char *method, Py_ssize_t n) {
+    if (n >= 1) return 0;
+    PyErr_Format(PyExc_TypeError, "BaseEventLoop.%s() missing 1 required positional argument: 'callback'", method);
+    return -1;
+}
+
+static PyObject *call_soon(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    PyObject *context;
+    if (take_callback("call_soon", n) < 0 || take_context("call_soon", n, args, kwnames, &context) < 0) return NULL;
+    if (check_open(loop) < 0) return NULL;
+    if (loop->debug && debug_checks(loop, args[0], "call_soon", true) < 0) return NULL;
+    return loop_call_soon(loop, args[0], args + 1, n - 1, context);
+}
+
+static PyObject *call_soon_threadsafe(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    PyObject *context;
+    if (take_callback("call_soon_threadsafe", n) < 0) return NULL;
+    if (take_context("call_soon_threadsafe", n, args, kwnames, &context) < 0 || check_open(loop) < 0) return NULL;
+    if (loop->debug && debug_checks(loop, args[0], "call_soon_threadsafe", false) < 0) return NULL;
+    PyObject *handle = loop_call_soon(loop, args[0], args + 1, n - 1, context);
+    if (handle) loop_wake(loop);
+    return handle;
+}
+
+static PyObject *add_callback(LoopObject *loop, PyObject *handle) {
+    if (!PyObject_TypeCheck(handle, AsyncioHandle_Type)) {
+        PyErr_Format(PyExc_TypeError, "A Handle is required here, not %.100s", Py_TYPE(handle)->tp_name);
+        return NULL;
+    }
+    if (!handle_is_cancelled(handle) && ready_push(loop, handle) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *add_callback_signalsafe(LoopObject *loop, PyObject *handle) {
+    PyObject *r = add_callback(loop, handle);
+    if (r) loop_wake(loop);
+    return r;
+}
+
+static PyObject *write_to_self(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    loop_wake(loop);
+    Py_RETURN_NONE;
+}
+
+static PyObject *loop_time(LoopObject *loop, PyObject *ignored) {
+    (void)loop;
+    (void)ignored;
+    return PyFloat_FromDouble((double)monotonic_ns() * 1e-9);
+}
+
+/* ---- errors ---- */
+
+PyObject *steal_exception(void) { return PyErr_GetRaisedException(); }
+
+bool is_exit_exception(PyObject *exception) {
+    return PyErr_GivenExceptionMatches(exception, PyExc_SystemExit) ||
+           PyErr_GivenExceptionMatches(exception, PyExc_KeyboardInterrupt);
+}
+
+int call_exception_handler(LoopObject *loop, const char *message, PyObject *exception, PyObject *transport,
+                           PyObject *protocol) {
+    PyObject *context = Py_BuildValue("{s:s,s:O}", "message", message, "exception", exception);
+    if (!context) return -1;
+    int rc = 0;
+    if (transport) rc = PyDict_SetItem(context, names.transport, transport);
+    if (rc == 0 && protocol) rc = PyDict_SetItem(context, names.protocol, protocol);
+    if (rc == 0) rc = call_method_drop((PyObject *)loop, names.call_exception_handler, context);
+    Py_DECREF(context);
+    return rc;
+}
+
+/* ---- descriptors ---- */
+
+FdEntry *fd_entry(LoopObject *loop, int fd) {
+    if (fd >= loop->fds_len) {
+        int32_t n = loop->fds_len ? loop->fds_len : 64;
+        while (n <= fd) n *= 2;
+        FdEntry *fds = PyMem_Realloc(loop->fds, (size_t)n * sizeof *fds);
+        if (!fds) {
+            PyErr_NoMemory();
+            return NULL;
+        }
+        memset(fds + loop->fds_len, 0, (size_t)(n - loop->fds_len) * sizeof *fds);
+        loop->fds = fds;
+        loop->fds_len = n;
+    }
+    return &loop->fds[fd];
+}
+
+void fd_release(LoopObject *loop, int fd) {
+    FdEntry *e = &loop->fds[fd];
+    PyObject *owner = e->owner, *reader = e->reader, *writer = e->writer;
+    e->kind = FD_FREE;
+    e->gen++;
+    e->owner = e->reader = e->writer = NULL;
+    Py_XDECREF(owner);
+    Py_XDECREF(reader);
+    Py_XDECREF(writer);
+}
+
+/* ---- life ---- */
+
+PyDoc_STRVAR(open_doc, "_open(selector, /)\n--\n\nOpen the engine. Raises ValueError for an unknown selector, OSError from the system.");
+
+static PyObject *loop_open(LoopObject *loop, PyObject *name) {
+    const char *selector = PyUnicode_AsUTF8(name);
+    if (!selector) return NULL;
+    if (loop->engine) {
+        PyErr_SetString(PyExc_RuntimeError, "the engine of this event loop is open already");
+        return NULL;
+    }
+    gl_shared *sh = &loop->shared;
+    sh->wake_fd = sh->poll_fd = -1;
+    sh->next_deadline = INT64_MAX;
+    sh->cq_cap = CQ_CAP;
+    sh->arena_len = ARENA;
+    sh->cq = malloc(CQ_CAP * sizeof *sh->cq);
+    sh->arena = malloc(ARENA); /* touched, and so paid for, only as far as it is used */
+    for (int i = 0; i < 2; i++) {
+        loop->sq[i] = malloc(SQ_CAP * sizeof *loop->sq[i]);
+        loop->sq_cap[i] = SQ_CAP;
+    }
+    loop->sq_deadline = INT64_MAX;
+    loop->sq_epoch = 1;
+    loop->generation = process_generation;
+    if (!sh->cq || !sh->arena || !loop->sq[0] || !loop->sq[1]) return PyErr_NoMemory();
+    if (engine_open(loop, selector) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* Queued writes hold references: let the engine name them before it goes. */
+static void release_streams(LoopObject *loop) {
+    if (loop->engine <= 0 || loop->generation != process_generation) return;
+    for (int fd = 0; fd < loop->fds_len; fd++)
+        if (loop->fds[fd].kind == FD_STREAM && !new_sqe(loop, GL_OP_DETACH, fd, loop->fds[fd].gen)) PyErr_Clear();
+    if (submit_now(loop) < 0) PyErr_Clear();
+    while (loop->engine > 0 && loop->shared.backlog > 0) {
+        loop->shared.sq_len = 0;
+        int32_t n = loop->api->turn(loop->engine, 0);
+        if (n <= 0) break;
+        loop->cq_head = 0;
+        loop->cq_len = n;
+        completions_clear(loop);
+    }
+}
+
+PyDoc_STRVAR(close_engine_doc, "_close_engine()\n--\n\nDrop what is scheduled and free the engine.");
+
+static PyObject *loop_close_engine(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    completions_clear(loop);
+    release_streams(loop);
+    engine_close(loop);
+    ready_clear(loop);
+    timers_clear(loop);
+    for (int fd = 0; fd < loop->fds_len; fd++)
+        if (loop->fds[fd].kind != FD_FREE) fd_release(loop, fd);
+    Py_RETURN_NONE;
+}
+
+static PyObject *loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    (void)args;
+    (void)kwargs;
+    LoopObject *loop = (LoopObject *)type->tp_alloc(type, 0);
+    if (!loop) return NULL;
+    loop->thread_id = Py_NewRef(Py_None);
+    loop->current_handle = Py_NewRef(Py_None);
+    loop->generation = process_generation;
+    return (PyObject *)loop;
+}
+
+static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(loop));
+    Py_VISIT(loop->current_handle);
+    for (size_t i = 0; i < loop->ready_len; i++) Py_VISIT(loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)]);
+    for (uint32_t i = 0; i < loop->timers_len; i++) Py_VISIT(loop->timers[i].handle);
+    for (int i = 0; i < loop->fds_len; i++) {
+        Py_VISIT(loop->fds[i].owner);
+        Py_VISIT(loop->fds[i].reader);
+        Py_VISIT(loop->fds[i].writer);
+    }
+    return completions_traverse(loop, visit, arg);
+}
+
+static int loop_clear(LoopObject *loop) {
+    Py_CLEAR(loop->current_handle);
+    PyObject *r = loop_close_engine(loop, NULL);
+    Py_XDECREF(r);
+    return 0;
+}
+
+static void loop_dealloc(LoopObject *loop) {
+    PyTypeObject *type = Py_TYPE(loop);
+    PyObject_GC_UnTrack(loop);
+    loop_clear(loop);
+    Py_CLEAR(loop->thread_id);
+    PyMem_Free(loop->ready);
+    PyMem_Free(loop->fds);
+    PyMem_Free(loop->timers);
+    free(loop->shared.cq);
+    free(loop->shared.arena);
+    free(loop->sq[0]);
+    free(loop->sq[1]);
+    type->tp_free(loop);
+    Py_DECREF(type);
+}
+
+static PyObject *signal_fd(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    if (engine_usable(loop) < 0) return NULL;
+    int32_t fd = loop->api->signal_fd(loop->engine);
+    if (fd < 0) {
+        engine_error(loop, fd);
+        return NULL;
+    }
+    return PyLong_FromLong(fd);
+}
+
+static PyObject *loop_stats(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    if (engine_usable(loop) < 0) return NULL;
+    gl_stats s;
+    int32_t rc = loop->api->stats(loop->engine, &s);
+    if (rc < 0) {
+        engine_error(loop, rc);
+        return NULL;
+    }
+    return Py_BuildValue("{sKsKsKsKsKsKsKsKsKsKsKsKsKsKss}", "turns", s.turns, "waits", s.waits, "events", s.events,
+                         "submissions", s.submissions, "completions", s.completions, "reads", s.reads, "read_bytes",
+                         s.read_bytes, "writes", s.writes, "write_bytes", s.write_bytes, "accepts", s.accepts,
+                         "timers_added", s.timers_added, "timers_cancelled", s.timers_cancelled, "timers_fired",
+                         s.timers_fired, "overflows", s.overflows, "selector", loop->shared.selector);
+}
+
+static PyObject *inject_panic(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    if (engine_usable(loop) < 0 || !new_sqe(loop, GL_OP_PANIC, -1, 0) || submit_now(loop) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *add_reader(LoopObject *loop, PyObject *const *args, Py_ssize_t n) { return loop_add_watch(loop, args, n, false); }
+static PyObject *add_writer(LoopObject *loop, PyObject *const *args, Py_ssize_t n) { return loop_add_watch(loop, args, n, true); }
+static PyObject *remove_reader(LoopObject *loop, PyObject *fd) { return loop_remove_watch(loop, fd, false); }
+static PyObject *remove_writer(LoopObject *loop, PyObject *fd) { return loop_remove_watch(loop, fd, true); }
+
+PyDoc_STRVAR(call_soon_doc,
+             "call_soon(callback, *args, context=None)\n--\n\n"
+             "Arrange for callback(*args) to run in the next turn, in order of the calls. Returns an\n"
+             "asyncio.Handle. Raises RuntimeError when the loop is closed.");
+PyDoc_STRVAR(call_soon_threadsafe_doc,
+             "call_soon_threadsafe(callback, *args, context=None)\n--\n\n"
+             "call_soon for other threads and signal handlers: a sleeping loop wakes.");
+PyDoc_STRVAR(call_later_doc,
+             "call_later(delay, callback, *args, context=None)\n--\n\n"
+             "Run callback(*args) after delay seconds, never earlier. Returns an asyncio.TimerHandle.");
+PyDoc_STRVAR(call_at_doc,
+             "call_at(when, callback, *args, context=None)\n--\n\n"
+             "Run callback(*args) when time() has reached when, in seconds. Returns an asyncio.TimerHandle.");
+PyDoc_STRVAR(time_doc, "time()\n--\n\nSeconds of CLOCK_MONOTONIC as a float, with nanosecond resolution.");
+PyDoc_STRVAR(run_once_doc, "_run_once()\n--\n\nTake turns until stop(): the inside of run_forever.");
+
+#define FAST(f) (PyCFunction)(void (*)(void))(f)
+static PyMethodDef methods[] = {
+    {"call_soon", FAST(call_soon), METH_FASTCALL | METH_KEYWORDS, call_soon_doc},
+    {"call_soon_threadsafe", FAST(call_soon_threadsafe), METH_FASTCALL | METH_KEYWORDS, call_soon_threadsafe_doc},
+    {"call_later", FAST(loop_call_later), METH_FASTCALL | METH_KEYWORDS, call_later_doc},
+    {"call_at", FAST(loop_call_at), METH_FASTCALL | METH_KEYWORDS, call_at_doc},
+    {"time", FAST(loop_time), METH_NOARGS, time_doc},
+    {"_timer_handle_cancelled", FAST(loop_timer_handle_cancelled), METH_O, NULL},
+    {"_add_callback", FAST(add_callback), METH_O, NULL},
+    {"_add_callback_signalsafe", FAST(add_callback_signalsafe), METH_O, NULL},
+    {"_write_to_self", FAST(write_to_self), METH_NOARGS, NULL},
+    {"_run_once", FAST(loop_run_once), METH_NOARGS, run_once_doc},
+    {"_open", FAST(loop_open), METH_O, open_doc},
+    {"_close_engine", FAST(loop_close_engine), METH_NOARGS, close_engine_doc},
+    {"_signal_fd", FAST(signal_fd), METH_NOARGS, NULL},
+    {"_stats", FAST(loop_stats), METH_NOARGS, NULL},
+    {"_inject_panic", FAST(inject_panic), METH_NOARGS, NULL},
+    {"_add_reader", FAST(add_reader), METH_FASTCALL, NULL},
+    {"_add_writer", FAST(add_writer), METH_FASTCALL, NULL},
+    {"_remove_reader", FAST(remove_reader), METH_O, NULL},
+    {"_remove_writer", FAST(remove_writer), METH_O, NULL},
+    {"_fd_has_transport", FAST(loop_fd_has_transport), METH_O, NULL},
+    {"_connect", FAST(loop_connect), METH_FASTCALL, NULL},
+    {"_connect_cancel", FAST(loop_connect_cancel), METH_O, NULL},
+    {"_listen", FAST(loop_listen), METH_VARARGS, NULL},
+    {"_unlisten", FAST(loop_unlisten), METH_O, NULL},
+    {0}};
+
+static PyMemberDef members[] = {
+    {"_closed", T_BOOL, offsetof(LoopObject, closed), 0, NULL},
+    {"_stopping", T_BOOL, offsetof(LoopObject, stopping), 0, NULL},
+    {"_debug", T_BOOL, offsetof(LoopObject, debug), 0, NULL},
+    {"_thread_id", T_OBJECT, offsetof(LoopObject, thread_id), 0, NULL},
+    {"_current_handle", T_OBJECT, offsetof(LoopObject, current_handle), 0, NULL},
+    {0}};
+
+static PyType_Slot slots[] = {{Py_tp_doc, "The part of goloop.Loop that is written in C."},
+                              {Py_tp_new, loop_new},
+                              {Py_tp_dealloc, loop_dealloc},
+                              {Py_tp_traverse, loop_traverse},
+                              {Py_tp_clear, loop_clear},
+                              {Py_tp_methods, methods},
+                              {Py_tp_members, members},
+                              {0, NULL}};
+PyType_Spec loop_spec = {"goloop._core.Loop", sizeof(LoopObject), 0,
+                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE, slots};

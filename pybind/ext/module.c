@@ -1,0 +1,66 @@
+/* The module's tables: interned names, imports, types, functions. */
+#include "core.h"
+
+Names names;
+Imports imports;
+
+extern PyType_Spec loop_spec;
+PyObject *connected_stream(PyObject *module, PyObject *args);
+
+static int intern_names(void) {
+#define X(n)                                                                                       \
+    if (!(names.n = PyUnicode_InternFromString(#n))) return -1;
+    NAMES(X)
+#undef X
+    return 0;
+}
+
+static PyObject *import(const char *module, const char *name) {
+    PyObject *m = PyImport_ImportModule(module);
+    PyObject *value = m ? PyObject_GetAttrString(m, name) : NULL;
+    Py_XDECREF(m);
+    return value;
+}
+
+static int import_all(void) {
+    imports.transport_socket = import("asyncio.trsock", "TransportSocket");
+    imports.socket = imports.transport_socket ? import("socket", "socket") : NULL;
+    imports.buffered_protocol = imports.socket ? import("asyncio.protocols", "BufferedProtocol") : NULL;
+    imports.extract_stack = imports.buffered_protocol ? import("asyncio.format_helpers", "extract_stack") : NULL;
+    PyObject *logger = imports.extract_stack ? import("asyncio.log", "logger") : NULL;
+    imports.logger_warning = logger ? PyObject_GetAttrString(logger, "warning") : NULL;
+    Py_XDECREF(logger);
+    return imports.logger_warning ? 0 : -1;
+}
+
+static int module_exec(PyObject *module) {
+    if (intern_names() < 0 || import_all() < 0 || handle_setup(module) < 0 || stream_setup(module) < 0 ||
+        server_setup(module) < 0)
+        return -1;
+    Loop_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &loop_spec, NULL);
+    if (!Loop_Type) return -1;
+    return PyModule_AddType(module, Loop_Type);
+}
+
+static PyMethodDef functions[] = {
+    {"engine_info", engine_info, METH_NOARGS, "engine_info()\n--\n\nA dict: whether this process has loaded the engine, and its path."},
+    {"connected_stream", connected_stream, METH_VARARGS, NULL},
+    {0}};
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, module_exec},
+#ifdef Py_mod_multiple_interpreters
+                                   {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+                                   {0, NULL}};
+
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,
+                                        "_core",
+                                        "CPython types of goloop's event loop. Importing it starts no thread and no Go runtime.",
+                                        0,
+                                        functions,
+                                        slots,
+                                        NULL,
+                                        NULL,
+                                        NULL};
+
+PyMODINIT_FUNC PyInit__core(void) { return PyModuleDef_Init(&definition); }

@@ -1,0 +1,223 @@
+/* Listening sockets: the engine accepts, here each connection gets its protocol
+ * and its transport. */
+#include "core.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+PyTypeObject *Listener_Type;
+
+/* Whether an address leaves open which interface a connection came to. */
+static bool is_wildcard(const uint8_t *addr, socklen_t len) {
+    if (len < sizeof(struct sockaddr_in)) return true;
+    if (((const struct sockaddr *)addr)->sa_family == AF_INET) {
+        struct sockaddr_in a;
+        memcpy(&a, addr, sizeof a);
+        return a.sin_addr.s_addr == htonl(INADDR_ANY);
+    }
+    if (((const struct sockaddr *)addr)->sa_family == AF_INET6 && len >= sizeof(struct sockaddr_in6)) {
+        struct sockaddr_in6 a;
+        memcpy(&a, addr, sizeof a);
+        return IN6_IS_ADDR_UNSPECIFIED(&a.sin6_addr);
+    }
+    return true;
+}
+
+/* _listen(fd, sock, factory, server, attach_takes_transport, backlog, family, type, proto) */
+PyObject *loop_listen(LoopObject *loop, PyObject *args) {
+    int fd, takes_transport, backlog, family, type, proto;
+    PyObject *sock, *factory, *server;
+    if (!PyArg_ParseTuple(args, "iOOOpiiii", &fd, &sock, &factory, &server, &takes_transport, &backlog, &family, &type,
+                          &proto))
+        return NULL;
+    if (engine_usable(loop) < 0) return NULL;
+    if (fd < 0) {
+        PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %d", fd);
+        return NULL;
+    }
+    FdEntry *e = fd_entry(loop, fd);
+    if (!e) return NULL;
+    if (e->kind != FD_FREE) {
+        PyErr_Format(PyExc_RuntimeError, "File descriptor %d is in use by this event loop", fd);
+        return NULL;
+    }
+    ListenerObject *l = PyObject_GC_New(ListenerObject, Listener_Type);
+    if (!l) return NULL;
+    memset((char *)l + sizeof(PyObject), 0, sizeof *l - sizeof(PyObject));
+    l->factory = Py_NewRef(factory);
+    l->server = Py_NewRef(server);
+    l->sock = Py_NewRef(sock);
+    l->family = family;
+    l->type = type;
+    l->proto = proto;
+    l->attach_takes_transport = takes_transport;
+    l->local_len = sizeof l->local;
+    if (getsockname(fd, (struct sockaddr *)l->local, &l->local_len) < 0 || l->local_len > sizeof l->local)
+        l->local_len = 0;
+    l->local_known = (family == AF_INET || family == AF_INET6) && l->local_len && !is_wildcard(l->local, l->local_len);
+    l->context = PyContext_CopyCurrent();
+    PyObject_GC_Track(l);
+    if (!l->context) {
+        Py_DECREF(l);
+        return NULL;
+    }
+    e = fd_entry(loop, fd);
+    e->kind = FD_LISTENER;
+    e->gen++;
+    e->owner = (PyObject *)l;
+    gl_sqe s = {.op = GL_OP_LISTEN, .fd = fd, .gen = e->gen, .len = backlog};
+    int error = submit_one(loop, &s);
+    if (error) {
+        fd_release(loop, fd);
+        if (error > 0) {
+            errno = error;
+            PyErr_SetFromErrno(PyExc_OSError);
+        }
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* _unlisten(fd) -> bool */
+PyObject *loop_unlisten(LoopObject *loop, PyObject *n) {
+    long fd = PyLong_AsLong(n);
+    if (fd == -1 && PyErr_Occurred()) return NULL;
+    if (fd < 0 || fd >= loop->fds_len || loop->fds[fd].kind != FD_LISTENER) Py_RETURN_FALSE;
+    gl_sqe s = {.op = GL_OP_DETACH, .fd = (int32_t)fd, .gen = loop->fds[fd].gen};
+    fd_release(loop, (int)fd);
+    if (loop->engine > 0 && loop->generation == process_generation && submit_one(loop, &s) < 0) return NULL;
+    Py_RETURN_TRUE;
+}
+
+/* An exception while a connection is set up: told in debug mode, as asyncio. */
+static int creation_failed(LoopObject *loop, PyObject *transport) {
+    PyObject *exception = steal_exception();
+    if (is_exit_exception(exception)) {
+        PyErr_SetRaisedException(exception);
+        return -1;
+    }
+    int rc = 0;
+    if (loop->debug)
+        rc = call_exception_handler(loop, "Error on transport creation for incoming connection", exception, transport, NULL);
+    Py_DECREF(exception);
+    return rc;
+}
+
+int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
+    int fd = c->res;
+    PyObject *context = PyContext_Copy(l->context);
+    if (!context || PyContext_Enter(context) < 0) {
+        Py_XDECREF(context);
+        close(fd);
+        return -1;
+    }
+    int rc = 0;
+    StreamObject *t = NULL;
+    PyObject *protocol = PyObject_CallNoArgs(l->factory);
+    if (protocol) t = new_stream(loop, fd, protocol, l->server);
+    if (!t) {
+        close(fd);
+        goto failed;
+    }
+    t->family = l->family;
+    t->type = l->type;
+    t->proto = l->proto;
+    t->attach_takes_transport = l->attach_takes_transport;
+    if (c->len > 0 && (size_t)c->len <= sizeof t->peer) {
+        memcpy(t->peer, (const void *)(uintptr_t)c->ptr, (size_t)c->len);
+        t->peer_len = (socklen_t)c->len;
+    }
+    if (l->local_known) {
+        memcpy(t->local, l->local, l->local_len);
+        t->local_len = l->local_len;
+    }
+    if (l->server != Py_None) {
+        PyObject *argv[2] = {l->server, (PyObject *)t};
+        PyObject *r = PyObject_VectorcallMethod(names._attach, argv, l->attach_takes_transport ? 2 : 1, NULL);
+        if (!r) goto failed;
+        Py_DECREF(r);
+        t->server = Py_NewRef(l->server);
+    }
+    if (stream_attach(t, true) < 0) goto failed;
+    if (PyContext_Exit(context) < 0) {
+        Py_DECREF(context);
+        context = NULL;
+        goto failed;
+    }
+    Py_CLEAR(context);
+    /* connection_made and the reads have contexts of their own, as in asyncio. */
+    context = PyContext_Copy(t->context);
+    if (!context || PyContext_Enter(context) < 0) goto failed;
+    t->made = true;
+    if (call_method_drop(protocol, names.connection_made, (PyObject *)t) < 0) {
+        PyObject *exception = steal_exception();
+        if (is_exit_exception(exception)) {
+            PyErr_SetRaisedException(exception);
+            rc = -1;
+        } else {
+            rc = call_exception_handler(loop, "Exception in callback connection_made()", exception, (PyObject *)t, protocol);
+            Py_DECREF(exception);
+        }
+    }
+    if (rc == 0 && t->attached && !t->paused && !t->closing && !new_sqe(loop, GL_OP_RESUME, t->fd, t->gen)) rc = -1;
+    goto done;
+failed:
+    rc = creation_failed(loop, (PyObject *)t);
+    if (t && rc == 0) rc = stream_close(t);
+done:
+    if (context) {
+        PyObject *pending = rc < 0 ? PyErr_GetRaisedException() : NULL;
+        if (PyContext_Exit(context) < 0) PyErr_Clear();
+        if (pending) PyErr_SetRaisedException(pending);
+        Py_DECREF(context);
+    }
+    Py_XDECREF(protocol);
+    Py_XDECREF(t);
+    return rc;
+}
+
+int on_accept_failed(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
+    PyObject *argv[4] = {(PyObject *)loop, l->sock, PyLong_FromLong(c->res), PyBool_FromLong(c->flags & 1)};
+    PyObject *r = argv[2] ? PyObject_VectorcallMethod(names._accept_failed, argv, 4, NULL) : NULL;
+    Py_XDECREF(argv[2]);
+    Py_XDECREF(argv[3]);
+    Py_XDECREF(r);
+    return r ? 0 : -1;
+}
+
+static int listener_traverse(ListenerObject *l, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(l));
+    Py_VISIT(l->factory);
+    Py_VISIT(l->server);
+    Py_VISIT(l->sock);
+    Py_VISIT(l->context);
+    return 0;
+}
+
+static int listener_clear(ListenerObject *l) {
+    Py_CLEAR(l->factory);
+    Py_CLEAR(l->server);
+    Py_CLEAR(l->sock);
+    Py_CLEAR(l->context);
+    return 0;
+}
+
+static void listener_dealloc(ListenerObject *l) {
+    PyTypeObject *type = Py_TYPE(l);
+    PyObject_GC_UnTrack(l);
+    listener_clear(l);
+    PyObject_GC_Del(l);
+    Py_DECREF(type);
+}
+
+static PyType_Slot slots[] = {
+    {Py_tp_dealloc, listener_dealloc}, {Py_tp_traverse, listener_traverse}, {Py_tp_clear, listener_clear}, {0, NULL}};
+static PyType_Spec spec = {"goloop._core._Listener", sizeof(ListenerObject), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+
+int server_setup(PyObject *module) {
+    Listener_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &spec, NULL);
+    return Listener_Type ? 0 : -1;
+}

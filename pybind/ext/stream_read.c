@@ -1,0 +1,198 @@
+/* The reading side of a stream: what the engine read becomes calls of the
+ * protocol. A callback that ran since may have paused, closed or changed the
+ * protocol; bytes for a paused transport are held, for a closed one dropped. */
+#include "core.h"
+
+#include <errno.h>
+
+/* Runs in the context that data_received has in asyncio: the connection's. */
+static bool enter(StreamObject *t) { return PyContext_Enter(t->context) == 0; }
+
+static void leave(PyObject *context) {
+    PyObject *pending = PyErr_GetRaisedException();
+    if (PyContext_Exit(context) < 0) PyErr_Clear();
+    if (pending) PyErr_SetRaisedException(pending);
+}
+
+static int hold(StreamObject *t, PyObject *bytes) {
+    if (!t->held && !(t->held = PyList_New(0))) return -1;
+    return PyList_Append(t->held, bytes);
+}
+
+/* Calls protocol.data_received(bytes). */
+static int give(StreamObject *t, PyObject *bytes) {
+    PyObject *protocol = Py_NewRef(t->protocol);
+    int rc = call_method_drop(protocol, names.data_received, bytes);
+    Py_DECREF(protocol);
+    return rc < 0 ? stream_fatal(t, steal_exception(), "Fatal error: protocol.data_received() call failed.") : 0;
+}
+
+/* Borrows a writable buffer from a BufferedProtocol. 0, or -1 after the stream
+ * has failed, or -2 with an exception to raise. */
+static int get_buffer(StreamObject *t, PyObject *protocol, Py_buffer *view) {
+    static PyObject *hint; /* -1: no hint, as asyncio passes it */
+    if (!hint && !(hint = PyLong_FromLong(-1))) return -2;
+    PyObject *argv[2] = {protocol, hint};
+    PyObject *buffer = PyObject_VectorcallMethod(names.get_buffer, argv, 2, NULL);
+    int rc = buffer ? PyObject_GetBuffer(buffer, view, PyBUF_WRITABLE) : -1;
+    Py_XDECREF(buffer);
+    if (rc == 0 && view->len == 0) {
+        PyBuffer_Release(view);
+        PyErr_SetString(PyExc_RuntimeError, "get_buffer() returned an empty buffer");
+        rc = -1;
+    }
+    if (rc == 0) return 0;
+    return stream_fatal(t, steal_exception(), "Fatal error: protocol.get_buffer() call failed.") < 0 ? -2 : -1;
+}
+
+static int buffer_updated(StreamObject *t, PyObject *protocol, Py_ssize_t n) {
+    PyObject *count = PyLong_FromSsize_t(n);
+    int rc = count ? call_method_drop(protocol, names.buffer_updated, count) : -1;
+    Py_XDECREF(count);
+    return rc < 0 ? stream_fatal(t, steal_exception(), "Fatal error: protocol.buffer_updated() call failed.") : 0;
+}
+
+/* Delivers n bytes at p, piece by piece where the protocol brings the buffer. */
+static int deliver(StreamObject *t, const char *p, Py_ssize_t n) {
+    while (n > 0 && !t->closing && !t->conn_lost) {
+        if (t->paused || !t->buffered_protocol) {
+            PyObject *bytes = PyBytes_FromStringAndSize(p, n);
+            int rc = !bytes ? -1 : t->paused ? hold(t, bytes) : give(t, bytes);
+            Py_XDECREF(bytes);
+            return rc;
+        }
+        PyObject *protocol = Py_NewRef(t->protocol);
+        Py_buffer view;
+        int rc = get_buffer(t, protocol, &view);
+        if (rc == 0) {
+            Py_ssize_t take = n < view.len ? n : view.len;
+            memcpy(view.buf, p, (size_t)take);
+            PyBuffer_Release(&view);
+            p += take;
+            n -= take;
+            rc = buffer_updated(t, protocol, take);
+        }
+        Py_DECREF(protocol);
+        if (rc < 0) return rc == -1 && !PyErr_Occurred() ? 0 : -1;
+    }
+    return 0;
+}
+
+int on_data(StreamObject *t, const char *p, Py_ssize_t n) {
+    if (t->closing || t->conn_lost) return 0;
+    if (t->paused) return deliver(t, p, n);
+    PyObject *context = Py_NewRef(t->context);
+    int rc = -1;
+    if (enter(t)) {
+        rc = deliver(t, p, n);
+        leave(context);
+    }
+    Py_DECREF(context);
+    return rc;
+}
+
+static int64_t read_into(StreamObject *t, void *p, Py_ssize_t n) {
+    LoopObject *loop = t->loop;
+    if (engine_usable(loop) < 0) return -1;
+    int64_t got;
+    loop->in_turn = true; /* other threads keep away from the engine */
+    Py_BEGIN_ALLOW_THREADS
+    got = loop->api->read(loop->engine, t->fd, t->gen, p, n);
+    Py_END_ALLOW_THREADS
+    loop->in_turn = false;
+    return got < 0 ? engine_error(loop, got) : got;
+}
+
+/* A stream that fills its reads: straight into the final object. */
+static int read_direct(StreamObject *t, Py_ssize_t hint) {
+    if (!t->buffered_protocol) {
+        PyObject *bytes = PyBytes_FromStringAndSize(NULL, hint);
+        if (!bytes) return -1;
+        int64_t got = read_into(t, PyBytes_AS_STRING(bytes), hint);
+        if (got > 0 && got < hint && _PyBytes_Resize(&bytes, (Py_ssize_t)got) < 0) return -1;
+        int rc = got < 0 ? -1 : got == 0 ? 0 : give(t, bytes);
+        Py_DECREF(bytes);
+        return rc;
+    }
+    PyObject *protocol = Py_NewRef(t->protocol);
+    Py_buffer view;
+    int rc = get_buffer(t, protocol, &view);
+    if (rc == 0) {
+        int64_t got = read_into(t, view.buf, view.len);
+        PyBuffer_Release(&view);
+        rc = got < 0 ? -2 : got == 0 ? 0 : buffer_updated(t, protocol, (Py_ssize_t)got);
+    }
+    Py_DECREF(protocol);
+    return rc < 0 ? (PyErr_Occurred() ? -1 : 0) : 0;
+}
+
+int on_readable(StreamObject *t, Py_ssize_t hint) {
+    if (t->closing || t->conn_lost || t->paused) return 0; /* the selector will say so again */
+    PyObject *context = Py_NewRef(t->context);
+    int rc = -1;
+    if (enter(t)) {
+        rc = read_direct(t, hint);
+        leave(context);
+    }
+    Py_DECREF(context);
+    return rc;
+}
+
+int on_eof(StreamObject *t) {
+    if (t->closing || t->conn_lost || !t->protocol) return 0;
+    if (t->paused) {
+        t->eof_held = true;
+        return 0;
+    }
+    PyObject *context = Py_NewRef(t->context), *protocol = Py_NewRef(t->protocol);
+    int rc = -1;
+    if (enter(t)) {
+        PyObject *keep = PyObject_CallMethodNoArgs(protocol, names.eof_received);
+        int truth = keep ? PyObject_IsTrue(keep) : -1;
+        Py_XDECREF(keep);
+        if (truth < 0)
+            rc = stream_fatal(t, steal_exception(), "Fatal error: protocol.eof_received() call failed.");
+        else
+            rc = truth ? 0 : stream_close(t); /* kept: the engine reads no more */
+        leave(context);
+    }
+    Py_DECREF(protocol);
+    Py_DECREF(context);
+    return rc;
+}
+
+int on_error(StreamObject *t, int error, int direction) {
+    if (t->conn_lost) return 0;
+    errno = error;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return stream_fatal(t, steal_exception(),
+                        direction & GL_WRITE ? "Fatal write error on socket transport"
+                                             : "Fatal read error on socket transport");
+}
+
+/* After resume_reading(): what came while the transport was paused. */
+PyObject *stream_deliver_held(StreamObject *t, PyObject *ignored) {
+    (void)ignored;
+    while (t->held && !t->paused && !t->closing) {
+        PyObject *list = t->held;
+        t->held = NULL;
+        Py_ssize_t n = PyList_GET_SIZE(list);
+        int rc = 0;
+        for (Py_ssize_t i = 0; rc == 0 && i < n; i++) {
+            PyObject *bytes = PyList_GET_ITEM(list, i);
+            rc = deliver(t, PyBytes_AS_STRING(bytes), PyBytes_GET_SIZE(bytes));
+        }
+        Py_DECREF(list);
+        if (rc < 0) return NULL;
+    }
+    if (t->eof_held && !t->held && !t->paused && !t->closing) {
+        t->eof_held = false;
+        /* Here the context is entered already. */
+        PyObject *context = t->context;
+        t->context = PyContext_Copy(context);
+        int rc = t->context ? on_eof(t) : -1;
+        Py_DECREF(context);
+        if (rc < 0) return NULL;
+    }
+    Py_RETURN_NONE;
+}

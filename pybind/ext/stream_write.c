@@ -1,0 +1,196 @@
+/* The writing side of a stream. write() only appends to the submissions: all
+ * that one turn writes to a transport leaves in one system call. It leaves at
+ * once where asyncio's caller would notice: above the high-water mark, before
+ * close() and abort(), for get_write_buffer_size(), outside a running loop. */
+#include "core.h"
+
+enum { WARN_AFTER = 5 }; /* asyncio's LOG_THRESHOLD_FOR_CONNLOST_WRITES */
+
+int stream_flush(StreamObject *t) { return t->loop->in_turn ? 0 : submit_now(t->loop); }
+
+static int report(StreamObject *t, const char *message) {
+    PyObject *exception = steal_exception();
+    if (is_exit_exception(exception)) {
+        PyErr_SetRaisedException(exception);
+        return -1;
+    }
+    int rc = call_exception_handler(t->loop, message, exception, (PyObject *)t, t->protocol);
+    Py_DECREF(exception);
+    return rc;
+}
+
+int stream_maybe_pause(StreamObject *t) {
+    if (t->buffered <= t->high || t->protocol_paused) return 0;
+    if (t->unsent && stream_flush(t) < 0) return -1;
+    if (t->buffered <= t->high || t->protocol_paused || !t->protocol) return 0;
+    t->protocol_paused = true;
+    if (call_method_drop(t->protocol, names.pause_writing, NULL) < 0) return report(t, "protocol.pause_writing() failed");
+    return 0;
+}
+
+/* The kernel took n bytes of the queue. */
+int stream_wrote(StreamObject *t, int64_t n) {
+    t->buffered = t->buffered > n ? t->buffered - n : 0;
+    if (t->protocol_paused && t->buffered <= t->low && t->protocol) {
+        t->protocol_paused = false;
+        if (call_method_drop(t->protocol, names.resume_writing, NULL) < 0 &&
+            report(t, "protocol.resume_writing() failed") < 0)
+            return -1;
+    }
+    if (t->buffered) return 0;
+    if (t->empty_waiter) {
+        PyObject *done = PyObject_CallMethodNoArgs(t->empty_waiter, names.done);
+        if (!done) return -1;
+        bool is_done = done == Py_True;
+        Py_DECREF(done);
+        if (!is_done && call_method_drop(t->empty_waiter, names.set_result, Py_None) < 0) return -1;
+    }
+    if (t->closing && !t->conn_lost) {
+        t->conn_lost++;
+        return stream_schedule_lost(t, NULL);
+    }
+    return 0;
+}
+
+/* Bytes that stay as they are until the kernel has them: the object itself when
+ * it cannot change, a copy otherwise. */
+static PyObject *new_immutable(PyObject *data) {
+    if (PyBytes_CheckExact(data)) return Py_NewRef(data);
+    return PyBytes_FromObject(data);
+}
+
+/* Appends one piece; 0 bytes are no piece. Steals. */
+static int append(StreamObject *t, PyObject *bytes) {
+    Py_ssize_t n = PyBytes_GET_SIZE(bytes);
+    if (n == 0) {
+        Py_DECREF(bytes);
+        return 0;
+    }
+    gl_sqe *s = new_sqe(t->loop, GL_OP_WRITE, t->fd, t->gen);
+    if (!s) {
+        Py_DECREF(bytes);
+        return -1;
+    }
+    s->ptr = (uintptr_t)PyBytes_AS_STRING(bytes);
+    s->len = n;
+    s->user = (uintptr_t)bytes;
+    t->unsent++;
+    t->buffered += n;
+    return 0;
+}
+
+/* After appending: leave now where that can be seen. */
+static int settle(StreamObject *t) {
+    if (t->buffered > t->high) return stream_maybe_pause(t);
+    if (t->loop->thread_id == Py_None) return stream_flush(t);
+    return 0;
+}
+
+/* Whether bytes can still go out. A transport that lost its connection takes
+ * them and warns, as asyncio's does. */
+static int writable(StreamObject *t, const char *method) {
+    if (t->eof_written) {
+        PyErr_Format(PyExc_RuntimeError, "Cannot call %s() after write_eof()", method);
+        return -1;
+    }
+    if (t->empty_waiter) {
+        PyErr_Format(PyExc_RuntimeError, "unable to %s; sendfile is in progress", method);
+        return -1;
+    }
+    return 0;
+}
+
+static int lost_connection(StreamObject *t) {
+    if (!t->conn_lost) return 0;
+    if (t->conn_lost >= WARN_AFTER) {
+        PyObject *r = PyObject_CallFunction(imports.logger_warning, "s", "socket.send() raised exception.");
+        if (!r) return -1;
+        Py_DECREF(r);
+    }
+    t->conn_lost++;
+    return 1;
+}
+
+PyObject *stream_write(StreamObject *t, PyObject *data) {
+    if (!PyBytes_CheckExact(data) && !PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data)) {
+        PyErr_Format(PyExc_TypeError, "data argument must be a bytes-like object, not '%.200s'", Py_TYPE(data)->tp_name);
+        return NULL;
+    }
+    if (writable(t, "write") < 0) return NULL;
+    Py_ssize_t length = PyBytes_Check(data) ? PyBytes_GET_SIZE(data) : PyObject_Length(data);
+    if (length < 0) return NULL;
+    if (length == 0) Py_RETURN_NONE;
+    int lost = lost_connection(t);
+    if (lost < 0) return NULL;
+    if (lost) Py_RETURN_NONE;
+    if (engine_usable(t->loop) < 0) return NULL;
+    PyObject *bytes = new_immutable(data);
+    if (!bytes || append(t, bytes) < 0 || settle(t) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+PyObject *stream_writelines(StreamObject *t, PyObject *list) {
+    if (writable(t, "writelines") < 0) return NULL;
+#if PY_VERSION_HEX < 0x030C0000
+    /* asyncio joins here, and its errors are join's. */
+    PyObject *empty = PyBytes_FromStringAndSize(NULL, 0);
+    PyObject *joined = empty ? PyObject_CallMethod(empty, "join", "O", list) : NULL;
+    Py_XDECREF(empty);
+    if (!joined) return NULL;
+    PyObject *r = stream_write(t, joined);
+    Py_DECREF(joined);
+    return r;
+#else
+    PyObject *items = PySequence_List(list);
+    if (!items) return NULL;
+    Py_ssize_t n = PyList_GET_SIZE(items);
+    int rc = 0;
+    for (Py_ssize_t i = 0; rc == 0 && i < n; i++) { /* all of them are good, or none is sent */
+        PyObject *item = PyList_GET_ITEM(items, i);
+        if (PyBytes_CheckExact(item)) continue;
+        PyObject *view = PyMemoryView_FromObject(item);
+        PyObject *bytes = view ? PyBytes_FromObject(view) : NULL;
+        Py_XDECREF(view);
+        rc = bytes ? PyList_SetItem(items, i, bytes) : -1;
+    }
+    if (rc == 0 && n) {
+        int lost = lost_connection(t);
+        rc = lost < 0 ? -1 : lost || engine_usable(t->loop) == 0 ? 0 : -1;
+        for (Py_ssize_t i = 0; rc == 0 && !lost && i < n; i++) rc = append(t, Py_NewRef(PyList_GET_ITEM(items, i)));
+        if (rc == 0 && !lost) rc = settle(t);
+    }
+    Py_DECREF(items);
+    if (rc < 0) return NULL;
+    Py_RETURN_NONE;
+#endif
+}
+
+PyObject *stream_write_eof(StreamObject *t, PyObject *ignored) {
+    (void)ignored;
+    if (t->closing || t->eof_written) Py_RETURN_NONE;
+    t->eof_written = true;
+    if (!new_sqe(t->loop, GL_OP_SHUTDOWN, t->fd, t->gen)) return NULL;
+    if (t->loop->thread_id == Py_None && stream_flush(t) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* For loop.sendfile: a future that is done once the queue is empty. */
+PyObject *stream_make_empty_waiter(StreamObject *t, PyObject *ignored) {
+    (void)ignored;
+    if (t->empty_waiter) {
+        PyErr_SetString(PyExc_RuntimeError, "Empty waiter is already set");
+        return NULL;
+    }
+    if (t->unsent && stream_flush(t) < 0) return NULL;
+    PyObject *waiter = PyObject_CallMethod((PyObject *)t->loop, "create_future", NULL);
+    if (!waiter) return NULL;
+    t->empty_waiter = Py_NewRef(waiter);
+    if (t->buffered == 0 && call_method_drop(waiter, names.set_result, Py_None) < 0) Py_CLEAR(waiter);
+    return waiter;
+}
+
+PyObject *stream_reset_empty_waiter(StreamObject *t, PyObject *ignored) {
+    (void)ignored;
+    Py_CLEAR(t->empty_waiter);
+    Py_RETURN_NONE;
+}

@@ -1,0 +1,182 @@
+/* call_later and call_at. The heap is the engine's; here is the table from a
+ * timer's id to its handle. A timer that is cancelled before its submission has
+ * left costs the engine nothing. */
+#include "core.h"
+
+#include <math.h>
+
+static int grow(LoopObject *loop) {
+    uint32_t n = loop->timers_len ? 2 * loop->timers_len : 256;
+    TimerEntry *timers = PyMem_Realloc(loop->timers, n * sizeof *timers);
+    if (!timers) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (uint32_t i = loop->timers_len; i < n; i++)
+        timers[i] = (TimerEntry){.handle = NULL, .gen = 0, .next_free = i + 1 < n ? i + 1 : UINT32_MAX};
+    loop->timers_free = loop->timers_len;
+    loop->timers = timers;
+    loop->timers_len = n;
+    return 0;
+}
+
+static void release_id(LoopObject *loop, uint32_t id) {
+    TimerEntry *e = &loop->timers[id];
+    e->handle = NULL;
+    e->next_free = loop->timers_free;
+    loop->timers_free = id;
+    loop->timers_live--;
+}
+
+/* Seconds of loop.time() as nanoseconds, rounded up; NaN is due at once. */
+static int64_t to_ns(double when) {
+    double ns = ceil(when * 1e9);
+    if (isnan(ns)) return 0;
+    if (ns >= 9.2e18) return INT64_MAX - 1;
+    if (ns <= -9.2e18) return INT64_MIN + 1;
+    return (int64_t)ns;
+}
+
+/* Steals when. */
+static PyObject *schedule(LoopObject *loop, PyObject *when, PyObject *const *args, Py_ssize_t n, PyObject *context) {
+    double seconds = PyFloat_AsDouble(when);
+    if (seconds == -1.0 && PyErr_Occurred()) {
+        Py_DECREF(when);
+        return NULL;
+    }
+    TimerHandleObject *h = new_timer_handle(loop, args[0], args + 1, n - 1, context);
+    if (!h) {
+        Py_DECREF(when);
+        return NULL;
+    }
+    h->when = when;
+    h->scheduled = Py_NewRef(Py_True);
+    gl_sqe *s = new_sqe(loop, GL_OP_TIMER_ADD, -1, 0);
+    if (!s) {
+        Py_DECREF(h);
+        return NULL;
+    }
+    if ((!loop->timers_len || loop->timers_free == UINT32_MAX) && grow(loop) < 0) {
+        s->op = GL_OP_NOP;
+        Py_DECREF(h);
+        return NULL;
+    }
+    uint32_t id = loop->timers_free;
+    TimerEntry *e = &loop->timers[id];
+    loop->timers_free = e->next_free;
+    loop->timers_live++;
+    if (++e->gen == 0) e->gen = 1; /* 0 is the engine's own */
+    e->handle = (TimerHandleObject *)Py_NewRef((PyObject *)h);
+    h->id = id;
+    h->gen = e->gen;
+    h->sq_index = (uint32_t)(s - loop->sq[loop->sq_now]);
+    h->sq_epoch = loop->sq_epoch;
+    s->user = id;
+    s->gen = e->gen;
+    s->len = to_ns(seconds);
+    if (s->len < loop->sq_deadline) loop->sq_deadline = s->len;
+    return (PyObject *)h;
+}
+
+static int prepare(LoopObject *loop, const char *method, const char *first, PyObject *const *args, Py_ssize_t n,
+                   PyObject *kwnames, PyObject **context) {
+    if (n < 2) {
+        if (n == 0)
+            PyErr_Format(PyExc_TypeError, "BaseEventLoop.%s() missing 2 required positional arguments: '%s' and 'callback'",
+                         method, first);
+        else
+            PyErr_Format(PyExc_TypeError, "BaseEventLoop.%s() missing 1 required positional argument: 'callback'", method);
+        return -1;
+    }
+    *context = NULL;
+    Py_ssize_t k = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    for (Py_ssize_t i = 0; i < k; i++) {
+        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
+        if (name != names.context && PyUnicode_Compare(name, names.context) != 0) {
+            if (!PyErr_Occurred())
+                PyErr_Format(PyExc_TypeError, "BaseEventLoop.%s() got an unexpected keyword argument '%U'", method, name);
+            return -1;
+        }
+        if (args[n + i] != Py_None) *context = args[n + i];
+    }
+    if (args[0] == Py_None) {
+        PyErr_Format(PyExc_TypeError, "%s", first[0] == 'd' ? "delay must not be None" : "when cannot be None");
+        return -1;
+    }
+    if (engine_usable(loop) < 0) return -1;
+    if (loop->debug) {
+        PyObject *r = PyObject_CallMethod((PyObject *)loop, "_check_thread", NULL);
+        if (!r) return -1;
+        Py_DECREF(r);
+        r = PyObject_CallMethod((PyObject *)loop, "_check_callback", "Os", args[1], method);
+        if (!r) return -1;
+        Py_DECREF(r);
+    }
+    return 0;
+}
+
+PyObject *loop_call_later(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    PyObject *context;
+    if (prepare(loop, "call_later", "delay", args, n, kwnames, &context) < 0) return NULL;
+    PyObject *now = PyFloat_FromDouble((double)monotonic_ns() * 1e-9);
+    if (!now) return NULL;
+    PyObject *when;
+    if (PyFloat_CheckExact(args[0])) {
+        when = PyFloat_FromDouble(PyFloat_AS_DOUBLE(now) + PyFloat_AS_DOUBLE(args[0]));
+    } else {
+        when = PyNumber_Add(now, args[0]); /* ints, and whatever adds to a float */
+    }
+    Py_DECREF(now);
+    return when ? schedule(loop, when, args + 1, n - 1, context) : NULL;
+}
+
+PyObject *loop_call_at(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    PyObject *context;
+    if (prepare(loop, "call_at", "when", args, n, kwnames, &context) < 0) return NULL;
+    return schedule(loop, Py_NewRef(args[0]), args + 1, n - 1, context);
+}
+
+/* The handle is cancelled: forget it here and in the engine. */
+void timer_cancelled(LoopObject *loop, TimerHandleObject *h) {
+    if (h->scheduled != Py_True) return;
+    Py_XSETREF(h->scheduled, Py_NewRef(Py_False));
+    if (h->id >= loop->timers_len || loop->timers[h->id].handle != h) return;
+    release_id(loop, h->id);
+    if (h->sq_epoch == loop->sq_epoch) {
+        /* Still here: take it back, with any taken back before it. */
+        gl_sqe *sq = loop->sq[loop->sq_now];
+        sq[h->sq_index].op = GL_OP_NOP;
+        while (loop->sq_len > 0 && sq[loop->sq_len - 1].op == GL_OP_NOP) loop->sq_len--;
+    } else if (loop->engine > 0 && loop->generation == process_generation) {
+        gl_sqe *s = new_sqe(loop, GL_OP_TIMER_CANCEL, -1, h->gen);
+        if (s)
+            s->user = h->id;
+        else
+            PyErr_Clear(); /* it comes due and finds no handle */
+    }
+    Py_DECREF(h);
+}
+
+PyObject *loop_timer_handle_cancelled(LoopObject *loop, PyObject *handle) {
+    if (Py_IS_TYPE(handle, TimerHandle_Type)) timer_cancelled(loop, (TimerHandleObject *)handle);
+    Py_RETURN_NONE;
+}
+
+/* The handle of a timer that came due, or NULL when it has been cancelled. */
+PyObject *steal_due_timer(LoopObject *loop, uint32_t id, uint32_t gen) {
+    if (id >= loop->timers_len || loop->timers[id].gen != gen || !loop->timers[id].handle) return NULL;
+    TimerHandleObject *h = loop->timers[id].handle;
+    release_id(loop, id);
+    Py_XSETREF(h->scheduled, Py_NewRef(Py_False));
+    return (PyObject *)h;
+}
+
+void timers_clear(LoopObject *loop) {
+    for (uint32_t i = 0; i < loop->timers_len; i++) {
+        TimerHandleObject *h = loop->timers[i].handle;
+        if (!h) continue;
+        release_id(loop, i);
+        Py_XSETREF(h->scheduled, Py_NewRef(Py_False));
+        Py_DECREF(h);
+    }
+}

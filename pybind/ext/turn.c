@@ -1,0 +1,338 @@
+/* One turn: submissions go to the engine, its completions come back and run.
+ *
+ *   _run_once ─▶ take_turn ─▶ engine ─▶ settle_writes, resolve ─▶ run_batch ─┐
+ *       ▲                                                                    │
+ *       └──────────────────────── until stop() ◀─────────────────────────────┘
+ *
+ * A batch is what asyncio's _run_once runs: what was ready when the selector
+ * returned, then I/O in the selector's order, then due timers. When a callback
+ * raises SystemExit or KeyboardInterrupt the rest of the batch waits for the
+ * next run. */
+#include "core.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+/* With callbacks ready, the selector is asked after so much Python time (ns): a
+ * chain of callbacks cannot starve I/O, a burst of them pays one system call. */
+enum { POLL_EVERY = 30000 };
+
+/* Our own kind: a completion that has become a handle, owned by the entry. */
+enum { RUN_HANDLE = 1000, NOTHING = 1001 };
+
+/* ---- submissions ---- */
+
+gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen) {
+    if (loop->sq_len == loop->sq_cap[loop->sq_now]) {
+        if (!loop->in_turn) {
+            if (submit_now(loop) < 0) return NULL;
+        } else {
+            /* Another thread fills the ring while the engine waits: a wrong program,
+             * but one that must lose nothing. */
+            int now = loop->sq_now;
+            gl_sqe *sq = realloc(loop->sq[now], 2 * (size_t)loop->sq_cap[now] * sizeof *sq);
+            if (!sq) {
+                PyErr_NoMemory();
+                return NULL;
+            }
+            loop->sq[now] = sq;
+            loop->sq_cap[now] *= 2;
+        }
+    }
+    gl_sqe *s = &loop->sq[loop->sq_now][loop->sq_len++];
+    *s = (gl_sqe){.op = op, .fd = fd, .gen = gen};
+    if (op > GL_OP_TIMER_CANCEL) {
+        loop->sq_urgent++;
+        if (loop->in_turn) loop_wake(loop);
+    }
+    return s;
+}
+
+/* Settles the Write entries of submissions that the engine has handled. Python
+ * code runs only after the last of them: it may submit, and fill the array. */
+static int settle_writes(LoopObject *loop, gl_sqe *sq, int32_t n) {
+    PyObject *notify = NULL; /* streams that have something to tell their protocol */
+    int rc = 0;
+    for (int32_t i = 0; i < n; i++) {
+        gl_sqe *s = &sq[i];
+        if (s->op != GL_OP_WRITE) continue;
+        FdEntry *e = fd_lookup(loop, s->fd, s->gen);
+        if (e && e->kind == FD_STREAM) {
+            StreamObject *t = (StreamObject *)e->owner;
+            t->unsent--;
+            t->buffered -= s->len;
+            if (stream_must_tell(t)) {
+                if (!notify) notify = PyList_New(0);
+                if (!notify || PyList_Append(notify, (PyObject *)t) < 0) rc = -1;
+            }
+        }
+        if (!(s->flags & GL_SQE_QUEUED)) Py_DECREF((PyObject *)(uintptr_t)s->user);
+    }
+    if (notify) {
+        for (Py_ssize_t i = 0; rc == 0 && i < PyList_GET_SIZE(notify); i++)
+            rc = stream_wrote((StreamObject *)PyList_GET_ITEM(notify, i), 0);
+        Py_DECREF(notify);
+    }
+    return rc;
+}
+
+static void start_epoch(LoopObject *loop) {
+    loop->sq_len = loop->sq_urgent = 0;
+    loop->sq_deadline = INT64_MAX;
+    loop->sq_epoch++;
+}
+
+/* Hands over what is submitted, without a turn. Completions wait for the next. */
+int submit_now(LoopObject *loop) {
+    int32_t n = loop->sq_len;
+    if (n == 0 || loop->in_turn) return 0;
+    if (engine_usable(loop) < 0) return -1;
+    gl_sqe *sq = loop->sq[loop->sq_now];
+    loop->sq_now ^= 1; /* a destructor may submit while the writes are settled */
+    start_epoch(loop);
+    int32_t rc;
+    loop->in_turn = true; /* other threads keep away from the engine */
+    Py_BEGIN_ALLOW_THREADS
+    rc = loop->api->submit(loop->engine, sq, n);
+    Py_END_ALLOW_THREADS
+    loop->in_turn = false;
+    if (settle_writes(loop, sq, n) < 0) return -1;
+    return rc < 0 ? engine_error(loop, rc) : 0;
+}
+
+int submit_one(LoopObject *loop, gl_sqe *sqe) {
+    if (engine_usable(loop) < 0) return -1;
+    if (loop->in_turn) { /* from another thread: order it, the answer is lost */
+        gl_sqe *s = new_sqe(loop, sqe->op, sqe->fd, sqe->gen);
+        if (!s) return -1;
+        *s = *sqe;
+        return 0;
+    }
+    int32_t rc = loop->api->submit(loop->engine, sqe, 1);
+    return rc < 0 ? engine_error(loop, rc) : sqe->res;
+}
+
+/* ---- completions ---- */
+
+/* Turns the completions that name handles into these at once: a callback that
+ * runs before one of them may cancel it, and its id may be taken again. */
+static void resolve(LoopObject *loop, int32_t n) {
+    for (int32_t i = 0; i < n; i++) {
+        gl_cqe *c = &loop->shared.cq[i];
+        PyObject *handle = NULL;
+        if (c->kind == GL_TIMER_DUE) {
+            handle = steal_due_timer(loop, (uint32_t)c->user, c->gen);
+        } else if (c->kind == GL_WATCH_READY) {
+            FdEntry *e = fd_lookup(loop, c->fd, c->gen);
+            if (e && e->kind == FD_WATCHED) handle = Py_XNewRef(c->flags & GL_READ ? e->reader : e->writer);
+        } else {
+            continue;
+        }
+        c->kind = handle ? RUN_HANDLE : NOTHING;
+        c->user = (uintptr_t)handle;
+    }
+}
+
+/* Lets go of what the rest of the batch holds. */
+void completions_clear(LoopObject *loop) {
+    while (loop->cq_head < loop->cq_len) {
+        gl_cqe *c = &loop->shared.cq[loop->cq_head++];
+        if (c->kind == RUN_HANDLE || c->kind == GL_RELEASED || c->kind == GL_CONNECTED)
+            Py_XDECREF((PyObject *)(uintptr_t)c->user);
+        else if (c->kind == GL_ACCEPTED)
+            close(c->res);
+    }
+}
+
+int completions_traverse(LoopObject *loop, visitproc visit, void *arg) {
+    for (int32_t i = loop->cq_head; i < loop->cq_len; i++) {
+        gl_cqe *c = &loop->shared.cq[i];
+        if (c->kind == RUN_HANDLE) Py_VISIT((PyObject *)(uintptr_t)c->user);
+    }
+    return 0;
+}
+
+static int on_connected(LoopObject *loop, gl_cqe *c) {
+    PyObject *future = (PyObject *)(uintptr_t)c->user;
+    FdEntry *e = fd_lookup(loop, c->fd, c->gen);
+    int rc = 0;
+    if (e && e->kind == FD_CONNECTING) {
+        fd_release(loop, c->fd);
+        PyObject *error = PyLong_FromLong(c->res);
+        PyObject *argv[3] = {(PyObject *)loop, future, error};
+        PyObject *r = error ? PyObject_VectorcallMethod(names._connect_done, argv, 3, NULL) : NULL;
+        rc = r ? 0 : -1;
+        Py_XDECREF(r);
+        Py_XDECREF(error);
+    }
+    Py_DECREF(future);
+    return rc;
+}
+
+static int on_signal(LoopObject *loop, int number) {
+    PyObject *n = PyLong_FromLong(number);
+    if (!n) return -1;
+    int rc = call_method_drop((PyObject *)loop, names._handle_signal, n);
+    Py_DECREF(n);
+    return rc;
+}
+
+/* Debug mode: what a transport's callbacks took, as asyncio says it of handles. */
+static int warn_if_slow(LoopObject *loop, PyObject *owner, int64_t started) {
+    PyObject *seconds = PyFloat_FromDouble((double)(monotonic_ns() - started) * 1e-9);
+    PyObject *argv[3] = {(PyObject *)loop, owner, seconds};
+    PyObject *r = seconds ? PyObject_VectorcallMethod(names._warn_slow, argv, 3, NULL) : NULL;
+    Py_XDECREF(seconds);
+    Py_XDECREF(r);
+    return r ? 0 : -1;
+}
+
+static int dispatch(LoopObject *loop, gl_cqe *c) {
+    switch (c->kind) {
+    case RUN_HANDLE: {
+        PyObject *handle = (PyObject *)(uintptr_t)c->user;
+        int rc = run_handle(loop, handle);
+        Py_DECREF(handle);
+        return rc;
+    }
+    case NOTHING:
+        return 0;
+    case GL_RELEASED:
+        Py_DECREF((PyObject *)(uintptr_t)c->user);
+        return 0;
+    case GL_CONNECTED:
+        return on_connected(loop, c);
+    case GL_SIGNAL:
+        return on_signal(loop, c->res);
+    }
+    FdEntry *e = fd_lookup(loop, c->fd, c->gen);
+    if (!e || !e->owner) {
+        if (c->kind == GL_ACCEPTED) close(c->res);
+        return 0;
+    }
+    PyObject *owner = Py_NewRef(e->owner);
+    StreamObject *t = (StreamObject *)owner;
+    int rc = 0;
+    int64_t started = loop->debug ? monotonic_ns() : 0;
+    switch (c->kind) {
+    case GL_DATA:
+        rc = on_data(t, (const char *)(uintptr_t)c->ptr, (Py_ssize_t)c->len);
+        break;
+    case GL_READABLE:
+        rc = on_readable(t, (Py_ssize_t)c->len);
+        break;
+    case GL_EOF:
+        rc = on_eof(t);
+        break;
+    case GL_ERROR:
+        rc = on_error(t, c->res, c->flags);
+        break;
+    case GL_WROTE:
+        rc = stream_wrote(t, c->len);
+        break;
+    case GL_ACCEPTED:
+        rc = on_accepted(loop, (ListenerObject *)owner, c);
+        break;
+    case GL_ACCEPT_FAILED:
+        rc = on_accept_failed(loop, (ListenerObject *)owner, c);
+        break;
+    }
+    if (rc == 0 && loop->debug) rc = warn_if_slow(loop, owner, started);
+    Py_DECREF(owner);
+    return rc;
+}
+
+/* ---- turns ---- */
+
+/* What this turn needs of the engine: nothing (-1), or the flags of a turn. */
+static int plan(LoopObject *loop, bool must_poll) {
+    if (loop->ready_len == 0 && !loop->stopping && loop->shared.backlog == 0) return GL_TURN_WAIT;
+    if (must_poll) {
+        loop->polled = monotonic_ns();
+        return GL_TURN_POLL;
+    }
+    int flags = -1;
+    if (loop->sq_urgent || loop->shared.backlog) flags = 0;
+    if (loop->shared.nfds || loop->timers_live) {
+        int64_t now = monotonic_ns();
+        if (loop->timers_live && (now >= loop->shared.next_deadline || now >= loop->sq_deadline)) flags = 0;
+        if (loop->shared.nfds && now - loop->polled >= POLL_EVERY) {
+            loop->polled = now;
+            flags = GL_TURN_POLL;
+        }
+    }
+    return flags;
+}
+
+static int take_turn(LoopObject *loop, bool must_poll) {
+    int flags = plan(loop, must_poll);
+    if (flags < 0) {
+        loop->todo = loop->ready_len;
+        return 0;
+    }
+    if (engine_usable(loop) < 0) return -1;
+    if (flags == GL_TURN_WAIT && PyErr_CheckSignals() < 0) return -1;
+    gl_sqe *sq = loop->sq[loop->sq_now];
+    int32_t sent = loop->sq_len;
+    loop->shared.sq = sq;
+    loop->shared.sq_len = sent;
+    loop->sq_now ^= 1;
+    start_epoch(loop);
+    loop->in_turn = true;
+    loop->sleeping = flags == GL_TURN_WAIT;
+    loop->woken = false;
+    int32_t n;
+    Py_BEGIN_ALLOW_THREADS
+    n = loop->api->turn(loop->engine, (uint32_t)flags);
+    Py_END_ALLOW_THREADS
+    loop->in_turn = loop->sleeping = false;
+    if (flags == GL_TURN_WAIT && n > 0) loop->polled = monotonic_ns();
+    loop->cq_head = 0;
+    loop->cq_len = n > 0 ? n : 0;
+    resolve(loop, loop->cq_len);
+    int rc = settle_writes(loop, sq, sent);
+    loop->todo = loop->ready_len;
+    if (n < 0) return engine_error(loop, n);
+    if (rc < 0) return -1;
+    return PyErr_CheckSignals();
+}
+
+static int run_batch(LoopObject *loop) {
+    while (loop->todo) {
+        PyObject *handle = loop->ready[loop->ready_head];
+        loop->ready_head = (loop->ready_head + 1) & (loop->ready_cap - 1);
+        loop->ready_len--;
+        loop->todo--;
+        int rc = run_handle(loop, handle);
+        Py_DECREF(handle);
+        if (rc < 0) return -1;
+    }
+    while (loop->cq_head < loop->cq_len)
+        if (dispatch(loop, &loop->shared.cq[loop->cq_head++]) < 0) return -1;
+    return 0;
+}
+
+PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    bool must_poll = true; /* each run begins with what the selector has */
+    int rc;
+    do {
+        bool left = loop->todo || loop->cq_head < loop->cq_len;
+        rc = left ? 0 : take_turn(loop, must_poll);
+        if (!left) must_poll = false;
+        if (rc == 0) rc = run_batch(loop);
+    } while (rc == 0 && !loop->stopping);
+    /* What the last callbacks wrote leaves before the caller goes on. */
+    if (loop->engine > 0 && loop->generation == process_generation && loop->sq_urgent) {
+        PyObject *exception = rc < 0 ? PyErr_GetRaisedException() : NULL;
+        if (submit_now(loop) < 0) {
+            rc = -1;
+            if (exception) PyErr_Clear();
+        }
+        if (exception) PyErr_SetRaisedException(exception);
+    }
+    if (rc < 0) return NULL;
+    Py_RETURN_NONE;
+}

@@ -1,0 +1,59 @@
+"""Errors and slowness: what is said of them, in asyncio's words."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import base_events, format_helpers
+from asyncio.log import logger
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._base import LoopBase as _Base
+else:
+    _Base = object
+
+
+class Debugging(_Base):
+    """Called by the extension on the rare paths: a failed callback, debug mode."""
+
+    def _handle_failed(self, handle: Any, exception: BaseException) -> None:
+        """A callback raised: what ``asyncio.Handle._run`` tells the exception handler."""
+        source = format_helpers._format_callback_source(handle._callback, handle._args)
+        context: dict[str, Any] = {
+            "message": f"Exception in callback {source}",
+            "exception": exception,
+            "handle": handle,
+        }
+        if handle._source_traceback:
+            context["source_traceback"] = handle._source_traceback
+        self.call_exception_handler(context)
+
+    def _run_handle_in_debug(self, handle: asyncio.Handle) -> None:
+        """Run one callback and warn when it took longer than ``slow_callback_duration``, in seconds."""
+        try:
+            self._current_handle = handle
+            started = self.time()
+            handle._run()
+            seconds = self.time() - started
+            if seconds >= self.slow_callback_duration:
+                text = base_events._format_handle(handle)  # type: ignore[attr-defined]
+                logger.warning("Executing %s took %.3f seconds", text, seconds)
+        finally:
+            self._current_handle = None
+
+    def _warn_slow(self, owner: object, seconds: float) -> None:
+        """The same for the callbacks of a transport or a listener, which have no handle."""
+        if seconds >= self.slow_callback_duration:
+            logger.warning("Executing callbacks of %r took %.3f seconds", owner, seconds)
+
+    def _transport_failed(
+        self, transport: object, exception: BaseException, message: str, protocol: object
+    ) -> None:
+        """What ``_fatal_error`` of asyncio's transports says; the network's own errors only in debug mode."""
+        if isinstance(exception, OSError):
+            if self.get_debug():
+                logger.debug("%r: %s", transport, message, exc_info=exception)
+        else:
+            self.call_exception_handler(
+                {"message": message, "exception": exception, "transport": transport, "protocol": protocol}
+            )

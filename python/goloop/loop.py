@@ -1,0 +1,68 @@
+"""The loop class: asyncio's own selector loop over the engine.
+
+What runs once per callback is in ``_core.Loop`` (C), what runs once per packet,
+descriptor or timer in the engine (Go). Here is what runs once per loop or once per
+connection, and the standard library's code does most of it: the classes we derive from
+check arguments, resolve addresses, order connects, and keep the attributes that
+libraries read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from asyncio import base_events
+from typing import Any
+
+from . import _core
+from .connecting import Connecting
+from .debugging import Debugging
+from .serving import Serving
+from .signals import Signals
+
+
+class Loop(Debugging, Signals, Serving, Connecting, _core.Loop, asyncio.SelectorEventLoop):
+    """An event loop for Unix with asyncio's interface and a Go engine.
+
+    ``GOLOOP_SELECTOR`` in the environment forces a selector (``epoll``, ``kqueue``,
+    ``poll``, ``select``); without it the system's best is taken.
+
+    Raises:
+        RuntimeError: the engine cannot be loaded.
+        ValueError: ``GOLOOP_SELECTOR`` names no selector of this system.
+        OSError: the system refuses a descriptor.
+    """
+
+    def __init__(self) -> None:
+        # Not SelectorEventLoop.__init__: it opens a selector and a self-pipe of its own.
+        self._selector = None
+        base_events.BaseEventLoop.__init__(self)
+        self._signal_handlers: dict[int, asyncio.Handle] = {}
+        self._unix_server_sockets: dict[Any, Any] = {}
+        self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._open(os.environ.get("GOLOOP_SELECTOR", ""))
+
+    def close(self) -> None:
+        """Close the loop and its engine. Twice is once.
+
+        Raises:
+            RuntimeError: the loop is running.
+        """
+        super().close()
+        self._close_engine()
+
+    def _close_self_pipe(self) -> None:
+        """The engine has a wake-up descriptor of its own."""
+
+    def _ensure_fd_no_transport(self, fd: Any) -> None:
+        """Refuse a descriptor that a transport uses.
+
+        Raises:
+            RuntimeError: it does.
+            ValueError: ``fd`` is neither a descriptor nor a file object.
+        """
+        super()._ensure_fd_no_transport(fd)
+        transport = self._fd_has_transport(fd)
+        if transport is not None:
+            raise RuntimeError(f"File descriptor {fd!r} is used by transport {transport!r}")

@@ -1,0 +1,62 @@
+"""Making a loop and running a program on it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from .loop import Loop
+
+_T = TypeVar("_T")
+
+
+def new_event_loop() -> Loop:
+    """Return a new loop, neither running nor set as the current one.
+
+    Raises:
+        RuntimeError: the engine cannot be loaded, with the reason.
+        ValueError: ``GOLOOP_SELECTOR`` names no selector of this system.
+        OSError: the system refuses a descriptor.
+    """
+    return Loop()
+
+
+def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
+    """Run a coroutine on a new goloop loop and close it: ``asyncio.run`` with our loop.
+
+    Args:
+        main: the coroutine.
+        debug: asyncio's debug mode; ``None`` leaves it to the environment.
+
+    Raises:
+        RuntimeError: a loop is running in this thread already.
+        ValueError: ``main`` is not a coroutine (TypeError from Python 3.14).
+    """
+    if sys.version_info >= (3, 11):
+        with asyncio.Runner(debug=debug, loop_factory=new_event_loop) as runner:
+            return runner.run(main)
+    return _run_3_10(main, debug)
+
+
+def _run_3_10(main: Coroutine[Any, Any, _T], debug: bool | None) -> _T:
+    """What ``asyncio.run`` of 3.10 does, with our loop in place of the policy's."""
+    if asyncio._get_running_loop() is not None:
+        raise RuntimeError("asyncio.run() cannot be called from a running event loop")
+    if not asyncio.iscoroutine(main):
+        raise ValueError(f"a coroutine was expected, got {main!r}")
+    loop = new_event_loop()
+    try:
+        asyncio.set_event_loop(loop)
+        if debug is not None:
+            loop.set_debug(debug)
+        return loop.run_until_complete(main)
+    finally:
+        try:
+            asyncio.runners._cancel_all_tasks(loop)  # type: ignore[attr-defined]
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()

@@ -1,0 +1,71 @@
+"""Listening: the engine accepts, the extension makes the transports."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from asyncio import base_events, sslproto, trsock
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._base import LoopBase as _Base
+else:
+    _Base = object
+
+# base_events.Server counts its transports until 3.12 and keeps them from 3.13.
+ATTACH_TAKES_TRANSPORT: bool = base_events.Server._attach.__code__.co_argcount == 2  # type: ignore[attr-defined]
+
+
+class Serving(_Base):
+    """The hooks that ``asyncio.Server`` starts and stops listening with."""
+
+    def _start_serving(
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        sock: socket.socket,
+        sslcontext: Any = None,
+        server: Any = None,
+        backlog: int = 100,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> None:
+        factory = protocol_factory
+        if sslcontext is not None:
+            timeouts = {"ssl_handshake_timeout": ssl_handshake_timeout}
+            if ssl_shutdown_timeout is not None:
+                timeouts["ssl_shutdown_timeout"] = ssl_shutdown_timeout
+
+            def factory() -> asyncio.BaseProtocol:
+                return sslproto.SSLProtocol(self, protocol_factory(), sslcontext, None, True, **timeouts)
+
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            # Accepted sockets inherit it, which saves a system call each.
+            base_events._set_nodelay(sock)  # type: ignore[attr-defined]
+        self._listen(
+            sock.fileno(),
+            sock,
+            factory,
+            server,
+            ATTACH_TAKES_TRANSPORT,
+            backlog,
+            sock.family,
+            sock.type,
+            sock.proto,
+        )
+
+    def _stop_serving(self, sock: socket.socket) -> None:
+        self._unlisten(sock.fileno())
+        sock.close()
+
+    def _accept_failed(self, sock: socket.socket, error: int, backoff: bool) -> None:
+        """Called by the engine's completion; it rests for a second when ``backoff`` is true."""
+        message = "socket.accept() out of system resource" if backoff else "socket.accept() failed"
+        self.call_exception_handler(
+            {
+                "message": message,
+                "exception": OSError(error, os.strerror(error)),
+                "socket": trsock.TransportSocket(sock),
+            }
+        )

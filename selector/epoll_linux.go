@@ -1,0 +1,221 @@
+package selector
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+func init() { backends["epoll"] = newEpoll }
+
+// epoll watches through epoll(7), level-triggered. The 64 bits of data that the
+// kernel hands back hold the descriptor and the generation.
+type epoll struct {
+	registry
+	waker
+	epfd   int
+	raw    []unix.EpollEvent // what the kernel fills; as long as the longest slice yet
+	pwait2 bool              // whether the system has epoll_pwait2 (Linux 5.11) and lets us call it
+	limit  kernelTimespec    // the timeout of the current wait
+}
+
+// kernelTimespec is struct __kernel_timespec, 64 bits wide on every machine.
+type kernelTimespec struct{ sec, nsec int64 }
+
+// wakerData stands for the waker where an event has its descriptor.
+const wakerData = -1
+
+func newEpoll() (Selector, error) {
+	s := &epoll{raw: make([]unix.EpollEvent, 64), pwait2: true}
+	if err := s.waker.open(); err != nil {
+		return nil, err
+	}
+	epfd, err := s.openEpoll()
+	if err != nil {
+		return nil, errors.Join(err, s.waker.close())
+	}
+	s.epfd = epfd
+	s.reserved = s.source()
+	return s, nil
+}
+
+// openEpoll returns a new epoll descriptor with the waker in it, edge-triggered.
+func (s *epoll) openEpoll() (int, error) {
+	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return -1, os.NewSyscallError("epoll_create1", err)
+	}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: wakerData}
+	if err := unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, s.source(), &ev); err != nil {
+		return -1, errors.Join(os.NewSyscallError("epoll_ctl", err), unix.Close(epfd))
+	}
+	return epfd, nil
+}
+
+func (s *epoll) Name() string { return "epoll" }
+
+func (s *epoll) Fd() int { return s.epfd }
+
+// control asks the kernel to make e the registration of fd in epfd. It uses op
+// first, and the other of ADD and MOD where the kernel's idea of fd differs:
+//   - ADD meets EEXIST: fd was closed while registered, and dup2 has since put
+//     the same open file, which another descriptor kept alive, at the number;
+//   - MOD meets ENOENT: fd was closed while registered and names another file.
+func control(epfd, op, fd int, e entry) error {
+	ev := unix.EpollEvent{Fd: int32(fd), Pad: int32(e.generation)}
+	if e.events&EventRead != 0 {
+		ev.Events |= unix.EPOLLIN
+	}
+	if e.events&EventWrite != 0 {
+		ev.Events |= unix.EPOLLOUT
+	}
+	err := unix.EpollCtl(epfd, op, fd, &ev)
+	switch {
+	case op == unix.EPOLL_CTL_ADD && err == unix.EEXIST:
+		err = unix.EpollCtl(epfd, unix.EPOLL_CTL_MOD, fd, &ev)
+	case op == unix.EPOLL_CTL_MOD && err == unix.ENOENT:
+		err = unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, fd, &ev)
+	}
+	return os.NewSyscallError("epoll_ctl", err)
+}
+
+func (s *epoll) Register(fd int, events Events, generation uint32) error {
+	if err := s.mayRegister(fd, events); err != nil {
+		return err
+	}
+	e := entry{events, generation}
+	if err := control(s.epfd, unix.EPOLL_CTL_ADD, fd, e); err != nil {
+		return err
+	}
+	s.put(fd, e)
+	return nil
+}
+
+func (s *epoll) Modify(fd int, events Events, generation uint32) error {
+	if err := s.mayModify(fd, events); err != nil {
+		return err
+	}
+	e := entry{events, generation}
+	if err := control(s.epfd, unix.EPOLL_CTL_MOD, fd, e); err != nil {
+		return err
+	}
+	s.put(fd, e)
+	return nil
+}
+
+func (s *epoll) Unregister(fd int) error {
+	if err := s.mayUnregister(fd); err != nil {
+		return err
+	}
+	s.drop(fd)
+	// Every error means that the kernel does not know fd: it is closed (EBADF), or
+	// names another file (ENOENT) or one that cannot be watched (EPERM).
+	_ = unix.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, fd, nil)
+	return nil
+}
+
+func (s *epoll) Select(events []Event, timeout time.Duration) (int, error) {
+	if err := s.maySelect(events); err != nil {
+		return 0, err
+	}
+	if len(events) > len(s.raw) {
+		s.raw = make([]unix.EpollEvent, len(events))
+	}
+	n, errno := s.wait(len(events), timeout)
+	if errno != 0 {
+		if errno == unix.EINTR {
+			return 0, nil
+		}
+		return 0, os.NewSyscallError("epoll_wait", errno)
+	}
+	count, orphan := 0, false
+	for i := range s.raw[:n] {
+		raw := &s.raw[i]
+		e := s.get(int(raw.Fd))
+		if e.events == 0 || e.generation != uint32(raw.Pad) {
+			orphan = orphan || raw.Fd != wakerData
+			continue
+		}
+		// A hang-up or an error, which are neither IN nor OUT, are both directions.
+		var ready Events
+		if raw.Events&^unix.EPOLLOUT != 0 {
+			ready = EventRead
+		}
+		if raw.Events&^unix.EPOLLIN != 0 {
+			ready |= EventWrite
+		}
+		if ready &= e.events; ready == 0 {
+			continue
+		}
+		events[count] = Event{raw.Fd, e.generation, ready}
+		count++
+	}
+	if orphan {
+		// An error means that the system is short of descriptors or of memory. The
+		// orphan ends the next wait as well, which tries again.
+		_ = s.rebuild()
+	}
+	return count, nil
+}
+
+// wait is one wait of the kernel for at most limit events. A wait that can block
+// goes through Syscall6, which lends our processor to other goroutines and to the
+// collector meanwhile; one that cannot does without that cost.
+func (s *epoll) wait(limit int, timeout time.Duration) (int, syscall.Errno) {
+	if timeout == 0 {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(s.epfd),
+			uintptr(unsafe.Pointer(&s.raw[0])), uintptr(limit), 0, 0, 0)
+		return int(n), errno
+	}
+	if s.pwait2 && timeout > 0 && timeout%time.Millisecond != 0 {
+		timeout = min(timeout, maxWait)
+		s.limit = kernelTimespec{int64(timeout / time.Second), int64(timeout % time.Second)}
+		n, _, errno := syscall.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(s.epfd),
+			uintptr(unsafe.Pointer(&s.raw[0])), uintptr(limit), uintptr(unsafe.Pointer(&s.limit)), 0, 0)
+		if errno != unix.ENOSYS && errno != unix.EPERM {
+			return int(n), errno
+		}
+		s.pwait2 = false // an older kernel, or a container's filter
+	}
+	n, _, errno := syscall.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(s.epfd),
+		uintptr(unsafe.Pointer(&s.raw[0])), uintptr(limit), uintptr(milliseconds(timeout)), 0, 0)
+	return int(n), errno
+}
+
+// rebuild gets rid of orphans: files that the kernel still watches although their
+// descriptor was closed before Unregister, because a dup or a forked process
+// keeps them open. No call can take one out, and a ready one would end every
+// wait. So a new epoll takes what is registered and then the old one's number.
+func (s *epoll) rebuild() error {
+	epfd, err := s.openEpoll()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(epfd)
+	for fd, e := range s.entries {
+		if e.events == 0 {
+			continue
+		}
+		// A descriptor that is closed, or is now a file that cannot be watched, was
+		// not watched before either.
+		err := control(epfd, unix.EPOLL_CTL_ADD, fd, e)
+		if err != nil && !errors.Is(err, unix.EBADF) && !errors.Is(err, unix.EPERM) {
+			return err
+		}
+	}
+	return os.NewSyscallError("dup3", unix.Dup3(epfd, s.epfd, unix.O_CLOEXEC))
+}
+
+func (s *epoll) Close() error {
+	if s.shut {
+		return nil
+	}
+	epfd := s.epfd
+	s.epfd = -1
+	s.forget()
+	return errors.Join(os.NewSyscallError("close", unix.Close(epfd)), s.waker.close())
+}

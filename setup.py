@@ -1,0 +1,152 @@
+"""Builds goloop's two shared objects; everything else stands in pyproject.toml.
+
+``goloop/_core.<abi>.so`` is an ordinary C extension, one for each Python.
+``goloop/_engine.so`` is the Go engine. It knows no Python, so it is linked once
+into ``build/engine`` and copied from there for every further Python.
+"""
+
+import os
+import pathlib
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = pathlib.Path(__file__).resolve().parent
+GO_BUILD = (
+    *("-mod=readonly", "-trimpath", "-buildvcs=false", "-buildmode=c-shared"),
+    # asyncpreemptoff: the runtime then sends its threads no SIGURG.
+    "-ldflags=-s -w -X=runtime.godebugDefault=asyncpreemptoff=1",
+)
+C_FLAGS = ["-O2", "-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra"]
+
+
+def stop(why):
+    """End the build with one sentence, "goloop needs …", and no traceback."""
+    sys.exit(f"goloop needs {why}")
+
+
+def output(*command, env=None):
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    if done.returncode:
+        stop(f"'{' '.join(command)}' to work, and it says: {' '.join(done.stderr.split())}")
+    return done.stdout.strip()
+
+
+def check_platform():
+    """Refuse what cannot load a Go c-shared library: musl (golang/go#54805), Windows."""
+    if os.name != "posix":
+        stop(f"glibc or macOS: {platform.system()} is not supported, use asyncio's own loop there.")
+    try:
+        glibc = not sys.platform.startswith("linux") or os.confstr("CS_GNU_LIBC_VERSION")
+    except ValueError:
+        glibc = None
+    if not glibc:
+        stop(
+            "glibc or macOS: this Python's C library is another one (musl?), on which a Go "
+            "library cannot be loaded (golang/go#54805); use asyncio's own loop there."
+        )
+
+
+def find_c_compiler(command):
+    """The first word of a compiler's command line, when it can be run; else None."""
+    words = shlex.split(command or "")
+    return shutil.which(words[0]) if words else None
+
+
+def version(text):
+    """(1, 26, 0) of 'go1.26', '1.26.0', 'go1.27rc1'; None of 'devel …', which is newer than all."""
+    found = re.match(r"(?:go)?(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return found and tuple(int(part or 0) for part in found.groups())
+
+
+def check_go():
+    """The path of a Go toolchain that is new enough for go.mod."""
+    wanted = re.search(r"^go (\S+)", (ROOT / "go.mod").read_text(), re.MULTILINE)[1]
+    go = shutil.which("go")
+    if not go:
+        stop(f"Go {wanted} or newer to be built from source, and no 'go' is on PATH (https://go.dev/dl/).")
+    # GOWORK: a go.work above us is not ours. Run in ROOT, so that GOTOOLCHAIN=auto may fetch what go.mod asks for.
+    has = output(go, "version", env={**os.environ, "GOWORK": "off"}).split()[2]
+    if version(has) and version(has) < version(wanted):
+        stop(f"Go {wanted} or newer to be built from source, and {go} is {has} (https://go.dev/dl/).")
+    return go
+
+
+class GoLibrary(Extension):
+    """A Go package to be built as a C shared library."""
+
+    def __init__(self, name, package, depends):
+        super().__init__(name, sources=[], depends=depends)
+        self.package = package
+
+
+class BuildExt(build_ext):
+    def run(self):
+        check_platform()
+        self.go = check_go()
+        super().run()
+
+    def get_ext_filename(self, fullname):
+        if fullname.rpartition(".")[2] == "_engine":  # loaded with dlopen: no Python, no ABI in its name
+            return os.path.join(*fullname.split(".")) + ".so"
+        return super().get_ext_filename(fullname)
+
+    def get_libraries(self, ext):
+        return ext.libraries  # never libpython, whose symbols the interpreter brings
+
+    def build_extensions(self):
+        command = self.compiler.compiler_so
+        self.cc = find_c_compiler(command[0])
+        if not self.cc:
+            stop(f"a C compiler to be built from source, and '{command[0]}' is not on PATH (Debian: gcc).")
+        super().build_extensions()
+
+    def build_extension(self, ext):
+        if isinstance(ext, GoLibrary):
+            self.build_go(ext)
+        else:
+            super().build_extension(ext)
+
+    def build_go(self, ext):
+        base = ROOT / self.get_finalized_command("build").build_base
+        target = base / "engine" / "_engine.so"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        env = {**os.environ, "CGO_ENABLED": "1", "GOWORK": "off"}
+        if not find_c_compiler(output(self.go, "env", "CC", env=env)):
+            env["CC"] = self.cc
+        command = [self.go, "build", *GO_BUILD, "-o", str(target), ext.package]
+        self.announce(shlex.join(command), level=2)
+        if subprocess.run(command, cwd=ROOT, env=env).returncode:
+            stop("'go build' of its engine to succeed, and that failed for the reason above.")
+        target.with_suffix(".h").unlink(missing_ok=True)
+        place = pathlib.Path(self.get_ext_fullpath(ext.name))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # A new inode: a process that runs the old library keeps it whole.
+        place.unlink(missing_ok=True)
+        shutil.copy2(target, place)
+
+
+def files(*patterns):
+    return sorted(str(path.relative_to(ROOT)) for pattern in patterns for path in ROOT.glob(pattern))
+
+
+setup(
+    ext_modules=[
+        Extension(
+            "goloop._core",
+            sources=files("pybind/ext/*.c"),
+            depends=files("pybind/*.h", "pybind/ext/*.h"),
+            include_dirs=["pybind", "pybind/ext"],
+            extra_compile_args=C_FLAGS,
+            libraries=["dl", "pthread"],
+        ),
+        GoLibrary("goloop._engine", "./pybind", depends=["go.mod", "go.sum"]),
+    ],
+    cmdclass={"build_ext": BuildExt},
+)

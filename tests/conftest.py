@@ -1,0 +1,237 @@
+"""Every test runs on asyncio and on goloop, and fails on anything a loop reports that it did not ask for."""
+
+import asyncio
+import fnmatch
+import gc
+import importlib
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+
+import hypothesis
+import pytest
+
+import divergences
+
+LIMIT = 20  # seconds that a coroutine may take; below the 30 s of pytest.ini, so that the coroutine is shown
+ONLY = os.environ.get("GOLOOP_TESTS_ONLY")  # "asyncio" or "goloop": for work on the tests, or on the loop
+LOOPS = [ONLY] if ONLY else ["asyncio", "goloop"]
+FACTORIES = {"asyncio": "SelectorEventLoop", "goloop": "new_event_loop"}
+
+hypothesis.settings.register_profile(
+    "goloop",
+    database=None,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("goloop")
+
+
+def pytest_generate_tests(metafunc):
+    if "loop_name" in metafunc.fixturenames:
+        goloop_only = metafunc.definition.get_closest_marker("goloop_only")
+        loops = [name for name in LOOPS if name == "goloop"] if goloop_only else LOOPS
+        metafunc.parametrize("loop_name", loops)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    kept = [item for item in items if wanted(item)]
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    unused = {**divergences.GOLOOP, **divergences.ASYNCIO}
+    for item in items:
+        for pattern, reason in divergences.GOLOOP.items():
+            if matches(item, pattern):
+                unused.pop(pattern, None)
+                if loop_of(item) == "goloop":
+                    item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
+        for pattern, (first, last, reason) in divergences.ASYNCIO.items():
+            if matches(item, pattern):
+                unused.pop(pattern, None)
+                if loop_of(item) == "asyncio" and first_to_last(version(first), version(last)):
+                    item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
+    collected = {item.path.name for item in items}
+    whole_files = not any("::" in argument for argument in config.args)
+    unused = [pattern for pattern in unused if pattern.split("::")[0] in collected]
+    if unused and whole_files:
+        raise pytest.UsageError(f"divergences.py names no test of this run: {unused}")
+    items[:] = kept
+
+
+def wanted(item):
+    if item.get_closest_marker("goloop_only") and ONLY == "asyncio":
+        return False
+    if item.get_closest_marker("linux_only") and sys.platform != "linux":
+        return False
+    since, until = item.get_closest_marker("since"), item.get_closest_marker("until")
+    if since and sys.version_info < version(since.args[0]):
+        return False
+    return not (until and sys.version_info >= version(until.args[0]))
+
+
+def version(text):
+    return tuple(map(int, text.split(".")))
+
+
+def first_to_last(first, last):
+    return first <= sys.version_info[: len(first)] and sys.version_info[: len(last)] <= last
+
+
+def loop_of(item):
+    return item.callspec.params.get("loop_name") if hasattr(item, "callspec") else None
+
+
+def matches(item, pattern):
+    name = f"{item.path.name}::{item.name}"
+    return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]")) or name.split("[")[0] == pattern
+
+
+@pytest.fixture
+def loop_factory(loop_name):
+    """What makes a loop. An import that fails is a failed test, never a skipped one."""
+    return getattr(importlib.import_module(loop_name), FACTORIES[loop_name])
+
+
+class Reports(list):
+    """The contexts given to call_exception_handler, as a custom exception handler."""
+
+    expected = False
+
+    def __call__(self, loop, context):
+        self.append(context)
+
+    def messages(self):
+        return [context["message"] for context in self]
+
+
+@pytest.fixture
+def reports():
+    return Reports()
+
+
+@pytest.fixture
+def loop(loop_name, loop_factory, reports):
+    """A new loop, closed at the end. Anything it reports fails the test, unless the test asked for `errors`."""
+    loop = loop_factory()
+    assert type(loop).__module__.partition(".")[0] == loop_name
+    loop.set_debug(False)  # whatever PYTHONASYNCIODEBUG says
+    loop.set_exception_handler(reports)
+    yield loop
+    if not loop.is_closed():
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+    del loop
+    gc.collect()  # what is dropped unclosed says so now, not in a later test
+    if not reports.expected:
+        assert reports == []
+
+
+@pytest.fixture
+def errors(reports):
+    """The contexts that the loop reported: the test expects some."""
+    reports.expected = True
+    return reports
+
+
+@pytest.fixture
+def run(loop):
+    """Runs a coroutine to its end on the loop, within LIMIT seconds."""
+
+    def run(coroutine, limit=LIMIT):
+        return loop.run_until_complete(asyncio.wait_for(coroutine, limit))
+
+    return run
+
+
+@pytest.fixture
+def tcp_pair():
+    """Makes two connected non-blocking TCP sockets a call: (ours, peer)."""
+    opened = []
+
+    def tcp_pair(family=socket.AF_INET):
+        with socket.socket(family) as listener:
+            listener.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+            listener.listen()
+            ours = socket.create_connection(listener.getsockname()[:2])
+            peer, _ = listener.accept()
+        for sock in (ours, peer):
+            sock.setblocking(False)
+            opened.append(sock)
+        return ours, peer
+
+    yield tcp_pair
+    for sock in opened:
+        sock.close()
+
+
+@pytest.fixture
+def socket_pair():
+    """Makes two connected non-blocking Unix sockets a call."""
+    opened = []
+
+    def socket_pair():
+        pair = socket.socketpair()
+        for sock in pair:
+            sock.setblocking(False)
+            opened.append(sock)
+        return pair
+
+    yield socket_pair
+    for sock in opened:
+        sock.close()
+
+
+class Script:
+    """A Python program in a fresh interpreter, in which new_event_loop() and run(coroutine) are defined."""
+
+    def __init__(self, loop_name):
+        self.prelude = textwrap.dedent(f"""
+            import asyncio, os, signal, socket, sys, threading, time
+            from {loop_name} import {FACTORIES[loop_name]} as new_event_loop
+
+            class Policy(asyncio.DefaultEventLoopPolicy):
+                def new_event_loop(self):
+                    return new_event_loop()
+
+            def run(main):
+                if sys.version_info >= (3, 11):
+                    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+                        return runner.run(main)
+                asyncio.set_event_loop_policy(Policy())
+                return asyncio.run(main)
+        """)
+        self.started = []
+
+    def start(self, source):
+        """Start the program; its stdout and stderr are pipes of text."""
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-W", "error", "-c", self.prelude + textwrap.dedent(source)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    def __call__(self, source):
+        """Run the program to its end and return what it printed; it must exit 0 and leave stderr empty."""
+        process = self.start(source)
+        out, err = process.communicate(timeout=LIMIT)
+        assert (process.returncode, err) == (0, "")
+        return out
+
+    def stop(self):
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def script(loop_name):
+    script = Script(loop_name)
+    yield script
+    script.stop()

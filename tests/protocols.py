@@ -1,0 +1,114 @@
+"""Protocols that record what a transport tells them, and let a test wait for it."""
+
+import asyncio
+
+
+class _Recording:
+    """Records the names of its callbacks in `calls`; a run of equal data callbacks counts once.
+
+    keep_open is what eof_received returns. `errors` maps a callback's name to an exception it raises once.
+    """
+
+    def __init__(self, *, keep_open=None, errors=()):
+        self.calls = []
+        self.data = bytearray()
+        self.transport = None
+        self.lost_with = "not lost"
+        self.paused = False
+        self._keep_open = keep_open
+        self._errors = dict(errors)
+        self._waiters = []
+
+    def _record(self, name):
+        if self.calls[-1:] != [name] or name not in ("data_received", "buffer_updated"):
+            self.calls.append(name)
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        if name in self._errors:
+            raise self._errors.pop(name)
+
+    async def until(self, condition):
+        """Wait until a callback has made condition() true."""
+        while not condition():
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    async def received(self, size):
+        await self.until(lambda: len(self.data) >= size)
+        return bytes(self.data)
+
+    async def called(self, name):
+        await self.until(lambda: name in self.calls)
+
+    async def lost(self):
+        await self.called("connection_lost")
+        return self.lost_with
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self._record("connection_made")
+
+    def eof_received(self):
+        self._record("eof_received")
+        return self._keep_open
+
+    def connection_lost(self, exc):
+        self.lost_with = exc
+        self._record("connection_lost")
+
+    def pause_writing(self):
+        self.paused = True
+        self._record("pause_writing")
+
+    def resume_writing(self):
+        self.paused = False
+        self._record("resume_writing")
+
+
+class Recorder(_Recording, asyncio.Protocol):
+    def data_received(self, data):
+        assert type(data) is bytes
+        self.data += data
+        self._record("data_received")
+
+
+class BufferedRecorder(_Recording, asyncio.BufferedProtocol):
+    def __init__(self, *, size=1000, **options):
+        super().__init__(**options)
+        self.buffer = bytearray(size)
+        self.hints = []
+
+    def get_buffer(self, sizehint):
+        self.hints.append(sizehint)
+        return self.buffer
+
+    def buffer_updated(self, nbytes):
+        self.data += self.buffer[:nbytes]
+        self._record("buffer_updated")
+
+
+class Echo(Recorder):
+    """Writes back what it receives."""
+
+    def data_received(self, data):
+        self.transport.write(data)
+        super().data_received(data)
+
+
+async def turns(count):
+    """Let the loop take `count` turns."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def fill(transport, protocol, chunk=b"x" * 65536):
+    """Write until the protocol is paused; returns what was written."""
+    written = bytearray()
+    while not protocol.paused:
+        transport.write(chunk)
+        written += chunk
+        await asyncio.sleep(0)
+    return bytes(written)

@@ -1,0 +1,284 @@
+"""sock_recv, sock_sendall, sock_connect, sock_accept and their kin."""
+
+import asyncio
+import errno
+import os
+import re
+import socket
+import tempfile
+
+import pytest
+
+from protocols import Recorder, turns
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        yield listener
+
+
+def test_sock_recv_returns_what_is_there(loop, run, socket_pair):
+    ours, peer = socket_pair()
+    peer.send(b"hello")
+    assert run(loop.sock_recv(ours, 3)) == b"hel"
+    assert run(loop.sock_recv(ours, 100)) == b"lo"
+    peer.close()
+    assert run(loop.sock_recv(ours, 100)) == b""
+
+
+def test_sock_recv_waits_for_data(loop, run, socket_pair):
+    async def main():
+        ours, peer = socket_pair()
+        task = loop.create_task(loop.sock_recv(ours, 100))
+        await turns(3)
+        assert not task.done()
+        peer.send(b"hello")
+        assert await task == b"hello"
+        assert loop.remove_reader(ours) is False
+
+    run(main())
+
+
+def test_sock_recv_into_fills_the_buffer(loop, run, socket_pair):
+    async def main():
+        ours, peer = socket_pair()
+        buffer = bytearray(5)
+        task = loop.create_task(loop.sock_recv_into(ours, memoryview(buffer)[1:]))
+        await turns(3)
+        peer.send(b"hey")
+        assert await task == 3
+        assert buffer == b"\0hey\0"
+
+    run(main())
+
+
+def test_cancelled_sock_recv_takes_no_data(loop, run, socket_pair):
+    async def main():
+        ours, peer = socket_pair()
+        task = loop.create_task(loop.sock_recv(ours, 100))
+        await turns(3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        peer.send(b"hello")
+        await turns(3)
+        assert loop.remove_reader(ours) is False
+        assert await loop.sock_recv(ours, 100) == b"hello"
+
+    run(main())
+
+
+def test_sock_recv_cancelled_and_asked_again_in_one_turn(loop, run, socket_pair):
+    async def main():
+        ours, peer = socket_pair()
+        first = loop.create_task(loop.sock_recv(ours, 100))
+        await turns(3)
+        first.cancel()
+        second = loop.create_task(loop.sock_recv(ours, 100))
+        await turns(3)
+        peer.send(b"hello")
+        assert await second == b"hello"
+
+    run(main())
+
+
+def test_sock_sendall_sends_more_than_the_kernel_takes_at_once(loop, run, socket_pair):
+    async def main():
+        ours, peer = socket_pair()
+        data = os.urandom(4 << 20)
+        task = loop.create_task(loop.sock_sendall(ours, data))
+        received = bytearray()
+        while len(received) < len(data):
+            received += await loop.sock_recv(peer, 1 << 20)
+        assert await task is None
+        assert received == data
+
+    run(main())
+
+
+def test_cancelled_sock_sendall_stops_sending(loop, run, socket_pair):
+    async def main():
+        ours, peer = socket_pair()
+        task = loop.create_task(loop.sock_sendall(ours, bytes(4 << 20)))
+        await turns(3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert loop.remove_writer(ours) is False
+        ours.close()
+        received = 0
+        while chunk := await loop.sock_recv(peer, 1 << 20):
+            received += len(chunk)
+        assert 0 < received < 4 << 20
+
+    run(main())
+
+
+def test_sock_connect_and_sock_accept_meet(loop, run, listener):
+    async def main():
+        with socket.socket() as ours:
+            ours.setblocking(False)
+            accepting = loop.create_task(loop.sock_accept(listener))
+            await turns(3)
+            assert await loop.sock_connect(ours, listener.getsockname()) is None
+            peer, address = await accepting
+            with peer:
+                assert address == ours.getsockname()
+                assert peer.gettimeout() == 0
+                await loop.sock_sendall(peer, b"hello")
+                assert await loop.sock_recv(ours, 10) == b"hello"
+
+    run(main())
+
+
+def test_sock_connect_resolves_a_name(loop, run, listener):
+    async def main():
+        with socket.socket() as ours:
+            ours.setblocking(False)
+            await loop.sock_connect(ours, ("localhost", listener.getsockname()[1]))
+            assert ours.getpeername() == listener.getsockname()
+
+    run(main())
+
+
+def test_sock_connect_refused_names_the_address(loop, run, listener):
+    address = listener.getsockname()
+    listener.close()
+    with socket.socket() as ours:
+        ours.setblocking(False)
+        with pytest.raises(ConnectionRefusedError) as caught:
+            run(loop.sock_connect(ours, address))
+    assert caught.value.errno == errno.ECONNREFUSED
+    assert caught.value.strerror == f"Connect call failed {address}"
+
+
+def test_sock_connect_to_a_missing_unix_socket_fails(loop, run):
+    with socket.socket(socket.AF_UNIX) as ours, tempfile.TemporaryDirectory() as folder:
+        ours.setblocking(False)
+        with pytest.raises(FileNotFoundError):
+            run(loop.sock_connect(ours, os.path.join(folder, "none")))
+
+
+def test_cancelled_sock_accept_leaves_the_connection_to_the_next(loop, run, listener):
+    async def main():
+        task = loop.create_task(loop.sock_accept(listener))
+        await turns(3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with socket.create_connection(listener.getsockname()) as ours:
+            peer, address = await loop.sock_accept(listener)
+            peer.close()
+            assert address == ours.getsockname()
+
+    run(main())
+
+
+def test_fifty_connections_through_sock_accept(loop, run, listener):
+    async def main():
+        async def connect(number):
+            with socket.socket() as ours:
+                ours.setblocking(False)
+                await loop.sock_connect(ours, listener.getsockname())
+                await loop.sock_sendall(ours, b"%d" % number)
+                return await loop.sock_recv(ours, 10)
+
+        async def serve():
+            for _ in range(50):
+                peer, _ = await loop.sock_accept(listener)
+                with peer:
+                    await loop.sock_sendall(peer, await loop.sock_recv(peer, 10))
+
+        server = loop.create_task(serve())
+        answers = await asyncio.gather(*(connect(number) for number in range(50)))
+        await server
+        assert answers == [b"%d" % number for number in range(50)]
+
+    run(main())
+
+
+def test_reset_by_peer_is_raised_by_sock_recv(loop, run, tcp_pair):
+    async def main():
+        ours, peer = tcp_pair()
+        task = loop.create_task(loop.sock_recv(ours, 10))
+        await turns(3)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        peer.close()
+        with pytest.raises(ConnectionResetError):
+            await task
+
+    run(main())
+
+
+def test_sock_recv_on_a_transports_socket_is_refused(loop, run, socket_pair):
+    async def main():
+        ours, _ = socket_pair()
+        transport, protocol = await loop.create_connection(Recorder, sock=ours)
+        with pytest.raises(RuntimeError, match="^File descriptor .* is used by transport <"):
+            await loop.sock_recv(ours, 10)
+        transport.close()
+        await protocol.lost()
+
+    run(main())
+
+
+@pytest.mark.parametrize("method", ["sock_recv", "sock_recv_into", "sock_sendall", "sock_connect", "sock_accept"])
+def test_debug_refuses_a_blocking_socket(loop, run, method):
+    args = {"sock_recv": (1,), "sock_recv_into": (bytearray(1),), "sock_sendall": (b"x",)}.get(method, ())
+    args = (("127.0.0.1", 1),) if method == "sock_connect" else args
+    loop.set_debug(True)
+    with socket.socket() as blocking:
+        with pytest.raises(ValueError, match="^the socket must be non-blocking$"):
+            run(getattr(loop, method)(blocking, *args))
+
+
+@pytest.mark.since("3.11")
+def test_datagrams_through_sock_sendto_and_sock_recvfrom(loop, run):
+    async def main():
+        with socket.socket(type=socket.SOCK_DGRAM) as ours, socket.socket(type=socket.SOCK_DGRAM) as peer:
+            for sock in (ours, peer):
+                sock.bind(("127.0.0.1", 0))
+                sock.setblocking(False)
+            task = loop.create_task(loop.sock_recvfrom(peer, 100))
+            await turns(3)
+            assert await loop.sock_sendto(ours, b"hello", peer.getsockname()) == 5
+            assert await task == (b"hello", ours.getsockname())
+            buffer = bytearray(3)
+            await loop.sock_sendto(ours, b"you", peer.getsockname())
+            assert await loop.sock_recvfrom_into(peer, buffer) == (3, ours.getsockname())
+            assert buffer == b"you"
+
+    run(main())
+
+
+def test_sock_sendfile_sends_the_rest_of_the_file(loop, run, socket_pair):
+    async def main():
+        ours, peer = socket_pair()
+        with tempfile.TemporaryFile() as file:
+            data = os.urandom(1 << 20)
+            file.write(data)
+            file.seek(0)
+            task = loop.create_task(loop.sock_sendfile(ours, file, 1000))
+            received = bytearray()
+            while len(received) < len(data) - 1000:
+                received += await loop.sock_recv(peer, 1 << 20)
+            assert await task == len(data) - 1000
+            assert file.tell() == len(data)
+        assert received == data[1000:]
+
+    run(main())
+
+
+def test_getaddrinfo_and_getnameinfo_answer(loop, run):
+    [*_, address] = run(loop.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM))[0]
+    assert address == ("127.0.0.1", 80)
+    flags = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+    assert run(loop.getnameinfo(("127.0.0.1", 80), flags)) == ("127.0.0.1", "80")
+
+
+def test_getaddrinfo_of_an_unknown_name_raises_gaierror(loop, run):
+    with pytest.raises(socket.gaierror) as caught:
+        run(loop.getaddrinfo("127.0.0.256", 80, flags=socket.AI_NUMERICHOST))
+    assert re.search("not known|not supported", str(caught.value))

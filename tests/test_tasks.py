@@ -1,0 +1,285 @@
+"""Tasks, task factories, executors, asynchronous generators, runners."""
+
+import asyncio
+import concurrent.futures
+import contextvars
+import gc
+import threading
+
+import pytest
+
+COLOUR = contextvars.ContextVar("colour", default="none")
+
+
+async def colour():
+    return COLOUR.get()
+
+
+def test_tasks_interleave_in_order(loop, run):
+    steps = []
+
+    async def walk(name):
+        for number in range(3):
+            steps.append(name + str(number))
+            await asyncio.sleep(0)
+
+    async def main():
+        await asyncio.gather(walk("a"), walk("b"))
+
+    run(main())
+    assert steps == ["a0", "b0", "a1", "b1", "a2", "b2"]
+
+
+def test_task_runs_in_a_copy_of_the_context_of_its_creation(loop, run):
+    async def main():
+        COLOUR.set("red")
+        task = loop.create_task(colour())
+        COLOUR.set("blue")
+        return await task
+
+    assert run(main()) == "red"
+
+
+@pytest.mark.since("3.11")
+def test_create_task_takes_name_and_context(loop, run):
+    context = contextvars.copy_context()
+    context.run(COLOUR.set, "green")
+
+    async def main():
+        task = loop.create_task(colour(), name="painter", context=context)
+        return task.get_name(), await task
+
+    assert run(main()) == ("painter", "green")
+
+
+def test_cancelled_task_raises_at_its_await(loop, run):
+    seen = []
+
+    async def victim():
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+
+    async def main():
+        task = asyncio.create_task(victim())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(main())
+    assert seen == ["cancelled"]
+
+
+def test_wait_for_times_out(loop, run):
+    async def main():
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(loop.create_future(), 0.01)
+
+    run(main())
+
+
+def test_task_factory_makes_the_tasks(loop):
+    made = []
+
+    def factory(loop, coro, **options):
+        task = asyncio.Task(coro, loop=loop, **options)
+        made.append(task)
+        return task
+
+    assert loop.get_task_factory() is None
+    loop.set_task_factory(factory)
+    assert loop.get_task_factory() is factory
+    assert loop.run_until_complete(asyncio.sleep(0, "done")) == "done"
+    assert len(made) == 1
+    loop.set_task_factory(None)
+    loop.run_until_complete(asyncio.sleep(0))
+    assert len(made) == 1
+    with pytest.raises(TypeError, match="task factory must be a callable or None"):
+        loop.set_task_factory("factory")
+
+
+def test_pending_task_that_is_dropped_is_reported(loop, errors):
+    async def wait():
+        await loop.create_future()
+
+    loop.create_task(wait())
+    loop.stop()
+    loop.run_forever()
+    gc.collect()
+    assert errors.messages() == ["Task was destroyed but it is pending!"]
+
+
+def test_run_in_executor_returns_result_or_exception(loop, run):
+    async def main():
+        assert await loop.run_in_executor(None, divmod, 7, 2) == (3, 1)
+        with pytest.raises(ZeroDivisionError):
+            await loop.run_in_executor(None, divmod, 7, 0)
+        thread = await loop.run_in_executor(None, threading.current_thread)
+        assert thread is not threading.main_thread()
+        assert thread.name.startswith("asyncio_")
+
+    run(main())
+
+
+def test_run_in_executor_takes_an_executor(loop, run):
+    async def main():
+        with concurrent.futures.ThreadPoolExecutor(thread_name_prefix="mine") as executor:
+            return await loop.run_in_executor(executor, threading.current_thread)
+
+    assert run(main()).name == "mine_0"
+
+
+def test_set_default_executor_is_used(loop, run):
+    executor = concurrent.futures.ThreadPoolExecutor(thread_name_prefix="mine")
+    loop.set_default_executor(executor)
+    assert run(asyncio.wrap_future(executor.submit(int), loop=loop)) == 0
+
+    async def main():
+        return await loop.run_in_executor(None, threading.current_thread)
+
+    assert run(main()).name == "mine_0"
+
+
+@pytest.mark.since("3.11")
+def test_set_default_executor_refuses_other_types(loop):
+    with pytest.raises(TypeError, match="executor must be ThreadPoolExecutor instance"):
+        loop.set_default_executor("executor")
+
+
+def test_hundred_executor_calls_all_come_back(loop, run):
+    async def main():
+        return await asyncio.gather(*(loop.run_in_executor(None, pow, number, 2) for number in range(100)))
+
+    assert run(main()) == [number**2 for number in range(100)]
+
+
+def test_shutdown_default_executor_joins_its_threads(loop, run):
+    async def main():
+        thread = await loop.run_in_executor(None, threading.current_thread)
+        await loop.shutdown_default_executor()
+        assert not thread.is_alive()
+        with pytest.raises(RuntimeError, match="^Executor shutdown has been called$"):
+            loop.run_in_executor(None, print)
+
+    run(main())
+
+
+def test_shutdown_asyncgens_finishes_open_generators(loop, run):
+    steps = []
+
+    async def numbers():
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(0)
+            steps.append("closed")
+
+    async def main():
+        generator = numbers()
+        assert await generator.__anext__() == 1
+        await loop.shutdown_asyncgens()
+        assert steps == ["closed"]
+
+    run(main())
+
+
+def test_dropped_asyncgen_is_closed_by_the_loop(loop, run):
+    closed = loop.create_future()
+
+    async def numbers():
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(0)
+            closed.set_result("closed")
+
+    async def main():
+        generator = numbers()
+        await generator.__anext__()
+        del generator
+        gc.collect()
+        return await closed
+
+    assert run(main()) == "closed"
+
+
+def test_asyncgen_hooks_are_given_back_after_the_run(loop):
+    import sys
+
+    before = sys.get_asyncgen_hooks()
+    loop.run_until_complete(asyncio.sleep(0))
+    assert sys.get_asyncgen_hooks() == before
+
+
+@pytest.mark.since("3.11")
+def test_runner_runs_on_the_loop_and_closes_it(loop_name, loop_factory):
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        loop = runner.get_loop()
+        assert type(loop).__module__.partition(".")[0] == loop_name
+        assert runner.run(asyncio.sleep(0, "first")) == "first"
+        assert runner.run(asyncio.sleep(0, "second")) == "second"
+        assert not loop.is_closed()
+    assert loop.is_closed()
+
+
+@pytest.mark.since("3.12")
+def test_asyncio_run_takes_the_loop_factory(loop_name, loop_factory):
+    async def main():
+        return type(asyncio.get_running_loop()).__module__.partition(".")[0]
+
+    assert asyncio.run(main(), loop_factory=loop_factory) == loop_name
+
+
+@pytest.mark.since("3.11")
+def test_task_group_cancels_its_siblings(loop, run):
+    cancelled = []
+
+    async def wait():
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            cancelled.append("sibling")
+            raise
+
+    async def fail():
+        await asyncio.sleep(0)
+        raise LookupError
+
+    async def main():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(wait())
+            group.create_task(fail())
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        run(main())
+    assert [type(exc) for exc in caught.value.exceptions] == [LookupError]
+    assert cancelled == ["sibling"]
+
+
+@pytest.mark.since("3.12")
+def test_eager_tasks_finish_without_a_turn(loop, run):
+    async def main():
+        loop.set_task_factory(asyncio.eager_task_factory)
+        task = asyncio.create_task(colour())
+        return task.done()
+
+    assert run(main()) is True
+
+
+def test_thousand_queue_items_arrive_in_order(loop, run):
+    async def main():
+        queue = asyncio.Queue(10)
+
+        async def produce():
+            for number in range(1000):
+                await queue.put(number)
+
+        producer = asyncio.create_task(produce())
+        seen = [await queue.get() for _ in range(1000)]
+        await producer
+        return seen
+
+    assert run(main()) == list(range(1000))
