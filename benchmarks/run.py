@@ -123,7 +123,7 @@ def run(options: argparse.Namespace) -> report.Report:
         for row in options.chosen:
             result.results.append(schedule.measure(row, taking_part, options.rounds, bench, progress))
     except KeyboardInterrupt:
-        print("interrupted: the rows so far", file=sys.stderr)
+        kept["not_measured"] = [row.name for row in options.chosen[len(result.results) :]]
     kept["load_average_after"] = machine.describe()["load_average"]
     return result
 

@@ -31,6 +31,6 @@ async def main(port):
 if __name__ == "__main__":
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 8888
     try:
-        asyncio.run(main(port), loop_factory=goloop.new_event_loop)  # Python 3.12; before it, see README.md
+        goloop.run(main(port))
     except KeyboardInterrupt:
         pass

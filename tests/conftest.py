@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 
 import divergences
+import protocols
 
 LIMIT = 20  # seconds that a coroutine may take; below the 30 s of pytest.ini, so that the coroutine is shown
 ONLY = os.environ.get("GOLOOP_TESTS_ONLY")  # "asyncio" or "goloop": for work on the tests, or on the loop
@@ -111,14 +112,28 @@ def reports():
     return Reports()
 
 
+FAILED = pytest.StashKey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "call":
+        item.stash[FAILED] = call.excinfo is not None
+    return report
+
+
 @pytest.fixture
-def loop(loop_name, loop_factory, reports):
+def loop(request, loop_name, loop_factory, reports):
     """A new loop, closed at the end. Anything it reports fails the test, unless the test asked for `errors`."""
     loop = loop_factory()
     assert type(loop).__module__.partition(".")[0] == loop_name
     loop.set_debug(False)  # whatever PYTHONASYNCIODEBUG says
     loop.set_exception_handler(reports)
     yield loop
+    if request.node.stash.get(FAILED, False):
+        reports.expected = True  # the failure says enough; its traceback keeps the open transports alive
+        protocols.abort_all(loop)
     if not loop.is_closed():
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()

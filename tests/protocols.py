@@ -1,6 +1,11 @@
 """Protocols that record what a transport tells them, and let a test wait for it."""
 
 import asyncio
+import socket
+import struct
+import weakref
+
+_recordings = weakref.WeakSet()
 
 
 class _Recording:
@@ -18,6 +23,7 @@ class _Recording:
         self._keep_open = keep_open
         self._errors = dict(errors)
         self._waiters = []
+        _recordings.add(self)
 
     def _record(self, name):
         if self.calls[-1:] != [name] or name not in ("data_received", "buffer_updated"):
@@ -96,6 +102,21 @@ class Echo(Recorder):
     def data_received(self, data):
         self.transport.write(data)
         super().data_received(data)
+
+
+def abort_all(loop):
+    """Abort what a failed test has left open, so that the next test does not hear of it."""
+    for protocol in list(_recordings):
+        if protocol.transport is not None:
+            protocol.transport.abort()
+    if not loop.is_closed():
+        loop.run_until_complete(turns(3))
+
+
+def reset(sock):
+    """Close the socket so that its peer gets a TCP RST."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
 
 
 async def turns(count):

@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from protocols import Recorder, turns
+from protocols import Recorder, reset, turns
 
 
 @pytest.fixture
@@ -204,8 +204,7 @@ def test_reset_by_peer_is_raised_by_sock_recv(loop, run, tcp_pair):
         ours, peer = tcp_pair()
         task = loop.create_task(loop.sock_recv(ours, 10))
         await turns(3)
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        peer.close()
+        reset(peer)
         with pytest.raises(ConnectionResetError):
             await task
 

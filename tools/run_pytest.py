@@ -24,13 +24,15 @@ def wrong_place(file):
 class InstalledGoloop:
     """A pytest plugin: looks before the tests, without importing goloop, and after them."""
 
-    def pytest_report_header(self):
+    def pytest_sessionstart(self, session):
         spec = importlib.util.find_spec("goloop")
         if spec is None or not spec.origin:
             raise pytest.UsageError("goloop is not installed")
         if problem := wrong_place(spec.origin):
             raise pytest.UsageError(problem)
-        return f"goloop: {spec.origin}"
+
+    def pytest_report_header(self):
+        return f"goloop: installed in {sysconfig.get_path('platlib')}"
 
     def pytest_sessionfinish(self, session):
         for name in ("goloop", "goloop._core"):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.summary import Line, Ratio
+from harness.table import number
 
 THROUGHPUT, PROCESSOR = "#0072b2", "#e69f00"  # Okabe and Ito: apart for colour-blind readers
+FLOOR = 1 / 8  # a bar that goes further left ends at the edge: its label tells
 
 
 def draw(path: Path, subject: str, note: str, values: list[Line], cpu: list[Line]) -> None:
@@ -33,16 +35,11 @@ def draw(path: Path, subject: str, note: str, values: list[Line], cpu: list[Line
             left = min(1.0, ratio.median)
             axes.barh(place + shift, abs(ratio.median - 1), 0.36, left=left, color=colour)
             axes.plot([ratio.least, ratio.greatest], [place + shift] * 2, color="black", linewidth=0.8)
-            axes.text(
-                ratio.greatest * 1.01,
-                place + shift,
-                f"{ratio.median:.2f} {ratio.other}",
-                va="center",
-                fontsize=7,
-            )
+            label = f"{number(ratio.median)} {ratio.other}"
+            axes.text(max(1.0, ratio.greatest) * 1.02, place + shift, label, va="center", fontsize=7)
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xscale("log", base=2)
-    axes.set_xlim(min(shown) / 1.1, max(shown) * 1.35)
+    axes.set_xlim(max(FLOOR, min(shown) / 1.1), max(2.0, max(shown)) * 1.6)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
     axes.xaxis.set_minor_formatter(lambda value, _: "")
     axes.set_yticks(range(len(values)), [line.name for line in values], fontsize=8)

@@ -77,7 +77,8 @@ class Generator:
             raise RowFailed(process.last_line(err) or f"load generator: {process.ending(child.returncode)}")
         result: dict[str, Any] = json.loads(out)
         if result["errors"]:
-            raise RowFailed(f"{result['errors']} errors, the first: {result.get('reason')}")
+            many = f"{result['errors']} errors, the first: " if result["errors"] > 1 else ""
+            raise RowFailed(many + result["reason"])
         return result
 
     @contextlib.contextmanager

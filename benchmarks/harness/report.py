@@ -55,10 +55,15 @@ class Report:
             f"{loop['name']} took no part: {loop['reason']}" for loop in self.loops if loop["version"] is None
         ]
         failed = [text for measured in self.results for text in summary.failures(measured)]
+        if rest := self.options.get("not_measured"):
+            missing.append(f"interrupted: no figures for {', '.join(rest)}")
         return missing + failed + [text for measured in self.results for text in summary.warnings(measured)]
 
     def failed(self) -> bool:
-        return any(summary.failures(measured) for measured in self.results)
+        """Whether anything that was asked for is not there."""
+        return bool(self.options.get("not_measured")) or any(
+            summary.failures(measured) for measured in self.results
+        )
 
     def show(self, markdown: bool) -> None:
         """To standard output."""

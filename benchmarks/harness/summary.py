@@ -116,13 +116,16 @@ def failures(measured: Measured) -> list[str]:
 
 
 def warnings(measured: Measured) -> list[str]:
-    """Loops whose server waited for the load generator: the figure is the generator's."""
+    """Figures that are not what they seem: the load generator's own, or those of a few favoured connections."""
     result = []
     for name, samples in measured.samples.items():
-        busy = [s.extra for s in samples if "client_busy" in s.extra]
-        bound = [e for e in busy if e["client_busy"] > 0.95 and e["server_busy"] < 0.9]
+        seen = [sample.extra for sample in samples if "client_busy" in sample.extra]
+        bound = sum(extra["client_busy"] > 0.95 and extra["server_busy"] < 0.9 for extra in seen)
         if bound:
+            result.append(f"{measured.row.name}, {name}: load generator was the bottleneck in {bound} rounds")
+        starved = [extra["starved"] for extra in seen if extra["starved"]]
+        if starved:
             result.append(
-                f"{measured.row.name}, {name}: load generator was the bottleneck in {len(bound)} rounds"
+                f"{measured.row.name}, {name}: up to {max(starved)} connections had no answer in a window"
             )
     return result

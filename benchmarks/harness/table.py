@@ -31,7 +31,7 @@ def cell(known: Spread | None) -> str:
         return FAILED
     if not known.low and not known.high:
         return number(known.median)
-    return f"{number(known.median)} -{-known.low:.0f}+{known.high:.0f}%"
+    return f"{number(known.median)} -{abs(known.low):.0f}+{known.high:.0f}%"
 
 
 def against(ratio: Ratio | None) -> list[str]:

@@ -81,8 +81,7 @@ func (b *bulk) ready(i int, events uint32) error {
 		return os.NewSyscallError("transfer", errno)
 	}
 	b.at[i] += uint64(n)
-	b.m.bytes += uint64(n)
-	b.m.requests++
+	b.m.count(i, n)
 	return nil
 }
 

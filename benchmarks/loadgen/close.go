@@ -114,8 +114,7 @@ func (c *closing) ready(i int, _ uint32) error {
 		return c.abandon(i, fmt.Errorf("closed after %d of %d bytes", s.received, len(c.out)))
 	}
 	c.m.latency.add(now() - s.started)
-	c.m.requests++
-	c.m.bytes += uint64(s.received)
+	c.m.count(i, s.received)
 	unix.Close(s.fd)
 	return c.start(i)
 }

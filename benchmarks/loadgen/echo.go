@@ -20,12 +20,11 @@ const (
 // number, so an unfinished write can be made again from the shared buffer.
 type echoConn struct {
 	fd      int
-	unsent  int // messages not fully written
-	writing int // number of the first of them
-	written int // bytes of it that are
-	reading int // number of the message being received
-	got     int // bytes of it that are
-	waiting bool
+	unsent  int     // messages not fully written
+	writing int     // number of the first of them
+	written int     // bytes of it that are
+	reading int     // number of the message being received
+	got     int     // bytes of it that are
 	sentAt  []int64 // ns, ring of depth entries
 }
 
@@ -33,7 +32,6 @@ type echoConn struct {
 type echo struct {
 	opt   *options
 	m     *meter
-	p     *poller
 	conns []echoConn
 	in    []byte
 	out   []byte // room for as many whole messages as one write may carry
@@ -60,7 +58,6 @@ func pattern(n int) []byte {
 const period = 251
 
 func (e *echo) open(p *poller) error {
-	e.p = p
 	sa, err := resolve(e.opt.addr)
 	if err != nil {
 		return err
@@ -74,7 +71,7 @@ func (e *echo) open(p *poller) error {
 			return err
 		}
 		e.conns[i] = echoConn{fd: fd, unsent: e.opt.depth, sentAt: make([]int64, e.opt.depth)}
-		if err := p.add(fd, i, unix.EPOLLIN); err != nil {
+		if err := p.add(fd, i, edges); err != nil {
 			return err
 		}
 	}
@@ -93,9 +90,14 @@ func (e *echo) open(p *poller) error {
 
 func (e *echo) ready(i int, events uint32) error {
 	c := &e.conns[i]
-	if events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		if err := e.receive(i, c); err != nil {
-			return err
+	if events&(unix.EPOLLIN|over) != 0 {
+		// Readable says there is something; a read that fills the buffer leaves more; an end shows only behind the data.
+		for more := true; more; {
+			n, err := e.receive(i, c)
+			if err != nil {
+				return err
+			}
+			more = n == len(e.in) || n > 0 && events&over != 0
 		}
 	}
 	if c.unsent > 0 {
@@ -104,17 +106,18 @@ func (e *echo) ready(i int, events uint32) error {
 	return nil
 }
 
-// receive reads once; the messages that became complete are sent anew by the next flush.
-func (e *echo) receive(i int, c *echoConn) error {
+// receive reads once and returns how much, 0 when there was nothing; the messages that became complete are sent anew by the
+// next flush.
+func (e *echo) receive(i int, c *echoConn) (int, error) {
 	n, errno := read(c.fd, e.in)
 	if errno == unix.EAGAIN {
-		return nil
+		return 0, nil
 	}
 	if errno != 0 {
-		return os.NewSyscallError("read", errno)
+		return 0, os.NewSyscallError("read", errno)
 	}
 	if n == 0 {
-		return fmt.Errorf("the server closed connection %d", i)
+		return 0, fmt.Errorf("the server closed connection %d", i)
 	}
 	var at int64
 	size := e.opt.size
@@ -135,17 +138,16 @@ func (e *echo) receive(i int, c *echoConn) error {
 		}
 		slot := c.reading % e.opt.depth
 		e.m.latency.add(at - c.sentAt[slot])
-		e.m.requests++
-		e.m.bytes += uint64(size)
+		e.m.count(i, size)
 		c.sentAt[slot] = at
 		c.reading++
 		c.got = 0
 		c.unsent++
 	}
-	return nil
+	return n, nil
 }
 
-// flush writes the unsent messages, and waits for room when the socket has none.
+// flush writes the unsent messages, as far as the socket has room: an event tells when it has again.
 func (e *echo) flush(i int, c *echoConn) error {
 	size := e.opt.size
 	for c.unsent > 0 {
@@ -167,14 +169,6 @@ func (e *echo) flush(i int, c *echoConn) error {
 		c.written -= done * size
 		c.writing += done
 		c.unsent -= done
-	}
-	if waiting := c.unsent > 0; waiting != c.waiting {
-		c.waiting = waiting
-		events := uint32(unix.EPOLLIN)
-		if waiting {
-			events |= unix.EPOLLOUT
-		}
-		return e.p.modify(c.fd, i, events)
 	}
 	return nil
 }

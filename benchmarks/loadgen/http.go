@@ -94,8 +94,7 @@ func (h *httpLoad) ready(i int, _ uint32) error {
 	}
 	at := now()
 	h.m.latency.add(at - c.sent)
-	h.m.requests++
-	h.m.bytes += uint64(end)
+	h.m.count(i, end)
 	return h.send(c, at)
 }
 

@@ -79,8 +79,8 @@ func run(mode string, opt *options) error {
 	if !ok {
 		return fmt.Errorf("unknown mode %q", mode)
 	}
-	var m meter
-	out, err := measure(kind(opt, &m), &m, opt)
+	m := newMeter(opt.conns)
+	out, err := measure(kind(opt, m), m, opt)
 	if err != nil {
 		return err
 	}

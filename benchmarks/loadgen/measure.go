@@ -24,6 +24,29 @@ type meter struct {
 	bytes    uint64 // payload, one direction
 	errors   uint64 // never starts anew
 	reason   string // of the first error
+
+	answered   []bool // by connection, since open or since the window began
+	unanswered int
+}
+
+func newMeter(conns int) *meter { return &meter{answered: make([]bool, conns), unanswered: conns} }
+
+// reset begins the window.
+func (m *meter) reset() {
+	m.latency.reset()
+	m.requests, m.bytes = 0, 0
+	clear(m.answered)
+	m.unanswered = len(m.answered)
+}
+
+// count counts one answer of a connection.
+func (m *meter) count(index, bytes int) {
+	m.requests++
+	m.bytes += uint64(bytes)
+	if !m.answered[index] {
+		m.answered[index] = true
+		m.unanswered--
+	}
 }
 
 // fail counts an error that the load survives.
@@ -46,6 +69,7 @@ type result struct {
 	P99          float64 `json:"p99_us"`
 	P999         float64 `json:"p999_us"`
 	Max          float64 `json:"max_us"`
+	Starved      int     `json:"starved"` // connections without an answer in the window
 	Errors       uint64  `json:"errors"`
 	Reason       string  `json:"reason,omitempty"`
 	ServerCPU    float64 `json:"server_cpu_s"`
@@ -54,7 +78,11 @@ type result struct {
 	ClientCPU    float64 `json:"client_cpu_s"`
 }
 
-// measure runs the lead, then the window, and reports the window.
+// patience is how long every connection may wait for its first answer: as long as the harness waits for a server.
+const patience = 30 * time.Second
+
+// measure runs the lead, which lasts at least until every connection was answered once, then the window, and reports the
+// window.
 func measure(t traffic, m *meter, opt *options) (result, error) {
 	p, err := newPoller()
 	if err != nil {
@@ -63,8 +91,17 @@ func measure(t traffic, m *meter, opt *options) (result, error) {
 	if err = t.open(p); err != nil {
 		return result{}, err
 	}
-	if err = turn(t, p, now()+int64(opt.lead)); err != nil {
+	opened := now()
+	if err = turn(t, p, opened+int64(opt.lead)); err != nil {
 		return result{}, err
+	}
+	for m.unanswered > 0 {
+		if now() > opened+int64(patience) {
+			return result{}, fmt.Errorf("%d of %d connections had no answer within %v", m.unanswered, opt.conns, patience)
+		}
+		if err = turn(t, p, now()+int64(10*time.Millisecond)); err != nil {
+			return result{}, err
+		}
 	}
 	var server, client cpuTimes
 	if opt.pid != 0 {
@@ -75,8 +112,7 @@ func measure(t traffic, m *meter, opt *options) (result, error) {
 	if client, err = cpuOf(0); err != nil {
 		return result{}, err
 	}
-	m.latency.reset()
-	m.requests, m.bytes = 0, 0
+	m.reset()
 	start := now()
 	if err = turn(t, p, start+int64(opt.seconds)); err != nil {
 		return result{}, err
@@ -93,7 +129,7 @@ func measure(t traffic, m *meter, opt *options) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	requests, bytes := m.requests, m.bytes
+	requests, bytes, starved := m.requests, m.bytes, m.unanswered
 	if err = t.close(); err != nil {
 		return result{}, err
 	}
@@ -104,7 +140,7 @@ func measure(t traffic, m *meter, opt *options) (result, error) {
 		Requests: requests, Bytes: bytes, Seconds: seconds, Rps: float64(requests) / seconds,
 		P50: m.latency.quantile(0.5), P90: m.latency.quantile(0.9), P99: m.latency.quantile(0.99),
 		P999: m.latency.quantile(0.999), Max: m.latency.quantile(1),
-		Errors: m.errors, Reason: m.reason,
+		Starved: starved, Errors: m.errors, Reason: m.reason,
 		ServerCPU: server.total.Seconds(), ServerUser: server.user.Seconds(), ServerSystem: server.system.Seconds(),
 		ClientCPU: end.sub(client).total.Seconds(),
 	}, nil

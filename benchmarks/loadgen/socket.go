@@ -82,11 +82,11 @@ func dial(sa unix.Sockaddr) (int, error) {
 	return fd, nil
 }
 
-// read is read(2) without the scheduler's bookkeeping, again after EINTR.
+// read is recv(2) without the scheduler's bookkeeping, again after EINTR.
 func read(fd int, b []byte) (int, unix.Errno) {
 	for {
-		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))),
-			uintptr(len(b)))
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))),
+			uintptr(len(b)), 0, 0, 0)
 		if errno != unix.EINTR {
 			return int(n), errno
 		}

@@ -101,8 +101,7 @@ func (e *tlsEcho) ready(i int, _ uint32) error {
 	}
 	at := now()
 	e.m.latency.add(at - c.sent)
-	e.m.requests++
-	e.m.bytes += uint64(e.opt.size)
+	e.m.count(i, e.opt.size)
 	c.message++
 	return e.send(i, at)
 }

@@ -36,8 +36,11 @@ ALL: list[Row] = [
 
 
 def named(name: str) -> Any:
-    """The row of that name."""
-    return next(row for row in ALL if row.name == name)
+    """The row of that name; ``ValueError`` when there is none."""
+    for row in ALL:
+        if row.name == name:
+            return row
+    raise ValueError(f"there is no row {name!r}")
 
 
 def chosen(patterns: list[str], full: bool) -> list[Row]:

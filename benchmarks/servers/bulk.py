@@ -11,6 +11,7 @@ import asyncio
 from servers import common
 
 CHUNK = bytes(range(251)) * 261  # whole periods, just under 64 KiB
+BUFFER = 256 * 1024  # of a buffered sink
 CHUNKS_A_TURN = 8  # then other connections get their turn, should the transport never ask to pause
 
 
@@ -39,7 +40,7 @@ class BufferedSink(asyncio.BufferedProtocol):
 
     def __init__(self) -> None:
         self.seen = 0
-        self.view = memoryview(bytearray(256 * 1024))
+        self.view = memoryview(bytearray(BUFFER))
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport

@@ -6,7 +6,7 @@ import asyncio
 
 from servers import certificate, common
 
-READ_SIZE = 256 * 1024  # room of one read: what asyncio itself asks for, and 2.5 of the largest messages
+READ_SIZE = 64 * 1024  # room of one read, for what chooses it; a Protocol reads what its loop asks for
 
 
 class Echo(asyncio.Protocol):

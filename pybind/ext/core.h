@@ -84,6 +84,7 @@ typedef struct LoopObject {
     const gl_api *api;
     gl_shared shared;
     bool in_turn, sleeping, woken;
+    bool custom_time; /* a subclass has its own time() */
 
     /* submissions: one array fills while the engine has the other */
     gl_sqe *sq[2];
@@ -136,8 +137,8 @@ typedef struct StreamObject {
     uint32_t gen;
     int conn_lost;
     int32_t unsent;     /* WRITE entries in the submissions of this turn */
-    bool attached, buffered_protocol, paused, closing, eof_written, eof_held;
-    bool protocol_paused, made, lost, attach_takes_transport;
+    bool attached, pinned, ended, buffered_protocol, paused, closing, eof_written, eof_held;
+    bool protocol_paused, lost, attach_takes_transport;
     int family, type, proto;
     socklen_t peer_len, local_len;
     uint8_t peer[28], local[28];
@@ -147,9 +148,8 @@ typedef struct StreamObject {
 #define NAMES(X)                                                                                   \
     X(data_received) X(eof_received) X(connection_made) X(connection_lost) X(get_buffer)           \
     X(buffer_updated) X(pause_writing) X(resume_writing) X(call_exception_handler) X(_attach)      \
-    X(_detach) X(close) X(fileno) X(message) X(transport) X(protocol) X(handle)       \
-    X(source_traceback) X(socket) X(sockname) X(peername) X(set_result) X(set_exception) X(done)   \
-    X(_handle_signal) X(context) X(_run_handle_in_debug) X(_handle_failed) \
+    X(_detach) X(close) X(fileno) X(transport) X(protocol) X(socket) X(sockname) X(peername)       \
+    X(set_result) X(done) X(context) X(_handle_signal) X(_run_handle_in_debug) X(_handle_failed)   \
     X(_accept_failed) X(_connect_done) X(_warn_slow)
 typedef struct {
 #define X(n) PyObject *n;
@@ -162,11 +162,8 @@ typedef struct {
     PyObject *transport_socket; /* asyncio.trsock.TransportSocket */
     PyObject *socket;           /* socket.socket */
     PyObject *buffered_protocol;
-    PyObject *check_thread_text;
     PyObject *logger_warning;
     PyObject *extract_stack; /* asyncio.format_helpers.extract_stack */
-    PyObject *set_result_unless_cancelled;
-    PyObject *warn;
 } Imports;
 extern Imports imports;
 
@@ -252,6 +249,17 @@ int server_setup(PyObject *module);
 int stream_setup(PyObject *module);
 StreamObject *new_stream(LoopObject *loop, int fd, PyObject *protocol, PyObject *server);
 int stream_attach(StreamObject *t, bool paused);
+/* The loop keeps a stream alive while it reads or has bytes to write, as asyncio's
+ * selector does; otherwise its table only borrows. */
+static inline void stream_pin(StreamObject *t) {
+    bool pin = t->attached && (t->buffered > 0 || (!t->paused && !t->ended && !t->closing));
+    if (pin == t->pinned) return;
+    t->pinned = pin;
+    if (pin)
+        Py_INCREF(t);
+    else
+        Py_DECREF(t); /* the caller has a reference of its own */
+}
 void stream_set_protocol(StreamObject *t, PyObject *protocol);
 int stream_fatal(StreamObject *t, PyObject *exception, const char *message); /* steals */
 int stream_force_close(StreamObject *t, PyObject *exception);

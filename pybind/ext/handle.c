@@ -125,12 +125,12 @@ static void timer_dealloc(PyObject *self) {
 /* cancel() of both: asyncio's, with the loop's debug flag read directly. */
 static int cancel(HandleObject *h) {
     LoopObject *loop = (LoopObject *)h->loop;
+    Py_XSETREF(h->cancelled, Py_NewRef(Py_True));
     if (loop && PyObject_TypeCheck(h->loop, Loop_Type) && loop->debug) {
         PyObject *repr = PyObject_Repr((PyObject *)h);
         if (!repr) return -1;
         Py_XSETREF(h->repr, repr);
     }
-    Py_XSETREF(h->cancelled, Py_NewRef(Py_True));
     Py_XSETREF(h->callback, Py_NewRef(Py_None));
     Py_XSETREF(h->args, Py_NewRef(Py_None));
     return 0;

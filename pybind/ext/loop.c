@@ -195,6 +195,11 @@ FdEntry *fd_entry(LoopObject *loop, int fd) {
 void fd_release(LoopObject *loop, int fd) {
     FdEntry *e = &loop->fds[fd];
     PyObject *owner = e->owner, *reader = e->reader, *writer = e->writer;
+    if (e->kind == FD_STREAM) {
+        StreamObject *t = (StreamObject *)owner;
+        if (!t->pinned) owner = NULL;
+        t->pinned = t->attached = false;
+    }
     e->kind = FD_FREE;
     e->gen++;
     e->owner = e->reader = e->writer = NULL;
@@ -229,6 +234,10 @@ static PyObject *loop_open(LoopObject *loop, PyObject *name) {
     loop->sq_epoch = 1;
     loop->generation = process_generation;
     if (!sh->cq || !sh->arena || !loop->sq[0] || !loop->sq[1]) return PyErr_NoMemory();
+    PyObject *time = PyObject_GetAttrString((PyObject *)Py_TYPE(loop), "time");
+    if (!time) return NULL;
+    loop->custom_time = !Py_IS_TYPE(time, &PyMethodDescr_Type);
+    Py_DECREF(time);
     if (engine_open(loop, selector) < 0) return NULL;
     Py_RETURN_NONE;
 }
@@ -280,7 +289,8 @@ static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
     for (size_t i = 0; i < loop->ready_len; i++) Py_VISIT(loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)]);
     for (uint32_t i = 0; i < loop->timers_len; i++) Py_VISIT(loop->timers[i].handle);
     for (int i = 0; i < loop->fds_len; i++) {
-        Py_VISIT(loop->fds[i].owner);
+        if (loop->fds[i].kind != FD_STREAM || ((StreamObject *)loop->fds[i].owner)->pinned)
+            Py_VISIT(loop->fds[i].owner);
         Py_VISIT(loop->fds[i].reader);
         Py_VISIT(loop->fds[i].writer);
     }

@@ -150,7 +150,6 @@ int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
     /* connection_made and the reads have contexts of their own, as in asyncio. */
     context = PyContext_Copy(t->context);
     if (!context || PyContext_Enter(context) < 0) goto failed;
-    t->made = true;
     if (call_method_drop(protocol, names.connection_made, (PyObject *)t) < 0) {
         PyObject *exception = steal_exception();
         if (is_exit_exception(exception)) {
@@ -162,6 +161,7 @@ int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
         }
     }
     if (rc == 0 && t->attached && !t->paused && !t->closing && !new_sqe(loop, GL_OP_RESUME, t->fd, t->gen)) rc = -1;
+    stream_pin(t);
     goto done;
 failed:
     rc = creation_failed(loop, (PyObject *)t);

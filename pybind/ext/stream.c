@@ -53,9 +53,11 @@ int stream_attach(StreamObject *t, bool paused) {
     }
     /* A watch that its user forgot before closing the number goes. */
     PyObject *old[3] = {e->owner, e->reader, e->writer};
-    e->kind = FD_STREAM;
     t->gen = s->gen = ++e->gen;
-    e->owner = Py_NewRef((PyObject *)t);
+    bool unpin = e->kind == FD_STREAM && e->owner && !((StreamObject *)e->owner)->pinned;
+    if (unpin) old[0] = NULL;
+    e->kind = FD_STREAM;
+    e->owner = (PyObject *)t; /* borrowed, but for stream_pin */
     e->reader = e->writer = NULL;
     s->flags = paused ? GL_ATTACH_PAUSED : 0;
     t->attached = true;
@@ -159,10 +161,10 @@ static int release_descriptor(StreamObject *t) {
     bool usable = loop->engine > 0 && loop->generation == process_generation;
     FdEntry *e = t->attached ? fd_lookup(loop, fd, t->gen) : NULL;
     t->fd = -1;
-    t->attached = false;
     if (!t->sock && e && usable) {
         if (!new_sqe(loop, GL_OP_CLOSE, fd, t->gen)) rc = -1;
         fd_release(loop, fd);
+        t->attached = false;
         return rc;
     }
     if (e) {
@@ -172,6 +174,7 @@ static int release_descriptor(StreamObject *t) {
         }
         fd_release(loop, fd);
     }
+    t->attached = false;
     if (!t->sock) {
         close(fd);
         return rc;
@@ -246,6 +249,7 @@ static PyObject *method_fatal_error(StreamObject *t, PyObject *args) {
 static PyObject *start_reading(StreamObject *t, PyObject *i) {
     (void)i;
     if (t->attached && !t->paused && !t->closing && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen)) return NULL;
+    stream_pin(t);
     Py_RETURN_NONE;
 }
 
@@ -254,6 +258,7 @@ static PyObject *pause_reading(StreamObject *t, PyObject *i) {
     if (t->closing || t->paused) Py_RETURN_NONE;
     t->paused = true;
     if (t->attached && !new_sqe(t->loop, GL_OP_PAUSE, t->fd, t->gen)) return NULL;
+    stream_pin(t);
     Py_RETURN_NONE;
 }
 
@@ -268,6 +273,7 @@ static PyObject *resume_reading(StreamObject *t, PyObject *i) {
         if (rc < 0) return NULL;
     }
     if (t->attached && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen)) return NULL;
+    stream_pin(t);
     Py_RETURN_NONE;
 }
 

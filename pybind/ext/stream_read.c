@@ -154,6 +154,8 @@ int on_eof(StreamObject *t) {
             rc = stream_fatal(t, steal_exception(), "Fatal error: protocol.eof_received() call failed.");
         else
             rc = truth ? 0 : stream_close(t); /* kept: the engine reads no more */
+        t->ended = true;
+        stream_pin(t);
         leave(context);
     }
     Py_DECREF(protocol);

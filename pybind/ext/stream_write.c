@@ -38,6 +38,7 @@ int stream_wrote(StreamObject *t, int64_t n) {
             return -1;
     }
     if (t->buffered) return 0;
+    stream_pin(t);
     if (t->empty_waiter) {
         PyObject *done = PyObject_CallMethodNoArgs(t->empty_waiter, names.done);
         if (!done) return -1;
@@ -76,6 +77,7 @@ static int append(StreamObject *t, PyObject *bytes) {
     s->user = (uintptr_t)bytes;
     t->unsent++;
     t->buffered += n;
+    if (!t->pinned) stream_pin(t);
     return 0;
 }
 

@@ -37,12 +37,29 @@ static int64_t to_ns(double when) {
     return (int64_t)ns;
 }
 
+/* A subclass's time(), in seconds: its timers keep their distance from now. */
+static double custom_now(LoopObject *loop) {
+    PyObject *now = PyObject_CallMethod((PyObject *)loop, "time", NULL);
+    double seconds = now ? PyFloat_AsDouble(now) : -1.0;
+    Py_XDECREF(now);
+    return seconds;
+}
+
 /* Steals when. */
 static PyObject *schedule(LoopObject *loop, PyObject *when, PyObject *const *args, Py_ssize_t n, PyObject *context) {
     double seconds = PyFloat_AsDouble(when);
     if (seconds == -1.0 && PyErr_Occurred()) {
         Py_DECREF(when);
         return NULL;
+    }
+    int64_t from_custom = 0;
+    if (loop->custom_time) {
+        double now = custom_now(loop);
+        if (now == -1.0 && PyErr_Occurred()) {
+            Py_DECREF(when);
+            return NULL;
+        }
+        from_custom = to_ns(seconds - now + (double)monotonic_ns() * 1e-9);
     }
     TimerHandleObject *h = new_timer_handle(loop, args[0], args + 1, n - 1, context);
     if (!h) {
@@ -73,7 +90,7 @@ static PyObject *schedule(LoopObject *loop, PyObject *when, PyObject *const *arg
     h->sq_epoch = loop->sq_epoch;
     s->user = id;
     s->gen = e->gen;
-    s->len = to_ns(seconds);
+    s->len = loop->custom_time ? from_custom : to_ns(seconds);
     if (s->len < loop->sq_deadline) loop->sq_deadline = s->len;
     return (PyObject *)h;
 }
@@ -108,7 +125,7 @@ static int prepare(LoopObject *loop, const char *method, const char *first, PyOb
         PyObject *r = PyObject_CallMethod((PyObject *)loop, "_check_thread", NULL);
         if (!r) return -1;
         Py_DECREF(r);
-        r = PyObject_CallMethod((PyObject *)loop, "_check_callback", "Os", args[1], method);
+        r = PyObject_CallMethod((PyObject *)loop, "_check_callback", "Os", args[1], "call_at");
         if (!r) return -1;
         Py_DECREF(r);
     }
@@ -118,7 +135,9 @@ static int prepare(LoopObject *loop, const char *method, const char *first, PyOb
 PyObject *loop_call_later(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     PyObject *context;
     if (prepare(loop, "call_later", "delay", args, n, kwnames, &context) < 0) return NULL;
-    PyObject *now = PyFloat_FromDouble((double)monotonic_ns() * 1e-9);
+    double seconds = loop->custom_time ? custom_now(loop) : (double)monotonic_ns() * 1e-9;
+    if (seconds == -1.0 && PyErr_Occurred()) return NULL;
+    PyObject *now = PyFloat_FromDouble(seconds);
     if (!now) return NULL;
     PyObject *when;
     if (PyFloat_CheckExact(args[0])) {

@@ -317,13 +317,16 @@ static int run_batch(LoopObject *loop) {
 PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     bool must_poll = true; /* each run begins with what the selector has */
-    int rc;
-    do {
-        bool left = loop->todo || loop->cq_head < loop->cq_len;
-        rc = left ? 0 : take_turn(loop, must_poll);
-        if (!left) must_poll = false;
-        if (rc == 0) rc = run_batch(loop);
-    } while (rc == 0 && !loop->stopping);
+    /* What an interrupted run left: completions first, for the next turn takes
+     * their memory. Without any, its callbacks are ready ones among others. */
+    int rc = loop->cq_head < loop->cq_len ? run_batch(loop) : 0;
+    if (rc == 0) {
+        do {
+            rc = take_turn(loop, must_poll);
+            must_poll = false;
+            if (rc == 0) rc = run_batch(loop);
+        } while (rc == 0 && !loop->stopping);
+    }
     /* What the last callbacks wrote leaves before the caller goes on. */
     if (loop->engine > 0 && loop->generation == process_generation && loop->sq_urgent) {
         PyObject *exception = rc < 0 ? PyErr_GetRaisedException() : NULL;

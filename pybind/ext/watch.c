@@ -9,8 +9,9 @@
  * that Python's selectors raise. */
 static int descriptor_of(PyObject *file) {
     long fd;
+    int overflow = 0;
     if (PyLong_Check(file)) {
-        fd = PyLong_AsLong(file);
+        fd = PyLong_AsLongAndOverflow(file, &overflow);
         if (fd == -1 && PyErr_Occurred()) return -1;
     } else {
         PyObject *n = PyObject_CallMethodNoArgs(file, names.fileno);
@@ -25,7 +26,11 @@ static int descriptor_of(PyObject *file) {
             return -1;
         }
     }
-    if (fd < 0 || fd > INT32_MAX - 1) {
+    if (overflow > 0 || fd >= INT32_MAX) {
+        PyErr_SetString(PyExc_OverflowError, "Python int too large to convert to C int");
+        return -1;
+    }
+    if (fd < 0) {
         PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %ld", fd);
         return -1;
     }
@@ -104,7 +109,11 @@ PyObject *loop_remove_watch(LoopObject *loop, PyObject *file, bool writer) {
     if (loop->closed || loop->engine <= 0) Py_RETURN_FALSE;
     if (engine_usable(loop) < 0) return NULL;
     int fd = descriptor_of(file);
-    if (fd < 0) return NULL;
+    if (fd < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return NULL;
+        PyErr_Clear(); /* nobody can have added it */
+        Py_RETURN_FALSE;
+    }
     FdEntry *e = fd < loop->fds_len ? &loop->fds[fd] : NULL;
     if (!e || e->kind != FD_WATCHED) Py_RETURN_FALSE;
     PyObject **slot = writer ? &e->writer : &e->reader;
@@ -120,7 +129,11 @@ PyObject *loop_remove_watch(LoopObject *loop, PyObject *file, bool writer) {
 /* _fd_has_transport(fd): the stream that uses it, or None. */
 PyObject *loop_fd_has_transport(LoopObject *loop, PyObject *file) {
     int fd = descriptor_of(file);
-    if (fd < 0) return NULL;
+    if (fd < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return NULL;
+        PyErr_Clear();
+        Py_RETURN_NONE;
+    }
     FdEntry *e = fd < loop->fds_len ? &loop->fds[fd] : NULL;
     if (e && e->kind == FD_STREAM && !((StreamObject *)e->owner)->closing) return Py_NewRef(e->owner);
     Py_RETURN_NONE;
