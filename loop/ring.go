@@ -35,6 +35,7 @@ const (
 
 	FlagDone   = 0x100 // Write, set by the engine: the kernel has all of it
 	FlagQueued = 0x200 // Write, set by the engine: the rest waits; Released follows
+	FlagFailed = 0x400 // Write, set by the engine: Res is the errno; Error follows
 
 	FlagBackoff = 1 // AcceptFailed: no accept for a second
 )

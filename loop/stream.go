@@ -173,6 +173,12 @@ func (e *Engine) flushWrites(d *descriptor) {
 			n = 0
 			if errno != syscall.EAGAIN && errno != syscall.EINTR {
 				e.fail(d, FlagWrite, int32(errno))
+				for i >= 0 {
+					s := &e.sq[i]
+					i = s.Res
+					s.Flags |= FlagFailed
+					s.Res = int32(errno)
+				}
 				return
 			}
 		}

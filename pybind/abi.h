@@ -39,9 +39,10 @@ enum gl_op {
 enum { GL_READ = 1, GL_WRITE = 2 };
 enum { GL_ATTACH_PAUSED = 1 };
 
-/* Set by the engine in flags of a WRITE that it has handled. Neither flag: the
- * pair was stale and nothing was kept, so C lets go as after DONE. */
-enum { GL_SQE_DONE = 0x100, GL_SQE_QUEUED = 0x200 };
+/* Set by the engine in flags of a WRITE that it has handled. FAILED: res is the
+ * errno, and an ERROR follows. No flag: the pair was stale. Only after QUEUED does
+ * the engine keep the bytes. */
+enum { GL_SQE_DONE = 0x100, GL_SQE_QUEUED = 0x200, GL_SQE_FAILED = 0x400 };
 
 typedef struct gl_sqe {
     uint16_t op;

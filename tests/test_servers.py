@@ -7,7 +7,6 @@ import re
 import socket
 import sys
 import tempfile
-import warnings
 
 import pytest
 
@@ -301,6 +300,8 @@ def test_keep_alive_is_set_on_the_listening_socket(loop, run):
     run(main())
 
 
+# asyncio leaves closing to the socket's finaliser
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 @pytest.mark.parametrize("debug", [False, True], ids=["normal", "debug"])
 def test_failing_protocol_factory_closes_the_connection_and_the_server_lives(loop, run, errors, debug):
     answers = [LookupError("factory"), None]
@@ -321,9 +322,7 @@ def test_failing_protocol_factory_closes_the_connection_and_the_server_lives(loo
         server.close()
 
     loop.set_debug(debug)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # asyncio leaves closing to the socket's finaliser
-        run(main())
+    run(main())
     assert errors.messages() == ["Error on transport creation for incoming connection"] * debug
 
 

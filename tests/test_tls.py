@@ -59,7 +59,7 @@ def test_tls_client_talks_to_tls_server(loop, run, serve, client_context, author
         assert isinstance(transport, asyncio.Transport)
         transport.write(b"hello")
         assert await protocol.received(5) == b"hello"
-        assert transport.get_extra_info("ssl_object").version() == f"TLSv{version.name[5:].replace('_', '.')}"
+        assert transport.get_extra_info("ssl_object").version() == f"TLSv{version.name[4:].replace('_', '.')}"
         transport.close()
         assert await protocol.lost() is None
         server.close()
@@ -89,7 +89,14 @@ def test_extra_info_describes_the_session(loop, run, serve, client_context):
     run(main())
 
 
-@pytest.mark.parametrize("factory", [Recorder, BufferedRecorder], ids=["protocol", "buffered"])
+class ViewRecorder(BufferedRecorder):
+    """asyncio.sslproto fills a copy when get_buffer returns a bytearray and one record has less than it holds."""
+
+    def get_buffer(self, sizehint):
+        return memoryview(self.buffer)
+
+
+@pytest.mark.parametrize("factory", [Recorder, ViewRecorder], ids=["protocol", "buffered"])
 def test_large_transfer_arrives_intact(loop, run, serve, client_context, factory):
     async def main():
         server, port = await serve()
@@ -213,7 +220,8 @@ def test_close_of_the_peer_is_seen_as_eof(loop, run, serve, client_context):
         _, protocol = await loop.create_connection(Recorder, "127.0.0.1", port, ssl=client_context)
         assert await protocol.lost() is None
         assert protocol.data == b"farewell"
-        assert protocol.calls == ["connection_made", "data_received", "eof_received", "connection_lost"]
+        eof = ["eof_received"] if sys.version_info >= (3, 11) else []
+        assert protocol.calls == ["connection_made", "data_received", *eof, "connection_lost"]
         server.close()
 
     run(main())
@@ -252,6 +260,7 @@ class Upgrade(Recorder):
         inner = self.inner()
         transport = await loop.start_tls(self.transport, inner, self.context, server_side=True)
         inner.connection_made(transport)
+        transport.write(b"SECURE")  # data that comes before the call above would be too early
 
 
 async def upgrade(loop, transport, protocol, context):
@@ -260,6 +269,9 @@ async def upgrade(loop, transport, protocol, context):
     inner = Recorder()
     secure = await loop.start_tls(transport, inner, context, server_hostname="localhost")
     inner.connection_made(secure)
+    await inner.received(6)
+    assert inner.data == b"SECURE"
+    inner.data.clear()
     return secure, inner
 
 

@@ -60,9 +60,11 @@ class Bench:
         """The measured load."""
         opt = self.options
         args = [*load.args(load.conns), f"-addr={server.addr}", f"-pid={server.pid}"]
-        return self.generator.run(
-            [*args, f"-lead={opt.lead}s", f"-seconds={opt.seconds}s"], opt.lead + opt.seconds
-        )
+        args += [f"-lead={opt.lead}s", f"-seconds={opt.seconds}s"]
+        result = self.generator.run(args, opt.lead + opt.seconds)
+        if not result["requests"]:
+            raise RowFailed(f"no request was completed within {result['seconds']:.1f} s")
+        return result
 
     def child(self, module: str, args: list[str], pin: bool = True) -> dict[str, Any]:
         """``python -m MODULE ARGS`` to its end; its last line of output is JSON."""

@@ -117,12 +117,15 @@ typedef struct ListenerObject {
     uint8_t local[28];
 } ListenerObject;
 
-/* asyncio.Transport has one slot; stream.c checks it at import. */
+/* The slots of asyncio's transports._FlowControlMixin, which loop.sendfile asks
+ * for, come first; stream.c checks them at import. */
 typedef struct StreamObject {
     PyObject_HEAD
     PyObject *extra; /* BaseTransport._extra */
-    /* references */
+    PyObject *unused_high_water;
     LoopObject *loop;
+    PyObject *unused_low_water, *unused_protocol_paused;
+    /* references */
     PyObject *protocol;
     PyObject *sock;     /* the socket.socket that owns fd, or NULL: we own it */
     PyObject *server;
@@ -136,6 +139,7 @@ typedef struct StreamObject {
     int fd;
     uint32_t gen;
     int conn_lost;
+    int write_error;    /* errno of a submission that failed, not yet told */
     int32_t unsent;     /* WRITE entries in the submissions of this turn */
     bool attached, pinned, ended, buffered_protocol, paused, closing, eof_written, eof_held;
     bool protocol_paused, lost, attach_takes_transport;
@@ -229,6 +233,7 @@ TimerHandleObject *new_timer_handle(LoopObject *loop, PyObject *callback, PyObje
                                     Py_ssize_t n, PyObject *context);
 int run_handle(LoopObject *loop, PyObject *handle); /* -1: leave the loop with the exception set */
 int handle_setup(PyObject *module);
+int check_slot(PyObject *type, const char *name, Py_ssize_t offset); /* ImportError when it lies elsewhere */
 static inline bool handle_is_cancelled(PyObject *h) { return ((HandleObject *)h)->cancelled == Py_True; }
 
 /* watch.c */
@@ -272,7 +277,7 @@ PyObject *stream_writelines(StreamObject *t, PyObject *list);
 PyObject *stream_write_eof(StreamObject *t, PyObject *ignored);
 int stream_wrote(StreamObject *t, int64_t n);
 static inline bool stream_must_tell(StreamObject *t) {
-    return (t->protocol_paused && t->buffered <= t->low) ||
+    return t->write_error || (t->protocol_paused && t->buffered <= t->low) ||
            (t->buffered == 0 && (t->closing || t->empty_waiter));
 }
 int stream_maybe_pause(StreamObject *t);

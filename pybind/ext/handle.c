@@ -221,7 +221,7 @@ static PyType_Spec timer_spec = {"goloop._core.TimerHandle", sizeof(TimerHandleO
                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, timer_slots};
 
 /* Whether type has a slot of this name at this offset. */
-static int check_slot(PyObject *type, const char *name, Py_ssize_t offset) {
+int check_slot(PyObject *type, const char *name, Py_ssize_t offset) {
     PyObject *descriptor = PyObject_GetAttrString(type, name);
     if (!descriptor) return -1;
     bool same = Py_IS_TYPE(descriptor, &PyMemberDescr_Type) &&

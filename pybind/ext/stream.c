@@ -485,12 +485,14 @@ static PyType_Spec spec = {"goloop._core.StreamTransport", sizeof(StreamObject),
 
 int stream_setup(PyObject *module) {
     PyObject *transports = PyImport_ImportModule("asyncio.transports");
-    PyObject *base = transports ? PyObject_GetAttrString(transports, "Transport") : NULL;
+    PyObject *base = transports ? PyObject_GetAttrString(transports, "_FlowControlMixin") : NULL;
     Py_XDECREF(transports);
     if (!base) return -1;
     int rc = -1;
-    if (((PyTypeObject *)base)->tp_basicsize != offsetof(StreamObject, loop)) {
-        PyErr_SetString(PyExc_ImportError, "goloop: this CPython lays out asyncio.Transport differently");
+    if (check_slot(base, "_extra", offsetof(StreamObject, extra)) < 0 ||
+        check_slot(base, "_loop", offsetof(StreamObject, loop)) < 0 ||
+        ((PyTypeObject *)base)->tp_basicsize != offsetof(StreamObject, protocol)) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ImportError, "goloop: this CPython's asyncio transports have another size");
         goto done;
     }
     PyObject *bases = PyTuple_Pack(1, base);

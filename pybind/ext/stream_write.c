@@ -31,6 +31,11 @@ int stream_maybe_pause(StreamObject *t) {
 /* The kernel took n bytes of the queue. */
 int stream_wrote(StreamObject *t, int64_t n) {
     t->buffered = t->buffered > n ? t->buffered - n : 0;
+    if (t->write_error) {
+        int error = t->write_error;
+        t->write_error = 0;
+        return on_error(t, error, GL_WRITE);
+    }
     if (t->protocol_paused && t->buffered <= t->low && t->protocol) {
         t->protocol_paused = false;
         if (call_method_drop(t->protocol, names.resume_writing, NULL) < 0 &&

@@ -63,6 +63,7 @@ static int settle_writes(LoopObject *loop, gl_sqe *sq, int32_t n) {
             StreamObject *t = (StreamObject *)e->owner;
             t->unsent--;
             t->buffered -= s->len;
+            if (s->flags & GL_SQE_FAILED) t->write_error = s->res;
             if (stream_must_tell(t)) {
                 if (!notify) notify = PyList_New(0);
                 if (!notify || PyList_Append(notify, (PyObject *)t) < 0) rc = -1;
