@@ -14,7 +14,7 @@ func (e *Engine) connect(s *Submission) {
 		e.Complete(Completion{Kind: Connected, Fd: s.Fd, Generation: s.Generation, Res: int32(errno), User: s.User})
 		return
 	}
-	d := e.claim(s.Fd, s.Generation, connecting)
+	d := e.claim(s.Fd, s.Generation, connecting) // open, for connect(2) took it
 	d.user = s.User
 	if err := e.setInterest(d, selector.EventWrite); err != nil {
 		e.endConnect(d, errnoOf(err))

@@ -16,6 +16,8 @@ import (
 	"time"
 	"unsafe"
 
+	"golang.org/x/sys/unix"
+
 	"goloop/selector"
 )
 
@@ -26,6 +28,7 @@ const (
 	minArena    = 1 << 16 // a read is not started with less room than this
 	directFrom  = 1 << 16 // a read of so many bytes makes the next one direct
 	maxIovecs   = 1024    // IOV_MAX of Linux and the BSDs
+	minRoom     = 4       // completions that serving one descriptor may need at once
 	backoffTime = time.Second
 )
 
@@ -35,16 +38,19 @@ var (
 	ErrClosed = errors.New("loop: engine is closed")
 	// ErrArena is returned by New for an arena that cannot hold one read.
 	ErrArena = errors.New("loop: arena is smaller than one read")
+	// ErrRing is returned by New for a completion ring in which no descriptor
+	// could be served.
+	ErrRing = errors.New("loop: completion ring has fewer than 4 entries")
 )
 
 // Options of New.
 type Options struct {
 	// Selector names a backend of package selector; empty takes the best.
 	Selector string
-	// Completions is the completion ring.
+	// Completions is the completion ring: at least 4 entries.
 	Completions []Completion
-	// Arena receives the bytes of small reads and peers' addresses; at least
-	// 128 KiB where streams or servers are attached, nil otherwise.
+	// Arena receives the bytes of small reads and peers' addresses: at least
+	// 128 KiB. Without one (nil), streams and listeners are refused with EINVAL.
 	Arena []byte
 }
 
@@ -68,7 +74,7 @@ type Engine struct {
 	overflow []Completion // completions that found no room, oldest first
 	arena    []byte
 	arenaEnd int
-	resumeAt int // where the last turn stopped among its events for want of room
+	resume   int32 // first descriptor that the last turn left for want of room, or -1
 
 	vector vector
 
@@ -76,8 +82,12 @@ type Engine struct {
 	closed bool
 }
 
-// New opens an engine. Errors: an unknown backend, ErrArena, or the system's.
+// New opens an engine. Errors: an unknown backend, ErrArena, ErrRing, or the
+// system's.
 func New(o Options) (*Engine, error) {
+	if len(o.Completions) < minRoom {
+		return nil, ErrRing
+	}
 	if o.Arena != nil && len(o.Arena) < 2*minArena {
 		return nil, ErrArena
 	}
@@ -85,7 +95,7 @@ func New(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{sel: sel, cq: o.Completions, arena: o.Arena, clock: newClock()}, nil
+	return &Engine{sel: sel, cq: o.Completions, arena: o.Arena, clock: newClock(), resume: -1}, nil
 }
 
 // Selector is the backend, for its name and its descriptors.
@@ -175,14 +185,22 @@ type Source interface {
 	Ready(e *Engine)
 }
 
-// AddSource watches fd for reading on behalf of s, until Detach.
+// AddSource watches fd for reading on behalf of s, until Detach. Errors:
+// ErrClosed, or the system's.
 func (e *Engine) AddSource(fd int, generation uint32, s Source) error {
 	if e.closed {
 		return ErrClosed
 	}
 	d := e.claim(int32(fd), generation, source)
+	if d == nil {
+		return os.NewSyscallError("fcntl", syscall.EBADF)
+	}
 	d.source = s
-	return e.setInterest(d, selector.EventRead)
+	err := e.setInterest(d, selector.EventRead)
+	if err != nil {
+		e.forget(d)
+	}
+	return err
 }
 
 // Complete appends a completion; what finds no room waits for the next turn.
@@ -204,10 +222,11 @@ func (e *Engine) room() int {
 	return len(e.cq) - e.ncq
 }
 
-// claim makes the record of fd a fresh one of the given kind.
+// claim makes the record of fd a fresh one of the given kind. It returns nil for
+// a number that cannot be a descriptor; one that is merely closed may pass.
 func (e *Engine) claim(fd int32, generation uint32, k kind) *descriptor {
-	for int(fd) >= len(e.fds) {
-		e.fds = append(e.fds, nil)
+	if fd < 0 || int(fd) >= len(e.fds) && !e.grow(fd) {
+		return nil
 	}
 	d := e.fds[fd]
 	if d == nil {
@@ -218,6 +237,16 @@ func (e *Engine) claim(fd int32, generation uint32, k kind) *descriptor {
 	}
 	*d = descriptor{fd: fd, generation: generation, kind: k, first: -1, last: -1, queue: d.queue[:0]}
 	return d
+}
+
+// grow makes room for fd in the table, if it is open: a number that a user made
+// up must not cost 8 bytes for each one below it.
+func (e *Engine) grow(fd int32) bool {
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+		return false
+	}
+	e.fds = append(e.fds, make([]*descriptor, int(fd)+1-len(e.fds))...)
+	return true
 }
 
 // lookup finds the live record of a pair, or nil when the pair is stale.

@@ -11,7 +11,15 @@ const maxSockaddr = 128
 
 // listen starts accepting on a listening, non-blocking socket.
 func (e *Engine) listen(s *Submission) {
+	if e.arena == nil {
+		s.Res = int32(syscall.EINVAL)
+		return
+	}
 	d := e.claim(s.Fd, s.Generation, listener)
+	if d == nil {
+		s.Res = int32(syscall.EBADF)
+		return
+	}
 	d.batch = int(max(1, s.Len))
 	if err := e.setInterest(d, selector.EventRead); err != nil {
 		s.Res = errnoOf(err)
@@ -23,7 +31,7 @@ func (e *Engine) listen(s *Submission) {
 // new descriptor is non-blocking and closed on exec.
 func (e *Engine) accept(d *descriptor) {
 	for range d.batch {
-		if e.room() < 4 || len(e.arena)-e.arenaEnd < maxSockaddr {
+		if e.room() < minRoom || len(e.arena)-e.arenaEnd < maxSockaddr {
 			return
 		}
 		buf := e.arena[e.arenaEnd : e.arenaEnd+maxSockaddr]

@@ -16,8 +16,15 @@ import (
 // attach starts a stream. A refusal of the selector is told as an Error.
 func (e *Engine) attach(s *Submission) {
 	d := e.claim(s.Fd, s.Generation, stream)
-	d.paused = s.Flags&FlagPaused != 0
-	e.refresh(d)
+	switch {
+	case d == nil:
+		e.Complete(Completion{Kind: Error, Flags: FlagRead, Fd: s.Fd, Generation: s.Generation, Res: int32(syscall.EBADF)})
+	case e.arena == nil:
+		e.fail(d, FlagRead, int32(syscall.EINVAL))
+	default:
+		d.paused = s.Flags&FlagPaused != 0
+		e.refresh(d)
+	}
 }
 
 // refresh makes the selector's interest that of the stream's state.

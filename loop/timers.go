@@ -34,6 +34,9 @@ func (h *timers) add(id, generation uint32, when int64) {
 		for int(id) >= len(h.live) {
 			h.live = append(h.live, 0)
 		}
+		if h.live[id] != 0 { // not cancelled first: the new one replaces it
+			h.cancelled++
+		}
 		h.live[id] = generation
 	}
 	h.seq++

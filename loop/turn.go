@@ -51,8 +51,8 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 }
 
 // Submit processes submissions at once, without a turn. Completions wait for
-// the next one; Res of each entry, and Flags and Len of each Write, tell its
-// result at once.
+// the next one; Flags and Len of each Write, and Res of every other entry, tell
+// its result at once.
 func (e *Engine) Submit(sq []Submission) error {
 	if e.closed {
 		return ErrClosed
@@ -116,6 +116,10 @@ func (e *Engine) control(s *Submission) {
 		s.Res = int32(syscall.EBADF)
 		return
 	}
+	if d.kind != stream && s.Op != OpDetach && s.Op != OpClose {
+		s.Res = int32(syscall.EINVAL)
+		return
+	}
 	if d.dirty {
 		e.flushWrites(d)
 	}
@@ -151,7 +155,10 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 		e.stats.Waits++
 		timeout = -1
 		if deadline := e.timers.deadline(); deadline != math.MaxInt64 {
-			timeout = time.Duration(max(0, deadline-e.clock.now()))
+			timeout = 0
+			if now := e.clock.now(); deadline > now { // their difference may overflow if not
+				timeout = time.Duration(deadline - now)
+			}
 		}
 	}
 	n, err := e.sel.Select(e.events[:], timeout)
@@ -159,28 +166,40 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 		return err
 	}
 	e.stats.Events += uint64(n)
-	// The kernel reports what stays ready in the same order each time, so a turn
-	// that ran out of room is followed by one that starts where it stopped.
-	start := 0
-	if e.resumeAt > 0 {
-		start = e.resumeAt % n
-		e.resumeAt = 0
-	}
+	start := e.resumeAt(e.events[:n])
 	for i := range n {
 		j := start + i
 		if j >= n {
 			j -= n
 		}
-		if e.room() < 4 || e.arenaShort() {
-			e.resumeAt = j
+		ev := &e.events[j]
+		if e.room() < minRoom || e.arenaShort() {
+			e.resume = ev.Fd
 			break
 		}
-		ev := &e.events[j]
 		if d := e.lookup(ev.Fd, ev.Generation); d != nil {
 			e.dispatch(d, ev.Ready)
 		}
 	}
 	return nil
+}
+
+// resumeAt is where among events to begin. The selector reports what stays ready
+// in the same cyclic order each time, so a turn that ran out of room is followed
+// by one that starts with the descriptor where it stopped, and none starves. When
+// that one is not ready any more, the selector's first has waited longest.
+func (e *Engine) resumeAt(events []selector.Event) int {
+	if e.resume < 0 {
+		return 0
+	}
+	fd := e.resume
+	e.resume = -1
+	for i := range events {
+		if events[i].Fd == fd {
+			return i
+		}
+	}
+	return 0
 }
 
 func (e *Engine) arenaShort() bool { return len(e.arena)-e.arenaEnd < minArena && e.arena != nil }

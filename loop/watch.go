@@ -23,11 +23,10 @@ func (e *Engine) watch(s *Submission) {
 		return
 	}
 	if d == nil {
-		if s.Fd < 0 {
+		if d = e.claim(s.Fd, s.Generation, watched); d == nil {
 			s.Res = int32(syscall.EBADF)
 			return
 		}
-		d = e.claim(s.Fd, s.Generation, watched)
 	}
 	if err := e.setInterest(d, want); err != nil {
 		s.Res = errnoOf(err)

@@ -33,12 +33,14 @@ class Serving(_Base):
     ) -> None:
         factory = protocol_factory
         if sslcontext is not None:
-            timeouts = {"ssl_handshake_timeout": ssl_handshake_timeout}
+            timeouts: dict[str, Any] = {"ssl_handshake_timeout": ssl_handshake_timeout}
             if ssl_shutdown_timeout is not None:
                 timeouts["ssl_shutdown_timeout"] = ssl_shutdown_timeout
 
+            waiter: Any = None  # nobody waits for the handshake of an accepted connection
+
             def factory() -> asyncio.BaseProtocol:
-                return sslproto.SSLProtocol(self, protocol_factory(), sslcontext, None, True, **timeouts)
+                return sslproto.SSLProtocol(self, protocol_factory(), sslcontext, waiter, True, **timeouts)
 
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             # Accepted sockets inherit it, which saves a system call each.
