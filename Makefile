@@ -18,7 +18,7 @@ ARGS ?=
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll test-sdist \
+.PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll test-bench test-sdist \
 	lint lint-go lint-c lint-py lint-size fmt bench wheel clean
 
 help:
@@ -47,7 +47,7 @@ demo: pythons
 	go build -o build/loadgen ./benchmarks/loadgen
 	.venv/demo/bin/python examples/demo.py --loadgen build/loadgen
 
-test: pythons lint test-go test-go-fuzz test-py test-py-poll test-sdist
+test: pythons lint test-go test-go-fuzz test-py test-py-poll test-bench test-sdist
 	@echo 'Tested on Python $(FOUND)$(if $(MISSING),; NOT FOUND and not tested: $(MISSING)).'
 
 test-go:
@@ -70,6 +70,11 @@ test-py-poll: pythons
 	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
 	cd tests && env -u PYTHONPATH GOLOOP_SELECTOR=poll GOLOOP_TESTS_ONLY=goloop \
 		../.venv/$(NEWEST)/bin/python $(PYTEST)
+
+# The arithmetic of the benchmarks, not their figures.
+test-bench: pythons
+	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
+	cd benchmarks && ../.venv/$(NEWEST)/bin/python -m pytest -p no:cacheprovider
 
 # The source distribution holds all that building from it needs.
 test-sdist: pythons

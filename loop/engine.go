@@ -16,9 +16,9 @@ import (
 	"time"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
-
 	"goloop/selector"
+
+	"golang.org/x/sys/unix"
 )
 
 // Sizes, chosen by measurement on TCP loopback (docs/rationale.md).

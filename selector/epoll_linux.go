@@ -21,6 +21,7 @@ type epoll struct {
 	raw    []unix.EpollEvent // what the kernel fills; as long as the longest slice yet
 	pwait2 bool              // whether the system has epoll_pwait2 (Linux 5.11) and lets us call it
 	limit  kernelTimespec    // the timeout of the current wait
+	tempo  tempo
 }
 
 // kernelTimespec is struct __kernel_timespec, 64 bits wide on every machine.
@@ -171,17 +172,21 @@ func (s *epoll) wait(limit int, timeout time.Duration) (int, syscall.Errno) {
 			uintptr(unsafe.Pointer(&s.raw[0])), uintptr(limit), 0, 0, 0)
 		return int(n), errno
 	}
+	blocking := syscall.Syscall6
+	if s.tempo.quiet() {
+		blocking = parkedSyscall6
+	}
 	if s.pwait2 && timeout > 0 && timeout%time.Millisecond != 0 {
 		timeout = min(timeout, maxWait)
 		s.limit = kernelTimespec{int64(timeout / time.Second), int64(timeout % time.Second)}
-		n, _, errno := syscall.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(s.epfd),
+		n, _, errno := blocking(unix.SYS_EPOLL_PWAIT2, uintptr(s.epfd),
 			uintptr(unsafe.Pointer(&s.raw[0])), uintptr(limit), uintptr(unsafe.Pointer(&s.limit)), 0, 0)
 		if errno != unix.ENOSYS && errno != unix.EPERM {
 			return int(n), errno
 		}
 		s.pwait2 = false // an older kernel, or a container's filter
 	}
-	n, _, errno := syscall.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(s.epfd),
+	n, _, errno := blocking(unix.SYS_EPOLL_PWAIT, uintptr(s.epfd),
 		uintptr(unsafe.Pointer(&s.raw[0])), uintptr(limit), uintptr(milliseconds(timeout)), 0, 0)
 	return int(n), errno
 }

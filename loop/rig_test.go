@@ -1,0 +1,416 @@
+//go:build unix
+
+package loop
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"goloop/selector"
+
+	"golang.org/x/sys/unix"
+)
+
+// patience bounds a wait for what must happen. It is only spent by a failure.
+const patience = 20 * time.Second
+
+// rig is an engine under test with the other side of its rings: it does with
+// Flags, Len and Released what pybind/ext does, and checks that every Write is
+// let go of exactly once.
+type rig struct {
+	t testing.TB
+	*Engine
+	sq        []Submission
+	inbox     []Completion       // of the turns since the last take
+	data      map[pair][]byte    // bytes of Data, by stream
+	chunks    map[uint64][]byte  // what the engine may still read, by User
+	buffered  map[pair]int64     // bytes written and not yet taken by the kernel
+	sent      map[uint64]*result // by User
+	user      uint64
+	expired   atomic.Bool
+	keepAlive [][]byte // sockaddrs
+}
+
+// result is what became of a Write.
+type result struct {
+	fd       pair
+	flags    uint16
+	taken    int64 // at once
+	released bool
+}
+
+// pair names a descriptor to the engine.
+type pair struct {
+	fd         int32
+	generation uint32
+}
+
+// settings of a rig; zero fields are the usual ones.
+type settings struct {
+	ring, arena int
+}
+
+// onEveryBackend runs test once for each selector of this system.
+func onEveryBackend(t *testing.T, test func(t *testing.T, r *rig)) {
+	onEveryBackendWith(t, settings{}, test)
+}
+
+func onEveryBackendWith(t *testing.T, s settings, test func(t *testing.T, r *rig)) {
+	for _, name := range selector.Backends() {
+		t.Run(name, func(t *testing.T) { test(t, newRig(t, name, s)) })
+	}
+}
+
+func newRig(t testing.TB, backend string, s settings) *rig {
+	t.Helper()
+	if s.ring == 0 {
+		s.ring = 256
+	}
+	if s.arena == 0 {
+		s.arena = 1 << 20
+	}
+	e, err := New(Options{Selector: backend, Completions: make([]Completion, s.ring), Arena: make([]byte, s.arena)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{
+		t: t, Engine: e,
+		data: map[pair][]byte{}, chunks: map[uint64][]byte{}, buffered: map[pair]int64{}, sent: map[uint64]*result{},
+	}
+	watchdog := time.AfterFunc(patience, func() {
+		r.expired.Store(true)
+		_ = e.Wake()
+	})
+	t.Cleanup(func() {
+		watchdog.Stop()
+		if err := e.Close(); err != nil {
+			t.Error("Close:", err)
+		}
+	})
+	return r
+}
+
+// submit appends to the submissions of the next turn.
+func (r *rig) submit(s Submission) { r.sq = append(r.sq, s) }
+
+// attach starts a stream on fd.
+func (r *rig) attach(fd int, generation uint32) pair {
+	r.submit(Submission{Op: OpAttach, Fd: int32(fd), Generation: generation})
+	return pair{int32(fd), generation}
+}
+
+// op submits an operation that takes no more than a descriptor.
+func (r *rig) op(op Op, p pair) {
+	r.submit(Submission{Op: op, Fd: p.fd, Generation: p.generation})
+}
+
+// write submits a Write and returns its User.
+func (r *rig) write(p pair, b []byte) uint64 {
+	r.user++
+	r.chunks[r.user] = b
+	r.buffered[p] += int64(len(b))
+	r.submit(Submission{Op: OpWrite, Fd: p.fd, Generation: p.generation, Ptr: address(b), Len: int64(len(b)), User: r.user})
+	return r.user
+}
+
+// now hands the submissions over without a turn and returns them.
+func (r *rig) now() []Submission {
+	r.t.Helper()
+	sq := r.sq
+	r.sq = nil
+	if err := r.Submit(sq); err != nil {
+		r.t.Fatal("Submit:", err)
+	}
+	r.settle(sq)
+	return sq
+}
+
+// errno is the answer to one submission.
+func (r *rig) errno(s Submission) syscall.Errno {
+	r.t.Helper()
+	r.submit(s)
+	sq := r.now()
+	return syscall.Errno(sq[len(sq)-1].Res)
+}
+
+// turn takes one turn and returns its completions, which also go to the inbox.
+func (r *rig) turn(flags TurnFlags) []Completion {
+	r.t.Helper()
+	sq := r.sq
+	r.sq = nil
+	n, err := r.Turn(sq, flags)
+	if err != nil {
+		r.t.Fatal("Turn:", err)
+	}
+	r.settle(sq)
+	got := slices.Clone(r.Engine.cq[:n])
+	for i := range got {
+		c := &got[i]
+		p := pair{c.Fd, c.Generation}
+		switch c.Kind {
+		case Data:
+			at := c.Ptr - address(r.Engine.arena)
+			r.data[p] = append(r.data[p], r.Engine.arena[at:at+uint64(c.Len)]...)
+		case Wrote:
+			r.buffered[p] -= c.Len
+		case Released:
+			s := r.sent[c.User]
+			if s == nil || s.flags != FlagQueued || s.released {
+				r.t.Fatalf("Released of %d, which was %+v", c.User, s)
+			}
+			s.released = true
+			delete(r.chunks, c.User)
+		}
+	}
+	r.inbox = append(r.inbox, got...)
+	return got
+}
+
+func (r *rig) settle(sq []Submission) {
+	r.t.Helper()
+	for i := range sq {
+		s := &sq[i]
+		if s.Op != OpWrite {
+			continue
+		}
+		p := pair{s.Fd, s.Generation}
+		w := &result{fd: p, flags: s.Flags, taken: s.Len}
+		if r.sent[s.User] != nil {
+			r.t.Fatalf("Write %d settled twice", s.User)
+		}
+		r.sent[s.User] = w
+		r.buffered[p] -= s.Len
+		switch s.Flags {
+		case FlagQueued:
+		case FlagDone:
+			delete(r.chunks, s.User)
+		case 0:
+			delete(r.chunks, s.User)
+		default:
+			r.t.Fatalf("Write %d has flags %#x", s.User, s.Flags)
+		}
+	}
+}
+
+// until takes turns that wait, until done.
+func (r *rig) until(done func() bool) {
+	r.t.Helper()
+	for !done() {
+		if r.expired.Load() {
+			r.t.Fatalf("did not come to pass; last completions: %+v", r.inbox[max(0, len(r.inbox)-8):])
+		}
+		r.turn(TurnWait)
+	}
+}
+
+// await takes turns until the inbox has a completion of this kind for p, and
+// returns the first. What came goes on being in the inbox.
+func (r *rig) await(kind Kind, p pair) Completion {
+	r.t.Helper()
+	var found Completion
+	r.until(func() bool {
+		i := slices.IndexFunc(r.inbox, func(c Completion) bool {
+			return c.Kind == kind && c.Fd == p.fd && c.Generation == p.generation
+		})
+		if i >= 0 {
+			found = r.inbox[i]
+		}
+		return i >= 0
+	})
+	return found
+}
+
+// awaitData takes turns until n bytes have come for p, and takes them.
+func (r *rig) awaitData(p pair, n int) []byte {
+	r.t.Helper()
+	r.until(func() bool { return len(r.data[p]) >= n })
+	got := r.data[p]
+	delete(r.data, p)
+	return got
+}
+
+// quiet fails if a turn has anything to tell.
+func (r *rig) quiet() {
+	r.t.Helper()
+	if got := r.turn(TurnPoll); len(got) != 0 {
+		r.t.Fatalf("unexpected completions: %+v", got)
+	}
+}
+
+// count is how often kind came for p since the inbox was emptied.
+func (r *rig) count(kind Kind, p pair) int {
+	n := 0
+	for _, c := range r.inbox {
+		if c.Kind == kind && c.Fd == p.fd && c.Generation == p.generation {
+			n++
+		}
+	}
+	return n
+}
+
+// settled fails unless every Write has been let go of.
+func (r *rig) settled() {
+	r.t.Helper()
+	for r.Backlog() > 0 {
+		r.turn(0)
+	}
+	for user, s := range r.sent {
+		if s.flags == FlagQueued && !s.released {
+			r.t.Fatalf("Write %d was never released: %+v", user, s)
+		}
+	}
+	if len(r.chunks) != 0 {
+		r.t.Fatalf("%d chunks are still held", len(r.chunks))
+	}
+}
+
+// socketPair returns a pair of connected non-blocking stream sockets.
+func socketPair(t testing.TB) (a, b int) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		own(t, fd)
+	}
+	return fds[0], fds[1]
+}
+
+// own makes fd non-blocking, and closed with the test unless that has done so.
+func own(t testing.TB, fd int) {
+	t.Helper()
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	if err := unix.SetNonblock(fd, true); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// listen opens a TCP listener on loopback and returns it with its address.
+func listen(t testing.TB, backlog int) (int, *unix.SockaddrInet4) {
+	t.Helper()
+	fd := tcpSocket(t)
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Listen(fd, backlog); err != nil {
+		t.Fatal(err)
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fd, name.(*unix.SockaddrInet4)
+}
+
+func tcpSocket(t testing.TB) int {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own(t, fd)
+	return fd
+}
+
+// tcpPair returns the ends of a TCP connection over loopback, non-blocking.
+func tcpPair(t testing.TB) (a, b int) {
+	t.Helper()
+	server, address := listen(t, 1)
+	a = dial(t, address)
+	for {
+		fd, _, err := unix.Accept(server)
+		if err == unix.EAGAIN {
+			runtime.Gosched()
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		own(t, fd)
+		return a, fd
+	}
+}
+
+// dial starts a connection; over loopback it is complete, or in the backlog.
+func dial(t testing.TB, address unix.Sockaddr) int {
+	t.Helper()
+	fd := tcpSocket(t)
+	if err := unix.Connect(fd, address); err != nil && err != unix.EINPROGRESS {
+		t.Fatal(err)
+	}
+	return fd
+}
+
+func closeFd(t testing.TB, fd int) {
+	t.Helper()
+	if err := unix.Close(fd); err != nil {
+		t.Fatal("close:", err)
+	}
+}
+
+// put writes all of b to fd, which has room for it.
+func put(t testing.TB, fd int, b []byte) {
+	t.Helper()
+	if n, err := unix.Write(fd, b); n != len(b) || err != nil {
+		t.Fatal("write:", n, err)
+	}
+}
+
+// fill writes until fd takes no more and returns how many bytes went.
+func fill(t testing.TB, fd int) int {
+	t.Helper()
+	total := 0
+	for b := make([]byte, 1<<14); ; {
+		n, err := unix.Write(fd, b)
+		if err == unix.EAGAIN {
+			return total
+		}
+		if err != nil {
+			t.Fatal("write:", err)
+		}
+		total += n
+	}
+}
+
+// drain reads what fd has now; ended is true at an end of file.
+func drain(t testing.TB, fd int) (got []byte, ended bool) {
+	t.Helper()
+	for b := make([]byte, 1<<16); ; {
+		n, err := unix.Read(fd, b)
+		switch {
+		case err == unix.EAGAIN:
+			return got, false
+		case err != nil:
+			t.Fatal("read:", err)
+		case n == 0:
+			return got, true
+		}
+		got = append(got, b[:n]...)
+	}
+}
+
+// pattern is n bytes that differ from their neighbours at any distance.
+func pattern(n int) []byte {
+	b := make([]byte, n)
+	x := uint32(n)*2654435761 + 1
+	for i := range b {
+		x = x*1664525 + 1013904223
+		b[i] = byte(x >> 24)
+	}
+	return b
+}
+
+func expectErrno(t testing.TB, what string, got, want syscall.Errno) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: errno %v, want %v", what, got, want)
+	}
+}
+
+func (p pair) String() string { return fmt.Sprintf("(%d, %d)", p.fd, p.generation) }
