@@ -63,6 +63,11 @@ def pytest_collection_modifyitems(config, items):
     items[:] = kept
 
 
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()  # so that the collection after each test looks at what the test left only
+
+
 def wanted(item):
     if item.get_closest_marker("goloop_only") and ONLY == "asyncio":
         return False
@@ -157,8 +162,9 @@ def loop(request, loop_name, loop_factory, reports):
         gc.collect()  # what is dropped unclosed says so now, not in a later test
         if not (failed or reports.expected):
             assert reports == []
-        reports.clear()
-        gc.collect()
+        if reports:
+            reports.clear()
+            gc.collect()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ ASYNCIO = {
         "3",
         "asyncio's heap is not stable, and its documentation leaves the order open; goloop promises it",
     ),
-    "test_tcp.py::test_bytearray_may_change_after_a_write_that_had_to_wait": (
+    "test_write.py::test_bytearray_may_change_after_a_write_that_had_to_wait": (
         "3.12",
         "3.13",
         "asyncio keeps a view of the caller's buffer since 3.12, so that a later change is sent; goloop copies as 3.11",

@@ -109,7 +109,9 @@ LOOP_CALLS = {
 }
 
 # Python words these by the kind of function (Python or C) or by the name of the class.
-WORDED_BY_KIND = re.compile(r"required positional|positional arguments? but|unexpected keyword|has no attribute 'no_such")
+WORDED_BY_KIND = re.compile(
+    r"required positional|positional arguments? but|unexpected keyword|has no attribute 'no_such"
+)
 
 
 async def with_socket(function, type=socket.SOCK_STREAM):

@@ -1,126 +1,567 @@
-"""Loops after os.fork(): in the child, in its children, beside the parent's."""
+"""Processes that fork with a loop, running or not: each child gets an engine of its own, the parent keeps its."""
+
+import importlib.util
+import pathlib
+import shutil
+import subprocess
+import sys
+import textwrap
 
 import pytest
 
-FORK = """
-    import concurrent.futures, multiprocessing, warnings
+from conftest import Script
 
-    # Since 3.12 a fork of a process with threads warns; an engine's threads are threads.
-    warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)
+HERE = str(pathlib.Path(__file__).parent)
 
-    async def work():
-        loop = asyncio.get_running_loop()
-        ours, peer = socket.socketpair()
-        with peer:
-            reader, writer = await asyncio.open_connection(sock=ours)
-            peer.send(b"hello")
-            data = await reader.readexactly(5)
-            await asyncio.sleep(0.001)
-            with concurrent.futures.ThreadPoolExecutor() as pool:
-                number = await loop.run_in_executor(pool, int, "7")
-            writer.close()
-            await writer.wait_closed()
-            return data, number
+# x86_64 and aarch64: the audit architecture, and the number of memfd_create.
+MEMFD_CREATE = {"x86_64": (0xC000003E, 319), "aarch64": (0xC00000B7, 279)}
 
-    def child(function):
-        pid = os.fork()
-        if pid == 0:
+
+@pytest.fixture
+def script(loop_name):
+    """A Script whose programs find forking.py, and the loop's name in LOOP."""
+    script = Script(loop_name)
+    script.prelude += f"sys.path.insert(0, {HERE!r})\nimport forking\nLOOP = {loop_name!r}\n"
+    yield script
+    script.stop()
+
+
+def test_a_hundred_forks_of_a_busy_process(script):
+    """From callbacks and from a thread at once, while the parent serves a client and runs timers."""
+    out = script("""
+        asked = ticks = 0
+        finished = threading.Event()
+        failures = []
+
+        def ask(address):
+            global asked
             try:
-                function()
-            finally:
-                os._exit(0)
-        assert os.waitpid(pid, 0)[1] == 0
+                with socket.create_connection(address, 10) as sock:
+                    while not finished.is_set():
+                        question = b"%08d" % asked
+                        sock.sendall(question)
+                        assert sock.recv(8, socket.MSG_WAITALL) == question
+                        asked += 1
+            except BaseException as exc:
+                failures.append(exc)
 
-    def work_on_a_new_loop(name):
-        loop = new_event_loop()
-        print(name, loop.run_until_complete(work()))
-        loop.close()
-"""
+        def tick(loop):
+            global ticks
+            ticks += 1
+            if not finished.is_set():
+                loop.call_later(0.001, tick, loop)
 
+        def fork_from_a_thread():
+            for _ in range(50):
+                forking.wait(forking.fork(forking.do_work, LOOP))
 
-def test_child_of_a_fork_makes_its_own_loop(script):
-    out = script(FORK + """
-    loop = new_event_loop()
-    loop.run_until_complete(work())
-    child(lambda: work_on_a_new_loop("child"))
-    print("parent", loop.run_until_complete(work()))
-    loop.close()
+        async def fork_from_callbacks():
+            loop = asyncio.get_running_loop()
+            for _ in range(50):
+                before = ticks, asked
+                pid = forking.fork(forking.do_work, LOOP)
+                await loop.run_in_executor(None, forking.wait, pid)
+                while ticks == before[0] or (asked == before[1] and not failures):
+                    await asyncio.sleep(0.001)
+
+        async def main():
+            loop = asyncio.get_running_loop()
+            server = await asyncio.start_server(forking.echo, "127.0.0.1", 0)
+            client = threading.Thread(target=ask, args=[server.sockets[0].getsockname()])
+            client.start()
+            tick(loop)
+            await asyncio.gather(fork_from_callbacks(), loop.run_in_executor(None, fork_from_a_thread))
+            finished.set()
+            await loop.run_in_executor(None, client.join)
+            server.close()
+            await forking.work()
+
+        run(main())
+        print(failures, asked > 50, ticks > 50)
     """)
-    assert out == "child (b'hello', 7)\nparent (b'hello', 7)\n"
+    assert out == "[] True True\n"
 
 
-def test_child_forked_inside_a_callback_makes_its_own_loop(script):
-    out = script(FORK + """
-    async def main():
-        child(lambda: work_on_a_new_loop("child"))
-        print("parent", await work())
-
-    run(main())
+def test_three_generations(script):
+    script("""
+        forking.nested(LOOP, 3)
+        forking.wait(forking.fork(forking.nested, LOOP, 2))
+        forking.do_work(LOOP)
     """)
-    assert out == "child (b'hello', 7)\nparent (b'hello', 7)\n"
 
 
-def test_grandchildren_make_their_own_loops(script):
-    out = script(FORK + """
-    def generation(number):
-        work_on_a_new_loop(number)
-        if number < 5:
-            child(lambda: generation(number + 1))
+def test_prefork_server_whose_master_ran_a_loop_first(script):
+    out = script("""
+        def serve(listener):
+            async def main():
+                stop = asyncio.Event()
+                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
 
-    generation(0)
+                async def answer(reader, writer):
+                    server.close()  # each worker takes one connection
+                    writer.write(b"%d\\n" % os.getpid())
+                    writer.close()
+
+                server = await asyncio.start_server(answer, sock=listener)
+                await stop.wait()
+
+            forking.run(LOOP, main())
+
+        run(forking.work())
+        listener = socket.create_server(("127.0.0.1", 0), backlog=8)
+        workers = [forking.fork(serve, listener) for _ in range(4)]
+        answers = []
+        for _ in workers:
+            with socket.create_connection(listener.getsockname(), 10) as sock:
+                answers.append(int(sock.makefile().readline()))
+        for pid in workers:
+            os.kill(pid, signal.SIGTERM)
+            forking.wait(pid)
+        print(sorted(answers) == sorted(workers))
+        listener.close()
+        run(forking.work())
     """)
-    assert out == "".join(f"{number} (b'hello', 7)\n" for number in range(6))
+    assert out == "True\n"
 
 
-def test_twenty_children_of_a_busy_parent_all_work(script):
-    out = script(FORK + """
-    async def main():
-        busy = asyncio.ensure_future(spin())
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_multiprocessing(script, method):
+    """Children by each start method run loops, and so does the executor over them."""
+    out = script(f"""
+        import concurrent.futures, multiprocessing
+
+        if __name__ == "__main__":
+            context = multiprocessing.get_context({method!r})
+            run(forking.work())
+            children = [context.Process(target=forking.do_work, args=[LOOP]) for _ in range(2)]
+            for child in children:
+                child.start()
+            run(forking.work())
+            for child in children:
+                child.join()
+            print([child.exitcode for child in children])
+            with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as executor:
+                print(run(forking.work_in(executor, LOOP)))
+    """)
+    assert out == "[0, 0]\n[0, 1, 2, 3, 3]\n"
+
+
+def test_popen_from_a_callback(script):
+    """Its child is forked too, and runs Python only for preexec_fn."""
+    out = script("""
+        import subprocess
+
+        def popen(**options):
+            # close_fds: the descriptors of the loop go before the exec.
+            child = subprocess.Popen(["/bin/echo", "hello"], stdout=subprocess.PIPE, **options)
+            return child.communicate(timeout=10)[0]
+
+        async def main():
+            print(popen(), popen(preexec_fn=os.getpid), popen(close_fds=False))
+            print(await asyncio.get_running_loop().run_in_executor(None, popen))
+            await forking.work()
+
+        run(main())
+    """)
+    assert out == "b'hello\\n' b'hello\\n' b'hello\\n'\nb'hello\\n'\n"
+
+
+@pytest.mark.since("3.12")
+def test_signal_of_the_child_does_not_reach_the_parents_handler(script):
+    out = script("""
+        async def main():
+            loop = asyncio.get_running_loop()
+            handled = []
+            loop.add_signal_handler(signal.SIGUSR1, lambda: handled.append("parent"))
+
+            def child():
+                async def main():
+                    loop = asyncio.get_running_loop()
+                    signalled = asyncio.Event()
+                    loop.add_signal_handler(signal.SIGUSR1, signalled.set)
+                    os.kill(os.getpid(), signal.SIGUSR1)
+                    await signalled.wait()
+
+                forking.run(LOOP, main())
+
+            pid = forking.fork(child)
+            await loop.run_in_executor(None, forking.wait, pid)
+            await asyncio.sleep(0)
+            print(handled)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            while not handled:
+                await asyncio.sleep(0.001)
+            print(handled)
+
+        run(main())
+    """)
+    assert out == "[]\n['parent']\n"
+
+
+def test_forks_while_loops_run_in_threads(script):
+    script("""
+        def serve_until(finished):
+            async def main():
+                while not finished.is_set():
+                    await forking.work(1)
+
+            forking.run(LOOP, main())
+
+        finished = threading.Event()
+        threads = [threading.Thread(target=serve_until, args=[finished]) for _ in range(3)]
+        for thread in threads:
+            thread.start()
         for _ in range(20):
-            child(lambda: work_on_a_new_loop("child"))
-            await asyncio.sleep(0)
-        busy.cancel()
-        print("parent", await work())
-
-    async def spin():
-        while True:
-            await asyncio.sleep(0)
-
-    run(main())
+            forking.wait(forking.fork(forking.do_work, LOOP, 1))
+        finished.set()
+        for thread in threads:
+            thread.join()
     """)
-    assert out == "child (b'hello', 7)\n" * 20 + "parent (b'hello', 7)\n"
+
+
+INHERITED = textwrap.dedent("""
+    import gc
+
+    a, b = socket.socketpair()
+    a.setblocking(False)
+    b.setblocking(False)
+    inherited = new_event_loop()
+    future = inherited.create_future()
+    reader = inherited.add_reader(a, print)
+    inherited.call_soon(print, "must not run")
+    inherited.call_later(0, print, "must not run")
+
+    def refused(function, *args):
+        try:
+            function(*args)
+        except RuntimeError as exc:
+            assert "belongs to the parent process" in str(exc), (function, exc)
+        else:
+            raise AssertionError(f"{function} was not refused")
+
+    def try_all():
+        refused(inherited.run_forever)
+        refused(inherited.run_until_complete, future)
+        refused(inherited.call_soon, print)
+        refused(inherited.call_soon_threadsafe, print)
+        refused(inherited.call_later, 1, print)
+        refused(inherited.call_at, 1, print)
+        refused(inherited.add_reader, a, print)
+        refused(inherited.add_writer, b, print)
+        refused(inherited.add_signal_handler, signal.SIGUSR2, print)
+""")
 
 
 @pytest.mark.goloop_only
-def test_inherited_loop_refuses_in_the_child(script):
-    out = script(FORK + """
-    loop = new_event_loop()
-    loop.run_until_complete(work())
+def test_inherited_loop_is_refused_closed_and_collected(script):
+    script.prelude += INHERITED
+    out = script("""
+        def child():
+            global inherited, future
+            try_all()
+            forking.do_work(LOOP)
+            try_all()
+            inherited.close()
+            inherited.close()
+            assert inherited.is_closed()
+            inherited = future = None
+            gc.collect()
+            forking.do_work(LOOP)
 
-    def use_the_inherited_loop():
+        forking.wait(forking.fork(child))
+        inherited.remove_reader(a)
+        inherited.call_soon(inherited.stop)
+        inherited.run_forever()
+        inherited.close()
+        a.close(), b.close()
+    """)
+    assert out == "must not run\nmust not run\n"  # the parent's two, and none of the child's
+
+
+@pytest.mark.goloop_only
+def test_inherited_loop_is_collected_without_being_closed(script):
+    """asyncio's ResourceWarning apart: it does not know that the loop is not the child's to close."""
+    script("""
+        import gc, warnings
+
+        warnings.simplefilter("ignore", ResourceWarning)
+
+        inherited = new_event_loop()
+        inherited.call_later(1000, print)
+
+        def child():
+            global inherited
+            forking.do_work(LOOP)
+            inherited = None
+            gc.collect()
+            forking.do_work(LOOP)
+
+        forking.wait(forking.fork(child))
+        inherited.close()
+    """)
+
+
+@pytest.mark.goloop_only
+def test_inherited_loop_that_was_running_is_refused_and_closed(script):
+    """The fork is made by a callback: is_running() was true in the parent, and the loop runs on there."""
+    script.prelude += INHERITED
+    script("""
+        def child():
+            try_all()
+            inherited.close()
+            assert inherited.is_closed()
+            forking.do_work(LOOP)
+
+        def callback():
+            inherited.stop()
+            inherited.remove_reader(a)
+            forking.wait(forking.fork(child))
+
+        inherited.call_soon(callback)
+        inherited.run_forever()
+        inherited.close()
+        a.close(), b.close()
+    """)
+
+
+@pytest.mark.goloop_only
+def test_transports_of_an_inherited_loop_are_inert(script):
+    """The child writes, aborts and closes all it has inherited: the parent's connections do not notice."""
+    out = script("""
+        import gc
+
+        class Echo(asyncio.Protocol):
+            def connection_made(self, transport):
+                self.transport = transport
+                transports.append(transport)
+
+            def data_received(self, data):
+                self.transport.write(data)
+
+        transports = []
+
+        async def main():
+            loop = asyncio.get_running_loop()
+            server = await loop.create_server(Echo, "127.0.0.1", 0)
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.write(b"before\\n")
+            print(await reader.readline())
+
+            def child():
+                try:
+                    transports[0].write(b"from the child\\n")
+                except RuntimeError as exc:
+                    assert "belongs to the parent process" in str(exc)
+                else:
+                    raise AssertionError("the child could write")
+                for transport in [*transports, writer.transport]:
+                    transport.abort()
+                server.close()
+                forking.do_work(LOOP)
+                for fd in range(3, 256):  # whatever is left of the parent's
+                    try:
+                        os.close(fd)
+                    except OSError:
+                        pass
+                forking.do_work(LOOP)
+
+            await loop.run_in_executor(None, forking.wait, forking.fork(child))
+            writer.write(b"after\\n")
+            print(await reader.readline())
+            _, another = await asyncio.open_connection(*server.sockets[0].getsockname())
+            for each in (writer, another):
+                each.close()
+                await each.wait_closed()
+            server.close()
+
+        run(main())
+    """)
+    assert out == "b'before\\n'\nb'after\\n'\n"
+
+
+@pytest.mark.goloop_only
+def test_watches_of_the_child_are_not_the_parents(script):
+    """A shared epoll would tell the parent of the child's descriptors, and lose its own with them."""
+    out = script("""
+        a, b = socket.socketpair()
+        a.setblocking(False)
+        loop = new_event_loop()
+        seen = []
+        loop.add_reader(a, lambda: (seen.append(a.recv(10)), loop.stop()))
+
+        def child():
+            loop.close()
+            own = new_event_loop()
+            own.add_reader(a, own.stop)
+            own.remove_reader(a)
+            own.add_writer(a, own.stop)
+            own.run_forever()
+            own.remove_writer(a)
+            own.close()
+
+        forking.wait(forking.fork(child))
+        turns = loop._stats()["turns"]
+        b.send(b"hello")
+        loop.run_forever()
+        print(seen, loop._stats()["turns"] - turns < 5)
+        loop.remove_reader(a)
+        loop.close()
+        a.close(), b.close()
+    """)
+    assert out == "[b'hello'] True\n"
+
+
+@pytest.mark.goloop_only
+@pytest.mark.linux_only
+def test_child_leaves_no_descriptor_behind(script):
+    script("""
+        def descriptors():
+            return {(fd, os.readlink(f"/proc/self/fd/{fd}")) for fd in os.listdir("/proc/self/fd")[:-1]}
+
+        new_event_loop().close()
+
+        def child():
+            before = descriptors()
+            forking.do_work(LOOP)
+            # Go's own network poller keeps an epoll and an eventfd in some versions: at most once.
+            new = {name for _, name in descriptors() - before}
+            assert not any("memfd" in name or "socket" in name or "goloop" in name for name in new), new
+            before = descriptors()
+            forking.do_work(LOOP)
+            assert descriptors() == before
+
+        forking.wait(forking.fork(child))
+    """)
+
+
+NO_MEMFD = textwrap.dedent(f"""
+    import ctypes, platform, struct, tempfile
+
+    def refuse_memfd():
+        "A seccomp filter of this process: memfd_create fails with EPERM, as some containers have it."
+        architecture, number = {MEMFD_CREATE}[platform.machine()]
+        program = [
+            (0x20, 0, 0, 4),  # load the architecture
+            (0x15, 0, 3, architecture),
+            (0x20, 0, 0, 0),  # load the number of the system call
+            (0x15, 0, 1, number),
+            (0x06, 0, 0, 0x00050001),  # EPERM
+            (0x06, 0, 0, 0x7FFF0000),  # allowed
+        ]
+        code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in program))
+        fprog = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program), ctypes.addressof(code)))
+        libc = ctypes.CDLL(None, use_errno=True)
+        assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+        if libc.prctl(22, 2, fprog, 0, 0) != 0:  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+            print("no seccomp")
+            sys.stdout.flush()
+            os._exit(0)
         try:
-            loop.run_forever()
-        except RuntimeError as exc:
-            print("fork" in str(exc))
+            os.memfd_create("refused")
+        except PermissionError:
+            return
+        raise AssertionError("memfd_create was not refused")
+""")
 
-    child(use_the_inherited_loop)
-    print("parent", loop.run_until_complete(work()))
-    loop.close()
+
+@pytest.mark.goloop_only
+@pytest.mark.linux_only
+def test_without_memfd_the_engine_is_copied_to_the_temporary_folder(script, tmp_path):
+    script.prelude += NO_MEMFD
+    out = script(f"""
+        run(forking.work())
+        refuse_memfd()
+        os.environ["TMPDIR"] = {str(tmp_path)!r}
+
+        def child():
+            forking.nested(LOOP, 2)
+            with open("/proc/self/maps") as maps:
+                assert {str(tmp_path)!r} + "/goloop-engine-" in maps.read()
+
+        forking.wait(forking.fork(child))
+        print(os.listdir({str(tmp_path)!r}))
     """)
-    assert out == "True\nparent (b'hello', 7)\n"
+    if out == "no seccomp\n":
+        pytest.skip("this system lets no process have a seccomp filter")
+    assert out == "[]\n"
 
 
-def test_forked_worker_processes_run_loops(script):
-    out = script(FORK + """
-    def worker(number):
-        return run(work())
+@pytest.mark.goloop_only
+@pytest.mark.linux_only
+def test_without_memfd_and_temporary_folder_the_child_is_told(script, tmp_path):
+    script.prelude += NO_MEMFD
+    out = script(f"""
+        new_event_loop().close()
+        refuse_memfd()
+        os.environ["TMPDIR"] = {str(tmp_path / "missing")!r}
 
-    async def main():
-        loop = asyncio.get_running_loop()
-        context = multiprocessing.get_context("fork")
-        with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
-            print(await asyncio.gather(*(loop.run_in_executor(pool, worker, number) for number in range(3))))
+        def child():
+            for _ in range(2):
+                try:
+                    new_event_loop()
+                except RuntimeError as exc:
+                    print(exc, flush=True)
+            asyncio.SelectorEventLoop().close()
+            os.environ["TMPDIR"] = {str(tmp_path)!r}
+            forking.do_work(LOOP)
 
-    run(main())
+        forking.wait(forking.fork(child))
     """)
-    assert out == "[(b'hello', 7), (b'hello', 7), (b'hello', 7)]\n"
+    if out == "no seccomp\n":
+        pytest.skip("this system lets no process have a seccomp filter")
+    line = (
+        "goloop: a forked child needs a copy of the engine, and neither memory nor the temporary folder takes one: "
+        "No such file or directory\n"
+    )
+    assert out == 2 * line
+
+
+@pytest.mark.goloop_only
+@pytest.mark.linux_only
+def test_copy_that_finds_no_room_is_told(script):
+    """A limit of the size of files holds for memory files too; what was begun is given back."""
+    out = script("""
+        import resource
+
+        new_event_loop().close()
+
+        def child():
+            before = os.listdir("/proc/self/fd")
+            resource.setrlimit(resource.RLIMIT_FSIZE, (65536, resource.RLIM_INFINITY))
+            try:
+                new_event_loop()
+            except RuntimeError as exc:
+                text = str(exc)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            print(text, flush=True)
+            assert os.listdir("/proc/self/fd") == before
+            forking.do_work(LOOP)
+
+        forking.wait(forking.fork(child))
+    """)
+    assert out.startswith("goloop: a forked child needs a copy of the engine")
+    assert out.endswith("File too large\n")
+
+
+@pytest.mark.goloop_only
+def test_missing_engine_is_told_when_the_first_loop_is_made(loop_name, tmp_path):
+    package = tmp_path / loop_name
+    installed = pathlib.Path(importlib.util.find_spec(loop_name).origin).parent
+    shutil.copytree(installed, package, ignore=shutil.ignore_patterns("_engine*"))
+    source = f"""
+        import sys
+        sys.path.insert(0, {str(tmp_path)!r})
+        import goloop
+        for _ in range(2):
+            try:
+                goloop.new_event_loop()
+            except RuntimeError as exc:
+                print(exc)
+    """
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(source)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 2
+    for line in done.stdout.splitlines():
+        assert line.startswith("goloop: cannot load its engine: ")
+        assert str(package / "_engine.so") in line

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 import gc
 import re
 import weakref
@@ -272,8 +273,6 @@ def test_debug_call_later_points_at_its_caller(loop):
 
 
 def test_repr_names_partials_methods_and_lambdas_as_asyncio_does(loop):
-    import functools
-
     for function in (functools.partial(callback, 1), Thing().method, lambda: None, print, Thing):
         assert repr(loop.call_soon(function)) == repr(asyncio.Handle(function, (), loop))
 

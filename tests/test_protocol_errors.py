@@ -1,6 +1,8 @@
 """Exceptions raised by protocols, and switching protocols."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -232,9 +234,6 @@ def test_data_held_back_while_paused_goes_to_the_protocol_of_the_resume(loop, ru
 
 
 def test_protocol_is_let_go_after_connection_lost(loop, run, tcp_pair):
-    import gc
-    import weakref
-
     class Plain(asyncio.Protocol):
         pass
 

@@ -121,9 +121,7 @@ def test_clients_are_closed_with(loop, run, method):
     async def main():
         accepted = Accepted()
         server = await loop.create_server(accepted, "127.0.0.1", 0)
-        transports = [
-            (await loop.create_connection(Recorder, *server.sockets[0].getsockname()))[1] for _ in range(3)
-        ]
+        transports = [(await loop.create_connection(Recorder, *server.sockets[0].getsockname()))[1] for _ in range(3)]
         while len(accepted.protocols) < 3 or not all(protocol.calls for protocol in accepted.protocols):
             await turns(1)
         server.close()
@@ -315,7 +313,7 @@ def test_failing_protocol_factory_closes_the_connection_and_the_server_lives(loo
     async def main():
         server = await loop.create_server(factory, "127.0.0.1", 0)
         address = server.sockets[0].getsockname()
-        with socket.create_connection(address) as client:
+        with socket.create_connection(address):
             while len(answers) == 2:
                 await turns(1)
         await talk(loop, address)

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import contextvars
 import gc
+import sys
 import threading
 
 import pytest
@@ -207,8 +208,6 @@ def test_dropped_asyncgen_is_closed_by_the_loop(loop, run):
 
 
 def test_asyncgen_hooks_are_given_back_after_the_run(loop):
-    import sys
-
     before = sys.get_asyncgen_hooks()
     loop.run_until_complete(asyncio.sleep(0))
     assert sys.get_asyncgen_hooks() == before

@@ -11,7 +11,6 @@ import trustme
 
 from protocols import BufferedRecorder, Echo, Recorder, turns
 
-
 if sys.version_info < (3, 11):
     # There asyncio.sslproto does not mark a transport closed that its peer has closed.
     pytestmark = pytest.mark.filterwarnings("ignore:unclosed transport <asyncio.sslproto:ResourceWarning")
@@ -145,9 +144,7 @@ def test_certificate_of_another_name_is_refused(loop, run, serve, client_context
     async def main():
         server, port = await serve()
         with pytest.raises(ssl.SSLCertVerificationError, match="other.test"):
-            await loop.create_connection(
-                Recorder, "127.0.0.1", port, ssl=client_context, server_hostname="other.test"
-            )
+            await loop.create_connection(Recorder, "127.0.0.1", port, ssl=client_context, server_hostname="other.test")
         server.close()
 
     run(main())

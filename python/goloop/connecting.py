@@ -9,7 +9,7 @@ from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-de
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from .serving import ATTACH_TAKES_TRANSPORT
+from .serving import ATTACH_TAKES_TRANSPORT, set_nodelay
 
 if TYPE_CHECKING:
     from ._base import LoopBase as _Base
@@ -46,8 +46,7 @@ class Connecting(_Base):
         server: Any = None,
     ) -> asyncio.Transport:
         self._ensure_fd_no_transport(sock)
-        if sock.family in (socket.AF_INET, socket.AF_INET6):
-            base_events._set_nodelay(sock)  # type: ignore[attr-defined]
+        set_nodelay(sock)
         transport = _core.connected_stream(
             self, sock, sock.fileno(), protocol, _extra_of(sock, extra), server, ATTACH_TAKES_TRANSPORT
         )

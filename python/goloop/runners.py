@@ -34,16 +34,23 @@ def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
         RuntimeError: a loop is running in this thread already.
         ValueError: ``main`` is not a coroutine (TypeError from Python 3.14).
     """
+    if sys.version_info >= (3, 12):
+        return asyncio.run(main, debug=debug, loop_factory=new_event_loop)
     if sys.version_info >= (3, 11):
+        _refuse_nesting()
         with asyncio.Runner(debug=debug, loop_factory=new_event_loop) as runner:
             return runner.run(main)
     return _run_3_10(main, debug)
 
 
-def _run_3_10(main: Coroutine[Any, Any, _T], debug: bool | None) -> _T:
-    """What ``asyncio.run`` of 3.10 does, with our loop in place of the policy's."""
+def _refuse_nesting() -> None:
     if asyncio._get_running_loop() is not None:
         raise RuntimeError("asyncio.run() cannot be called from a running event loop")
+
+
+def _run_3_10(main: Coroutine[Any, Any, _T], debug: bool | None) -> _T:
+    """What ``asyncio.run`` of 3.10 does, with our loop in place of the policy's."""
+    _refuse_nesting()
     if not asyncio.iscoroutine(main):
         raise ValueError(f"a coroutine was expected, got {main!r}")
     loop = new_event_loop()

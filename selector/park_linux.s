@@ -1,0 +1,1 @@
+// Lets park_linux.go declare functions without bodies.
