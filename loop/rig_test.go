@@ -33,13 +33,12 @@ type rig struct {
 	sent      map[uint64]*result // by User
 	user      uint64
 	expired   atomic.Bool
-	keepAlive [][]byte // sockaddrs
 }
 
 // result is what became of a Write.
 type result struct {
-	fd       pair
 	flags    uint16
+	errno    syscall.Errno // of FlagFailed
 	taken    int64 // at once
 	released bool
 }
@@ -179,7 +178,7 @@ func (r *rig) settle(sq []Submission) {
 			continue
 		}
 		p := pair{s.Fd, s.Generation}
-		w := &result{fd: p, flags: s.Flags, taken: s.Len}
+		w := &result{flags: s.Flags, errno: syscall.Errno(s.Res), taken: s.Len}
 		if r.sent[s.User] != nil {
 			r.t.Fatalf("Write %d settled twice", s.User)
 		}
@@ -187,9 +186,7 @@ func (r *rig) settle(sq []Submission) {
 		r.buffered[p] -= s.Len
 		switch s.Flags {
 		case FlagQueued:
-		case FlagDone:
-			delete(r.chunks, s.User)
-		case 0:
+		case FlagDone, FlagFailed, 0:
 			delete(r.chunks, s.User)
 		default:
 			r.t.Fatalf("Write %d has flags %#x", s.User, s.Flags)

@@ -104,8 +104,8 @@ func TestStreamWriteToClosedPeer(t *testing.T) {
 			t.Errorf("Error %+v, want EPIPE while writing", c)
 		}
 		for _, user := range []uint64{first, second} {
-			if w := r.sent[user]; w.flags != 0 || w.taken != 1 {
-				t.Errorf("a failed Write is %+v, want no flag and its Len", w)
+			if w := r.sent[user]; w.flags != FlagFailed || w.errno != syscall.EPIPE || w.taken != 1 {
+				t.Errorf("a failed Write is %+v, want FlagFailed, EPIPE and its Len", w)
 			}
 		}
 		r.quiet()
@@ -296,7 +296,7 @@ func TestStreamTransfer(t *testing.T) {
 							r.op([2]Op{OpPause, OpResume}[random.IntN(2)], s)
 							paused[i] = r.sq[len(r.sq)-1].Op == OpPause
 						} else if paused[i] {
-							r.op(OpResume, s)
+							r.op(OpResume, s) // or the turn might wait for ever
 							paused[i] = false
 						}
 					}
@@ -308,7 +308,7 @@ func TestStreamTransfer(t *testing.T) {
 						t.Errorf("%v got %d bytes that differ from the %d sent", s, len(r.data[s]), total)
 					}
 				}
-				for r.turn(TurnPoll) != nil { // the last Released and Wrote
+				for len(r.turn(TurnPoll)) > 0 { // the last Released and Wrote
 				}
 				r.settled()
 				for s, n := range r.buffered {
