@@ -74,7 +74,8 @@ type Engine struct {
 	overflow []Completion // completions that found no room, oldest first
 	arena    []byte
 	arenaEnd int
-	resume   int32 // first descriptor that the last turn left for want of room, or -1
+	owed     int // of events: left by the last turn for want of room
+	pollFds  []unix.PollFd
 
 	vector vector
 
@@ -95,7 +96,7 @@ func New(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{sel: sel, cq: o.Completions, arena: o.Arena, clock: newClock(), resume: -1}, nil
+	return &Engine{sel: sel, cq: o.Completions, arena: o.Arena, clock: newClock()}, nil
 }
 
 // Selector is the backend, for its name and its descriptors.

@@ -25,21 +25,21 @@ const patience = 20 * time.Second
 type rig struct {
 	t testing.TB
 	*Engine
-	sq        []Submission
-	inbox     []Completion       // of the turns since the last take
-	data      map[pair][]byte    // bytes of Data, by stream
-	chunks    map[uint64][]byte  // what the engine may still read, by User
-	buffered  map[pair]int64     // bytes written and not yet taken by the kernel
-	sent      map[uint64]*result // by User
-	user      uint64
-	expired   atomic.Bool
+	sq       []Submission
+	inbox    []Completion       // of the turns since the last take
+	data     map[pair][]byte    // bytes of Data, by stream
+	chunks   map[uint64][]byte  // what the engine may still read, by User
+	buffered map[pair]int64     // bytes written and not yet taken by the kernel
+	sent     map[uint64]*result // by User
+	user     uint64
+	expired  atomic.Bool
 }
 
 // result is what became of a Write.
 type result struct {
 	flags    uint16
 	errno    syscall.Errno // of FlagFailed
-	taken    int64 // at once
+	taken    int64         // at once
 	released bool
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"goloop/selector"
+
+	"golang.org/x/sys/unix"
 )
 
 // TurnFlags tell how a turn treats the selector.
@@ -148,35 +150,23 @@ func (e *Engine) control(s *Submission) {
 	}
 }
 
-// selectOnce asks the selector and dispatches what is ready.
+// selectOnce asks the selector and dispatches what is ready, until there is no
+// room for more.
 func (e *Engine) selectOnce(flags TurnFlags) error {
-	timeout := time.Duration(0)
-	if flags&TurnWait != 0 && e.ncq == 0 && len(e.overflow) == 0 {
-		e.stats.Waits++
-		timeout = -1
-		if deadline := e.timers.deadline(); deadline != math.MaxInt64 {
-			timeout = 0
-			if now := e.clock.now(); deadline > now { // their difference may overflow if not
-				timeout = time.Duration(deadline - now)
-			}
+	n := e.recheck()
+	if n == 0 {
+		var err error
+		if n, err = e.sel.Select(e.events[:], e.timeout(flags)); err != nil {
+			return err
 		}
-	}
-	n, err := e.sel.Select(e.events[:], timeout)
-	if err != nil || n == 0 {
-		return err
 	}
 	e.stats.Events += uint64(n)
-	start := e.resumeAt(e.events[:n])
 	for i := range n {
-		j := start + i
-		if j >= n {
-			j -= n
-		}
-		ev := &e.events[j]
 		if e.room() < minRoom || e.arenaShort() {
-			e.resume = ev.Fd
-			break
+			e.owed = copy(e.events[:], e.events[i:n])
+			return nil
 		}
+		ev := &e.events[i]
 		if d := e.lookup(ev.Fd, ev.Generation); d != nil {
 			e.dispatch(d, ev.Ready)
 		}
@@ -184,22 +174,67 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 	return nil
 }
 
-// resumeAt is where among events to begin. The selector reports what stays ready
-// in the same cyclic order each time, so a turn that ran out of room is followed
-// by one that starts with the descriptor where it stopped, and none starves. When
-// that one is not ready any more, the selector's first has waited longest.
-func (e *Engine) resumeAt(events []selector.Event) int {
-	if e.resume < 0 {
+// timeout is how long the selector may wait.
+func (e *Engine) timeout(flags TurnFlags) time.Duration {
+	if flags&TurnWait == 0 || e.ncq > 0 || len(e.overflow) > 0 {
 		return 0
 	}
-	fd := e.resume
-	e.resume = -1
-	for i := range events {
-		if events[i].Fd == fd {
-			return i
+	e.stats.Waits++
+	deadline := e.timers.deadline()
+	if deadline == math.MaxInt64 {
+		return -1
+	}
+	now := e.clock.now()
+	if deadline <= now { // far enough past, their difference would overflow
+		return 0
+	}
+	return time.Duration(deadline - now)
+}
+
+// recheck makes of the events that the last turn left those that are still true,
+// and returns how many. They come before a new look at the selector, which would
+// report others: so each descriptor that was reported is served, and none starves.
+// It is poll(2) that tells, for a callback may have emptied a descriptor meanwhile
+// and is not to be called for nothing.
+func (e *Engine) recheck() int {
+	if e.owed == 0 {
+		return 0
+	}
+	fds := e.pollFds[:0]
+	for i := range e.events[:e.owed] {
+		ev := &e.events[i]
+		if d := e.lookup(ev.Fd, ev.Generation); d != nil && d.registered != 0 {
+			fds = append(fds, unix.PollFd{Fd: d.fd, Events: pollBits[d.registered]})
 		}
 	}
-	return 0
+	e.pollFds, e.owed = fds, 0
+	if _, err := unix.Poll(fds, 0); err != nil {
+		return 0 // EINTR, or no memory: the selector reports them again
+	}
+	n := 0
+	for i := range fds {
+		d := e.fds[fds[i].Fd]
+		var ready selector.Events
+		got := fds[i].Revents &^ unix.POLLNVAL
+		if got&^unix.POLLOUT != 0 { // a hang-up or an error is both directions
+			ready = selector.EventRead
+		}
+		if got&^unix.POLLIN != 0 {
+			ready |= selector.EventWrite
+		}
+		if ready &= d.registered; ready != 0 {
+			e.events[n] = selector.Event{Fd: d.fd, Generation: d.generation, Ready: ready}
+			n++
+		}
+	}
+	return n
+}
+
+// pollBits is a set of directions in the words of poll(2).
+var pollBits = [...]int16{
+	selector.EventRead:                       unix.POLLIN,
+	selector.EventWrite:                      unix.POLLOUT,
+	selector.EventRead | selector.EventWrite: unix.POLLIN | unix.POLLOUT,
 }
 
 func (e *Engine) arenaShort() bool { return len(e.arena)-e.arenaEnd < minArena && e.arena != nil }

@@ -6,6 +6,7 @@ import gc
 import logging
 import re
 import sys
+import traceback
 import weakref
 
 import pytest
@@ -37,7 +38,7 @@ def test_default_handler_logs_callback_and_traceback(loop, caplog):
     assert re.match(rf"Exception in callback {FAIL} at ", first)
     assert re.match(rf"handle: <Handle {FAIL} at ", second)
     assert str(record.exc_info[1]) == "one"
-    assert record.exc_info[2].tb_next is not None
+    assert traceback.extract_tb(record.exc_info[2])[-1].name == "fail"
 
 
 def test_failing_callback_does_not_stop_the_turn(loop, errors):

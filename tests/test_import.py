@@ -150,7 +150,8 @@ def test_panic_in_the_engine_is_a_runtime_error_and_spares_other_loops(script):
         except RuntimeError as exc:
             print("goroutine" in str(exc) or ".go:" in str(exc))
         try:
-            loop.run_until_complete(asyncio.sleep(0.001))
+            loop.call_later(0.001, loop.stop)
+            loop.run_forever()
         except RuntimeError:
             print("refused")
         loop.close()

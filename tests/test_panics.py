@@ -38,7 +38,7 @@ def serves(factory):
 
 
 def descriptors():
-    return set(os.listdir("/proc/self/fd" if os.path.exists("/proc/self/fd") else "/dev/fd"))
+    return len(os.listdir("/dev/fd"))
 
 
 def test_panic_is_a_runtime_error_with_the_go_stack(loop_factory):
@@ -170,7 +170,7 @@ def test_panic_while_fifty_connections_are_open(loop_factory, buffered):
     loop.close()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        del transport, connections, server, loop
+        del transport, _, connections, server, loop
         gc.collect()
     assert descriptors() == before
     assert serves(loop_factory)

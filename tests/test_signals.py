@@ -363,7 +363,8 @@ def test_loading_the_engine_leaves_signal_dispositions_alone(script):
         loop = new_event_loop()
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
-        print("same dispositions" if (ignored_and_blocked(), handlers()) == before else "changed")
+        after = ignored_and_blocked(), handlers()
+        print("same dispositions" if after == before else f"{before} became {after}")
         reader, writer = os.pipe()
         os.close(reader)
         try:

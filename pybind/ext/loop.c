@@ -210,6 +210,40 @@ void fd_release(LoopObject *loop, int fd) {
 
 /* ---- life ---- */
 
+/* The rings and the arena of the loop that was freed last: a program that makes
+ * one loop after another maps them once. Guarded by the GIL. */
+static struct {
+    gl_cqe *cq;
+    uint8_t *arena;
+    gl_sqe *sq[2];
+} spare;
+
+static void take_memory(LoopObject *loop) {
+    gl_shared *sh = &loop->shared;
+    /* Touched, and so paid for, only as far as they are used. */
+    sh->cq = spare.cq ? spare.cq : malloc(CQ_CAP * sizeof *sh->cq);
+    sh->arena = spare.arena ? spare.arena : malloc(ARENA);
+    for (int i = 0; i < 2; i++) {
+        loop->sq[i] = spare.sq[i] ? spare.sq[i] : malloc(SQ_CAP * sizeof *loop->sq[i]);
+        loop->sq_cap[i] = SQ_CAP;
+    }
+    memset(&spare, 0, sizeof spare);
+}
+
+static void give_memory(LoopObject *loop) {
+    gl_shared *sh = &loop->shared;
+    if (!spare.arena && sh->cq && sh->arena && loop->sq[0] && loop->sq[1]) {
+        spare.cq = sh->cq;
+        spare.arena = sh->arena;
+        memcpy(spare.sq, loop->sq, sizeof spare.sq); /* their capacity may have grown; SQ_CAP fits */
+        return;
+    }
+    free(sh->cq);
+    free(sh->arena);
+    free(loop->sq[0]);
+    free(loop->sq[1]);
+}
+
 PyDoc_STRVAR(open_doc, "_open(selector, /)\n--\n\nOpen the engine. Raises ValueError for an unknown selector, OSError from the system.");
 
 static PyObject *loop_open(LoopObject *loop, PyObject *name) {
@@ -224,12 +258,7 @@ static PyObject *loop_open(LoopObject *loop, PyObject *name) {
     sh->next_deadline = INT64_MAX;
     sh->cq_cap = CQ_CAP;
     sh->arena_len = ARENA;
-    sh->cq = malloc(CQ_CAP * sizeof *sh->cq);
-    sh->arena = malloc(ARENA); /* touched, and so paid for, only as far as it is used */
-    for (int i = 0; i < 2; i++) {
-        loop->sq[i] = malloc(SQ_CAP * sizeof *loop->sq[i]);
-        loop->sq_cap[i] = SQ_CAP;
-    }
+    take_memory(loop);
     loop->sq_deadline = INT64_MAX;
     loop->sq_epoch = 1;
     loop->generation = process_generation;
@@ -312,10 +341,7 @@ static void loop_dealloc(LoopObject *loop) {
     PyMem_Free(loop->ready);
     PyMem_Free(loop->fds);
     PyMem_Free(loop->timers);
-    free(loop->shared.cq);
-    free(loop->shared.arena);
-    free(loop->sq[0]);
-    free(loop->sq[1]);
+    give_memory(loop);
     type->tp_free(loop);
     Py_DECREF(type);
 }
