@@ -12,6 +12,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -96,7 +97,7 @@ func New(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{sel: sel, cq: o.Completions, arena: o.Arena, clock: newClock()}, nil
+	return &Engine{sel: sel, cq: o.Completions, arena: o.Arena, clock: processClock()}, nil
 }
 
 // Selector is the backend, for its name and its descriptors.
@@ -315,6 +316,9 @@ type clock struct {
 	base   time.Time
 	offset int64
 }
+
+// processClock measures once: the offset is the same for every engine.
+var processClock = sync.OnceValue(newClock)
 
 func newClock() clock {
 	c := clock{base: time.Now(), offset: math.MinInt64}
