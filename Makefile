@@ -51,8 +51,8 @@ test: pythons lint test-go test-go-fuzz test-py test-py-poll test-bench test-sdi
 	@echo 'Tested on Python $(FOUND)$(if $(MISSING),; NOT FOUND and not tested: $(MISSING)).'
 
 test-go:
-	go test -race -count=1 ./...
-	GOLOOP_SELECTOR=poll go test -race -count=1 ./loop ./unixevents ./pybind
+	go test -race -count=1 -timeout=5m ./...
+	GOLOOP_SELECTOR=poll go test -race -count=1 -timeout=5m ./loop ./unixevents ./pybind
 
 test-go-fuzz:
 	tools/fuzz $(FUZZ_SECONDS)

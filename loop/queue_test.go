@@ -124,7 +124,7 @@ func TestQueueDoesNotGrow(t *testing.T) {
 	r.turn(0)
 	chunk := pattern(fill(t, a) / 8)
 	drain(t, b)
-	for range 400 {
+	for range 200 {
 		for r.buffered[s] < int64(12*len(chunk)) {
 			r.write(s, chunk)
 			r.turn(0)

@@ -60,7 +60,7 @@ func (e *Engine) accept(d *descriptor) {
 
 // endBackoff lets a listener accept again.
 func (e *Engine) endBackoff(fd int32) {
-	if int(fd) >= len(e.fds) {
+	if fd < 0 || int(fd) >= len(e.fds) {
 		return
 	}
 	d := e.fds[fd]

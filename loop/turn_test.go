@@ -213,7 +213,7 @@ func TestTinyRing(t *testing.T) {
 		}
 		for r.Backlog() > 0 {
 			before := r.Backlog()
-			if n := len(r.turn(0)); n != min(8, before) {
+			if n := len(r.turn(TurnWait)); n < min(8, before) { // more: there are ends of file
 				t.Fatalf("a turn told %d of a backlog of %d", n, before)
 			}
 		}

@@ -60,5 +60,5 @@ func goloop_abi(out *C.uint32_t, size C.int32_t) (n C.int32_t) {
 			n = panicked
 		}
 	}()
-	return C.int32_t(copy(unsafe.Slice((*uint32)(unsafe.Pointer(out)), int(size)), layout()))
+	return C.int32_t(copy(unsafe.Slice((*uint32)(unsafe.Pointer(out)), int(max(size, 0))), layout()))
 }

@@ -32,6 +32,10 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 		return C.int64_t(errnoOf(err))
 	}
 	b := &binding{engine: e, shared: shared}
+	if err := store(b); err != nil {
+		_ = e.Close()
+		return C.int64_t(errnoOf(err))
+	}
 	shared.wake_fd = C.int32_t(e.Selector().WakeFd())
 	shared.poll_fd = C.int32_t(e.Selector().Fd())
 	for i, c := range []byte(e.Selector().Name()) {
@@ -39,7 +43,7 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 	}
 	shared.selector[len(e.Selector().Name())] = 0
 	b.publish()
-	return C.int64_t(set(0, b))
+	return C.int64_t(b.handle)
 }
 
 // goloop_turn is loop.Engine.Turn on the shared rings.
@@ -162,11 +166,10 @@ func goloop_close(handle C.int64_t) (rc C.int32_t) {
 			rc = panicked
 		}
 	}()
-	b := find(handle)
+	b := release(handle)
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)
 	}
-	set(int(handle), nil)
 	err := b.engine.Close()
 	if b.signals != nil {
 		b.signals.Close()

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -32,50 +33,78 @@ func init() { debug.SetGCPercent(400) }
 
 // binding is one loop's engine behind a handle.
 type binding struct {
+	handle  int64
 	engine  *loop.Engine
 	signals *unixevents.Signals
 	shared  *C.gl_shared
 	yielded time.Time
 }
 
-// The table of open engines, indexed by handle. Writers hold mu and replace the
-// slice; readers load it.
+// The table of open engines. Writers hold mu and replace the slice; readers load
+// it. A handle is the place in the table and, above it, a number that is never
+// used again: the handle of a closed engine does not name the next one.
 var (
 	mu       sync.Mutex
 	bindings atomic.Pointer[[]*binding]
+	opened   int64 // engines so far
 )
+
+// placeBits of a handle are the place in the table, from 1.
+const placeBits = 20
 
 func find(handle C.int64_t) *binding {
 	table := bindings.Load()
-	if table == nil || handle <= 0 || int(handle) > len(*table) {
+	place := int64(handle)&(1<<placeBits-1) - 1
+	if table == nil || handle <= 0 || uint64(place) >= uint64(len(*table)) {
 		return nil
 	}
-	return (*table)[handle-1]
+	if b := (*table)[place]; b != nil && b.handle == int64(handle) {
+		return b
+	}
+	return nil
 }
 
-// set stores b under handle, or under a free one when handle is 0.
-func set(handle int, b *binding) int {
+// store puts b into the table, at a free place, and gives it a handle. Error:
+// EMFILE when a million engines are open.
+func store(b *binding) error {
 	mu.Lock()
 	defer mu.Unlock()
-	var table []*binding
-	if old := bindings.Load(); old != nil {
-		table = append(table, *old...)
-	}
-	if handle == 0 {
-		for i, other := range table {
-			if other == nil {
-				handle = i + 1
-				break
-			}
-		}
-	}
-	if handle == 0 {
+	table := copyTable()
+	place := slices.Index(table, nil)
+	if place < 0 {
+		place = len(table)
 		table = append(table, nil)
-		handle = len(table)
 	}
-	table[handle-1] = b
+	if place >= 1<<placeBits-1 {
+		return syscall.EMFILE
+	}
+	opened++
+	b.handle = opened<<placeBits | int64(place+1)
+	table[place] = b
 	bindings.Store(&table)
-	return handle
+	return nil
+}
+
+// release takes the engine of a handle out of the table, once: of two calls that
+// race, one gets nil.
+func release(handle C.int64_t) *binding {
+	mu.Lock()
+	defer mu.Unlock()
+	b := find(handle)
+	if b == nil {
+		return nil
+	}
+	table := copyTable()
+	table[slices.Index(table, b)] = nil
+	bindings.Store(&table)
+	return b
+}
+
+func copyTable() []*binding {
+	if old := bindings.Load(); old != nil {
+		return slices.Clone(*old)
+	}
+	return nil
 }
 
 const panicked = C.GL_PANICKED

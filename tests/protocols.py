@@ -109,8 +109,10 @@ def abort_all(loop):
     for protocol in list(_recordings):
         if protocol.transport is not None:
             protocol.transport.abort()
-    if not loop.is_closed():
-        loop.run_until_complete(turns(3))
+    for _ in range(3):
+        if not loop.is_closed():
+            loop.stop()
+            loop.run_forever()
 
 
 def reset(sock):

@@ -20,12 +20,14 @@ def serves(factory):
     """Whether a loop of the factory can be made, and serves a connection."""
 
     async def main():
-        server = await loop.create_server(Echo, "127.0.0.1", 0)
+        echo = Echo()
+        server = await loop.create_server(lambda: echo, "127.0.0.1", 0)
         transport, client = await loop.create_connection(Recorder, *server.sockets[0].getsockname())
         transport.write(b"hello")
         answer = await asyncio.wait_for(client.received(5), 10)
         transport.close()
         await client.lost()
+        await echo.lost()
         server.close()
         await server.wait_closed()
         return answer
@@ -138,7 +140,7 @@ def test_panic_in_a_task_ends_the_run(loop_factory):
 def test_panic_while_fifty_connections_are_open(loop_factory, buffered):
     """Their transports can be closed, aborted or just dropped; each gives its descriptor back."""
 
-    async def main():
+    async def main(loop):
         server = await loop.create_server(Recorder, "127.0.0.1", 0)
         connections = []
         for _ in range(50):
@@ -150,7 +152,7 @@ def test_panic_while_fifty_connections_are_open(loop_factory, buffered):
     loop_factory().close()
     before = descriptors()
     loop = loop_factory()
-    server, connections = loop.run_until_complete(main())
+    server, connections = loop.run_until_complete(main(loop))
     with pytest.raises(RuntimeError, match=TEXT):
         loop._inject_panic()
     for transport, _ in connections[:10]:
@@ -262,4 +264,9 @@ def test_process_with_a_panic_forks_and_exits_as_any_other(script):
         panic()
         run(asyncio.sleep(0.001))
     """)
-    assert out.splitlines() == ["goloop: the engine failed", "goloop: the engine failed", "7", "goloop: the engine failed"]
+    assert out.splitlines() == [
+        "goloop: the engine failed",
+        "goloop: the engine failed",
+        "7",
+        "goloop: the engine failed",
+    ]

@@ -66,7 +66,9 @@ def test_eight_threads_serve_sockets_on_loops_of_their_own(loop_factory):
     async def main(number):
         server = await asyncio.start_server(echo, "127.0.0.1", 0)
         address = server.sockets[0].getsockname()
-        results[number] = await asyncio.gather(*[ask(address, 10 * number + client, 30) for client in range(5)])
+        results[number] = await asyncio.gather(
+            *[ask(address, 10 * number + client, 30) for client in range(5)]
+        )
         server.close()
         await server.wait_closed()
 
@@ -242,6 +244,7 @@ def test_pause_resume_and_close_from_wrong_threads(loop, run, tcp_pair):
                 transport.get_write_buffer_size()
                 transport.is_reading()
                 transport.resume_reading()
+                time.sleep(0)  # lets the loop have the interpreter
             transport.close()
 
         threads = threads_of(disturb, 3)
@@ -291,6 +294,7 @@ def test_readers_and_timers_from_wrong_threads(loop, run):
                         loop.remove_reader(ours)
                         loop.remove_writer(peer)
                         loop.call_soon(int)
+                        time.sleep(0)  # lets the loop have the interpreter
             except BaseException as exc:
                 errors.append(exc)
 

@@ -78,13 +78,17 @@ def test_timer_scheduled_by_a_due_timer_runs_in_a_later_turn(loop):
     calls = []
 
     def first():
-        loop.call_later(0, calls.append, "second")
-        loop.call_soon(calls.append, "soon")
+        calls.append("first")
+        loop.call_later(0, second)
+
+    def second():
+        calls.append("second")
+        loop.stop()
 
     loop.call_later(0, first)
-    loop.call_later(0.001, loop.stop)
+    loop.call_later(0, calls.append, "same turn")
     loop.run_forever()
-    assert sorted(calls) == ["second", "soon"]
+    assert calls == ["first", "same turn", "second"]
 
 
 def test_timer_cancelled_by_an_earlier_one_of_the_turn_does_not_run(loop):
@@ -106,10 +110,16 @@ def test_timer_cancelled_by_a_callback_that_runs_before_it_does_not_run(loop):
 
 def test_earlier_timer_added_while_a_later_one_waits_runs_first(loop):
     calls = []
-    loop.call_later(0.02, calls.append, "late")
-    loop.call_soon(loop.call_later, 0.001, calls.append, "early")
-    run_for(loop, 0.03)
-    assert calls == ["early", "late"]
+    late = loop.call_later(1000, calls.append, "late")
+
+    def early():
+        calls.append("early")
+        loop.stop()
+
+    loop.call_soon(loop.call_later, 0.001, early)
+    loop.run_forever()
+    late.cancel()
+    assert calls == ["early"]
 
 
 def test_cancelled_first_timer_does_not_delay_or_hide_the_second(loop):

@@ -324,14 +324,18 @@ def test_chain_of_callbacks_does_not_starve_io(loop, socket_pair):
 
 def test_io_does_not_starve_timers_or_callbacks(loop, socket_pair):
     ours, peer = socket_pair()
-    seen = []
+    seen = set()
+
+    def note(name):
+        seen.add(name)
+        if seen == {"callback", "timer"}:
+            loop.stop()
+
     loop.add_writer(ours, int)  # ready at every turn
-    loop.call_soon(loop.call_soon, seen.append, "callback")
-    loop.call_later(0.002, seen.append, "timer")
-    loop.call_later(0.004, loop.stop)
+    loop.call_soon(loop.call_soon, note, "callback")
+    loop.call_later(0.002, note, "timer")
     loop.run_forever()
-    loop.remove_writer(ours)
-    assert seen == ["callback", "timer"]
+    assert loop.remove_writer(ours)
 
 
 def test_every_one_of_two_hundred_ready_descriptors_is_called(loop, socket_pair):

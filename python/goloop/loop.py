@@ -43,17 +43,6 @@ class Loop(Debugging, Signals, Serving, Connecting, _core.Loop, asyncio.Selector
         self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._open(os.environ.get("GOLOOP_SELECTOR", ""))
 
-    def run_forever(self) -> None:
-        """Run until :meth:`stop`.
-
-        Raises:
-            RuntimeError: this loop or another one runs in this thread, or it is closed.
-        """
-        # First: before 3.13.1 a refused run_forever made a running loop look stopped.
-        self._check_closed()
-        self._check_running()
-        super().run_forever()
-
     def close(self) -> None:
         """Close the loop and its engine. Twice is once.
 

@@ -1,7 +1,15 @@
-"""Signals: asyncio's own handlers, told by a pipe that the engine reads."""
+"""Signals: asyncio's own handlers, told by a pipe that the engine reads.
+
+While a loop runs in the main thread the pipe is what ``signal.set_wakeup_fd`` names, as with
+uvloop: a signal that comes between Python's last look at its signals and the system call in
+which the loop sleeps must end that sleep, or Ctrl-C is late until something else happens.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -21,9 +29,68 @@ class _WakeupFd:
         return self._open_fd()
 
 
+# Whether set_wakeup_fd names a pipe of ours; a forked child would write to its parent's.
+_in_use = False
+
+
+def _forget_in_child() -> None:
+    global _in_use
+    if _in_use:
+        _in_use = False
+        signal.set_wakeup_fd(-1)
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
+
+
 class Signals(_Base):
-    """The pipe that ``signal.set_wakeup_fd`` writes to is opened with the first handler."""
+    """The pipe is opened by the first run in the main thread, or with the first handler."""
 
     @property
     def _csock(self) -> _WakeupFd:
         return _WakeupFd(self._signal_fd)
+
+    def run_forever(self) -> None:
+        """Run until :meth:`stop`.
+
+        Raises:
+            RuntimeError: this loop or another one runs in this thread, or it is closed.
+        """
+        # First: before 3.13.1 a refused run_forever made a running loop look stopped.
+        self._check_closed()
+        self._check_running()
+        ours = threading.current_thread() is threading.main_thread() and self._take_wakeup_fd()
+        try:
+            super().run_forever()
+        finally:
+            if ours and not self._signal_handlers:
+                self._leave_wakeup_fd()
+
+    def _take_wakeup_fd(self) -> bool:
+        """Let signals wake this loop, unless the program has a wake-up descriptor of its own."""
+        global _in_use
+        fd = self._signal_fd()
+        previous = signal.set_wakeup_fd(fd)
+        if previous not in (-1, fd):
+            signal.set_wakeup_fd(previous)
+            return False
+        _in_use = True
+        return True
+
+    def _leave_wakeup_fd(self) -> None:
+        global _in_use
+        if _in_use:
+            _in_use = False
+            signal.set_wakeup_fd(-1)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Remove a handler; whether there was one. See ``asyncio``.
+
+        Raises:
+            TypeError: ``sig`` is no int.
+            ValueError: ``sig`` is no signal, or cannot be caught.
+        """
+        removed = super().remove_signal_handler(sig)
+        if removed and not self._signal_handlers and self.is_running():
+            self._take_wakeup_fd()  # asyncio gives it back with the last handler
+        return removed

@@ -1,0 +1,178 @@
+package loop
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// model is what timers promises, in its plainest form: a list of what is
+// scheduled, in the order of scheduling.
+type model []timer
+
+func (m model) index(id, generation uint32) int {
+	return slices.IndexFunc(m, func(t timer) bool { return t.id == id && t.generation == generation })
+}
+
+// first is the index of the timer that is due first, or -1.
+func (m model) first() int {
+	first := -1
+	for i := range m {
+		if first < 0 || m[i].when < m[first].when {
+			first = i
+		}
+	}
+	return first
+}
+
+func checkHeap(t *testing.T, h *timers) {
+	t.Helper()
+	dead := 0
+	for i := range h.heap {
+		if i > 0 && h.heap[i].before(&h.heap[(i-1)/4]) {
+			t.Fatalf("timer %d of the heap is before its parent", i)
+		}
+		if !h.isLive(&h.heap[i]) {
+			dead++
+		}
+	}
+	if dead != h.cancelled {
+		t.Fatalf("%d cancelled timers are counted, %d are in the heap", h.cancelled, dead)
+	}
+}
+
+// TestTimersAgainstAModel does the same at random to the heap and to the model,
+// few ids and few times, so that both repeat.
+func TestTimersAgainstAModel(t *testing.T) {
+	for seed := range uint64(30) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		var h timers
+		var m model
+		generations := map[uint32]uint32{}
+		now := int64(0)
+		spread := []int64{1, 50, math.MaxInt64 / 2}[seed%3]
+		adds := 4 + random.IntN(8) // of 16: growing, level or shrinking
+		for range 3000 {
+			id := uint32(random.IntN(200))
+			switch {
+			case random.IntN(16) < adds:
+				// With a live timer of that id: the new one takes its place.
+				if i := m.index(id, generations[id]); i >= 0 {
+					m = slices.Delete(m, i, i+1)
+				}
+				generations[id]++
+				when := now + random.Int64N(spread)
+				if random.IntN(20) == 0 {
+					when = []int64{math.MinInt64, math.MaxInt64 - 1, -1}[random.IntN(3)]
+				}
+				h.add(id, generations[id], when)
+				m = append(m, timer{when: when, id: id, generation: generations[id]})
+			case random.IntN(2) == 0:
+				// Live, fired, cancelled, or of a generation that was never there.
+				generation := generations[id] - uint32(random.IntN(2))
+				h.cancel(id, generation)
+				if i := m.index(id, generation); i >= 0 {
+					m = slices.Delete(m, i, i+1)
+				}
+			default:
+				now += random.Int64N(spread)/4 + 1
+				for {
+					got, ok := h.pop(now)
+					first := m.first()
+					if ok != (first >= 0 && m[first].when <= now) {
+						t.Fatalf("seed %d: pop(%d) = %+v, %v with %d in the model", seed, now, got, ok, len(m))
+					}
+					if !ok {
+						break
+					}
+					want := m[first]
+					if got.id != want.id || got.generation != want.generation || got.when != want.when {
+						t.Fatalf("seed %d: pop gave %+v, want %+v", seed, got, want)
+					}
+					m = slices.Delete(m, first, first+1)
+				}
+			}
+			checkHeap(t, &h)
+			want := int64(math.MaxInt64)
+			if first := m.first(); first >= 0 {
+				want = m[first].when
+			}
+			if got := h.deadline(); got != want {
+				t.Fatalf("seed %d: deadline %d, want %d", seed, got, want)
+			}
+			checkHeap(t, &h)
+		}
+	}
+}
+
+// TestTimersCompact: cancelled timers do not stay until they are due, as those of
+// connections with a long time-out would.
+func TestTimersCompact(t *testing.T) {
+	var h timers
+	const far = int64(1) << 60
+	h.add(0, 1, far-1)
+	for id := uint32(1); id < 10000; id++ {
+		h.add(id%500+1, id, far)
+		h.cancel(id%500+1, id)
+		if len(h.heap) > 2*compactFrom+2 {
+			t.Fatalf("after %d cancelled timers the heap holds %d", id, len(h.heap))
+		}
+	}
+	checkHeap(t, &h)
+	h.cancel(0, 1)
+	if h.deadline() != math.MaxInt64 || len(h.heap) != 0 {
+		t.Errorf("without a live timer the heap holds %d", len(h.heap))
+	}
+}
+
+// TestTimersIDAgain: an id that was cancelled serves again at once, and the old
+// entry, which is still in the heap, neither fires nor hides the new one.
+func TestTimersIDAgain(t *testing.T) {
+	var h timers
+	h.add(3, 1, 10)
+	h.cancel(3, 1)
+	h.add(3, 2, 5)
+	h.add(3, 3, 20) // without a cancel
+	h.cancel(3, 2)  // stale
+	if got, ok := h.pop(100); !ok || got.generation != 3 || got.when != 20 {
+		t.Errorf("pop = %+v, %v, want generation 3", got, ok)
+	}
+	if got, ok := h.pop(100); ok {
+		t.Errorf("a second pop = %+v", got)
+	}
+	h.cancel(3, 3)       // has fired
+	h.cancel(1<<31, 1)   // never was
+	h.cancel(3, 0)       // no generation
+	h.add(7, 0, 1)       // the engine's own
+	h.cancel(7, 0)       // which nobody else cancels
+	h.add(1<<31-1, 0, 2) // and which need no place in the table
+	checkHeap(t, &h)
+	for _, id := range []uint32{7, 1<<31 - 1} {
+		if got, ok := h.pop(100); !ok || got.id != id || got.generation != 0 {
+			t.Errorf("pop = %+v, %v, want the engine's %d", got, ok, id)
+		}
+	}
+	if len(h.live) != 4 {
+		t.Errorf("the table has %d entries", len(h.live))
+	}
+}
+
+func BenchmarkTimersAddCancel(b *testing.B) {
+	for _, scheduled := range []int{0, 10000} {
+		b.Run(map[int]string{0: "none scheduled", 10000: "10000 scheduled"}[scheduled], func(b *testing.B) {
+			var h timers
+			for id := range uint32(scheduled) {
+				h.add(id, 1, int64(id)*1000)
+			}
+			id := uint32(scheduled)
+			generation := uint32(0)
+			b.ReportAllocs()
+			for b.Loop() {
+				generation++
+				h.add(id, generation, 5_000_000+int64(generation)%1000)
+				h.cancel(id, generation)
+			}
+		})
+	}
+}
