@@ -20,8 +20,9 @@ from setuptools.command.build_ext import build_ext
 ROOT = pathlib.Path(__file__).resolve().parent
 GO_BUILD = (
     *("-mod=readonly", "-trimpath", "-buildvcs=false", "-buildmode=c-shared"),
-    # asyncpreemptoff: the runtime then sends its threads no SIGURG.
-    "-ldflags=-s -w -X=runtime.godebugDefault=asyncpreemptoff=1",
+    # asyncpreemptoff: the runtime then sends its threads no SIGURG. The other two: it
+    # keeps no cgroup files open to follow its limits.
+    "-ldflags=-s -w -X=runtime.godebugDefault=asyncpreemptoff=1,containermaxprocs=0,updatemaxprocs=0",
 )
 C_FLAGS = ["-O2", "-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra"]
 

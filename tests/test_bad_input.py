@@ -72,7 +72,9 @@ LOOP_CALLS = {
     "create_connection with a datagram socket": lambda loop: with_socket(
         lambda sock: loop.create_connection(Recorder, sock=sock), socket.SOCK_DGRAM
     ),
-    "create_connection to a bad port": lambda loop: loop.create_connection(Recorder, "127.0.0.1", "no-such-port"),
+    "create_connection to a bad port": lambda loop: loop.create_connection(
+        Recorder, "127.0.0.1", "no-such-port"
+    ),
     "create_connection to port 70000": lambda loop: loop.create_connection(Recorder, "127.0.0.1", 70000),
     "create_server without address": lambda loop: loop.create_server(Recorder),
     "create_server with ssl=True": lambda loop: loop.create_server(Recorder, "127.0.0.1", 0, ssl=True),
@@ -87,7 +89,9 @@ LOOP_CALLS = {
     ),
     "create_server on a foreign address": lambda loop: loop.create_server(Recorder, "192.0.2.1", 0),
     "create_server on port 70000": lambda loop: loop.create_server(Recorder, "127.0.0.1", 70000),
-    "create_server with an unknown keyword": lambda loop: loop.create_server(Recorder, "127.0.0.1", 0, colour=1),
+    "create_server with an unknown keyword": lambda loop: loop.create_server(
+        Recorder, "127.0.0.1", 0, colour=1
+    ),
     "connect_accepted_socket with a datagram socket": lambda loop: with_socket(
         lambda sock: loop.connect_accepted_socket(Recorder, sock), socket.SOCK_DGRAM
     ),
@@ -95,7 +99,9 @@ LOOP_CALLS = {
     "create_unix_server without path": lambda loop: loop.create_unix_server(Recorder),
     "sock_recv of an SSLSocket": lambda loop: with_ssl_socket(lambda sock: loop.sock_recv(sock, 1)),
     "sock_sendall of an SSLSocket": lambda loop: with_ssl_socket(lambda sock: loop.sock_sendall(sock, b"x")),
-    "sock_connect of an SSLSocket": lambda loop: with_ssl_socket(lambda sock: loop.sock_connect(sock, ("::1", 1))),
+    "sock_connect of an SSLSocket": lambda loop: with_ssl_socket(
+        lambda sock: loop.sock_connect(sock, ("::1", 1))
+    ),
     "sock_accept of an SSLSocket": lambda loop: with_ssl_socket(lambda sock: loop.sock_accept(sock)),
     "sock_recv of a string": lambda loop: loop.sock_recv("x", 1),
     "sock_sendall of a string": lambda loop: with_socket(lambda sock: loop.sock_sendall(sock, "x")),
@@ -134,7 +140,7 @@ async def bad_context(loop, method):
     previous = loop.get_exception_handler()
     loop.set_exception_handler(lambda loop, context: reported.set_exception(context["exception"]))
     try:
-        getattr(loop, method)(print, context=dict())
+        getattr(loop, method)(print, context={})
         await reported
     finally:
         loop.set_exception_handler(previous)

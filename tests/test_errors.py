@@ -96,7 +96,9 @@ def test_failing_custom_handler_is_logged(loop, caplog):
     loop.call_soon(fail)
     run_one_turn(loop)
     [text] = error_logs(caplog)
-    assert text.startswith("Unhandled error in exception handler\ncontext: {'message': 'Exception in callback fail()")
+    assert text.startswith(
+        "Unhandled error in exception handler\ncontext: {'message': 'Exception in callback fail()"
+    )
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])

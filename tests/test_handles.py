@@ -233,7 +233,9 @@ def make_timer(loop, *args):
 def test_repr_is_asyncios(loop, make):
     handle, model = make(loop, 1, "two")
     assert repr(handle) == repr(model)
-    assert re.match(r"<(Handle|TimerHandle when=12.5) callback\(.*\) at .*test_handles\.py:\d+>", repr(handle))
+    assert re.match(
+        r"<(Handle|TimerHandle when=12.5) callback\(.*\) at .*test_handles\.py:\d+>", repr(handle)
+    )
 
 
 @pytest.mark.parametrize("make", [make_plain, make_timer], ids=["handle", "timer"])
@@ -262,7 +264,9 @@ def test_repr_in_debug_mode_keeps_the_callback_after_cancel(loop, make):
     loop.set_debug(True)
     handle, _ = make(loop, 1, "two")
     handle.cancel()
-    assert re.match(r"<(Handle|TimerHandle) cancelled.* callback\(1, 'two'\) at .* created at .*>", repr(handle))
+    assert re.match(
+        r"<(Handle|TimerHandle) cancelled.* callback\(1, 'two'\) at .* created at .*>", repr(handle)
+    )
 
 
 def test_debug_call_later_points_at_its_caller(loop):

@@ -37,7 +37,9 @@ def test_exception_in_connection_made_is_reported_and_the_connection_stays(loop,
     ],
     ids=["data_received", "buffer_updated"],
 )
-def test_exception_in_the_data_callback_ends_the_connection(loop, run, tcp_pair, errors, factory, name, message):
+def test_exception_in_the_data_callback_ends_the_connection(
+    loop, run, tcp_pair, errors, factory, name, message
+):
     async def main():
         ours, peer = tcp_pair()
         transport, protocol = await failing(loop, ours, name, factory)
@@ -159,7 +161,9 @@ def test_set_protocol_in_data_received_switches_at_once(loop, run, tcp_pair):
     run(main())
 
 
-@pytest.mark.parametrize("kinds", [(Recorder, BufferedRecorder), (BufferedRecorder, Recorder)], ids=["to", "from"])
+@pytest.mark.parametrize(
+    "kinds", [(Recorder, BufferedRecorder), (BufferedRecorder, Recorder)], ids=["to", "from"]
+)
 def test_set_protocol_switches_to_and_from_buffered(loop, run, tcp_pair, kinds):
     async def main():
         ours, peer = tcp_pair()

@@ -68,7 +68,9 @@ def test_descriptors_of_a_loop_are_not_inherited_by_programs(loop):
     for fd in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):  # the descriptor of the listing itself
             kinds[int(fd)] = os.readlink(f"/proc/self/fd/{fd}")
-    own = [fd for fd, kind in kinds.items() if "eventpoll" in kind or "eventfd" in kind or str(fd) not in before]
+    own = [
+        fd for fd, kind in kinds.items() if "eventpoll" in kind or "eventfd" in kind or str(fd) not in before
+    ]
     assert own
     assert not [kinds[fd] for fd in own if os.get_inheritable(fd)]
 

@@ -309,7 +309,9 @@ def test_close_drops_callbacks_that_did_not_run(loop):
 
 def test_unclosed_loop_warns(loop_factory):
     loop = loop_factory()
-    with pytest.warns(ResourceWarning, match="unclosed event loop <.* running=False closed=False debug=False>"):
+    with pytest.warns(
+        ResourceWarning, match="unclosed event loop <.* running=False closed=False debug=False>"
+    ):
         del loop
         gc.collect()
 
@@ -360,7 +362,9 @@ def test_debug_logs_a_slow_callback(loop, caplog, kind):
     else:
         loop.call_soon(slow_callback)
         run_one_turn(loop)
-    pattern = rf"Executing <{'Task' if kind == 'task' else 'Handle'} .*slow_{kind}.* took \d+\.\d{{3}} seconds"
+    pattern = (
+        rf"Executing <{'Task' if kind == 'task' else 'Handle'} .*slow_{kind}.* took \d+\.\d{{3}} seconds"
+    )
     messages = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert any(re.match(pattern, message) for message in messages), messages
 

@@ -121,7 +121,9 @@ def test_clients_are_closed_with(loop, run, method):
     async def main():
         accepted = Accepted()
         server = await loop.create_server(accepted, "127.0.0.1", 0)
-        transports = [(await loop.create_connection(Recorder, *server.sockets[0].getsockname()))[1] for _ in range(3)]
+        transports = [
+            (await loop.create_connection(Recorder, *server.sockets[0].getsockname()))[1] for _ in range(3)
+        ]
         while len(accepted.protocols) < 3 or not all(protocol.calls for protocol in accepted.protocols):
             await turns(1)
         server.close()
@@ -129,7 +131,9 @@ def test_clients_are_closed_with(loop, run, method):
         await server.wait_closed()
         for protocol in transports:
             await protocol.lost()
-        assert [protocol.calls for protocol in accepted.protocols] == [["connection_made", "connection_lost"]] * 3
+        assert [protocol.calls for protocol in accepted.protocols] == [
+            ["connection_made", "connection_lost"]
+        ] * 3
 
     run(main())
 

@@ -170,7 +170,9 @@ def test_plain_handler_runs_while_the_loop_sleeps(loop):
 
     previous = signal.signal(signal.SIGUSR1, handler)
     try:
-        thread = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1))  # when the loop has gone to sleep
+        thread = threading.Timer(
+            0.05, os.kill, (os.getpid(), signal.SIGUSR1)
+        )  # when the loop has gone to sleep
         loop.call_soon(thread.start)
         loop.run_forever()
         thread.join()
@@ -221,7 +223,9 @@ def test_exception_of_a_plain_handler_leaves_a_sleeping_loop(loop):
 
     previous = signal.signal(signal.SIGUSR1, handler)
     try:
-        thread = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1))  # when the loop has gone to sleep
+        thread = threading.Timer(
+            0.05, os.kill, (os.getpid(), signal.SIGUSR1)
+        )  # when the loop has gone to sleep
         loop.call_soon(thread.start)
         with pytest.raises(LookupError, match="handler"):
             loop.run_forever()

@@ -223,7 +223,9 @@ def test_sock_recv_on_a_transports_socket_is_refused(loop, run, socket_pair):
     run(main())
 
 
-@pytest.mark.parametrize("method", ["sock_recv", "sock_recv_into", "sock_sendall", "sock_connect", "sock_accept"])
+@pytest.mark.parametrize(
+    "method", ["sock_recv", "sock_recv_into", "sock_sendall", "sock_connect", "sock_accept"]
+)
 def test_debug_refuses_a_blocking_socket(loop, run, method):
     args = {"sock_recv": (1,), "sock_recv_into": (bytearray(1),), "sock_sendall": (b"x",)}.get(method, ())
     args = (("127.0.0.1", 1),) if method == "sock_connect" else args

@@ -144,7 +144,9 @@ def test_certificate_of_another_name_is_refused(loop, run, serve, client_context
     async def main():
         server, port = await serve()
         with pytest.raises(ssl.SSLCertVerificationError, match="other.test"):
-            await loop.create_connection(Recorder, "127.0.0.1", port, ssl=client_context, server_hostname="other.test")
+            await loop.create_connection(
+                Recorder, "127.0.0.1", port, ssl=client_context, server_hostname="other.test"
+            )
         server.close()
 
     run(main())
@@ -153,7 +155,9 @@ def test_certificate_of_another_name_is_refused(loop, run, serve, client_context
 def test_handshake_with_a_silent_server_times_out(loop, run, client_context):
     async def main():
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            with pytest.raises(ConnectionAbortedError, match="^SSL handshake is taking longer than 0.05 seconds"):
+            with pytest.raises(
+                ConnectionAbortedError, match="^SSL handshake is taking longer than 0.05 seconds"
+            ):
                 await loop.create_connection(
                     Recorder, *listener.getsockname(), ssl=client_context, ssl_handshake_timeout=0.05
                 )
@@ -309,7 +313,9 @@ def test_start_tls_refuses_a_missing_context(loop, run, tcp_pair):
     async def main():
         ours, _ = tcp_pair()
         transport, protocol = await loop.create_connection(Recorder, sock=ours)
-        with pytest.raises(TypeError, match="sslcontext is expected to be an instance of ssl.SSLContext, got None"):
+        with pytest.raises(
+            TypeError, match="sslcontext is expected to be an instance of ssl.SSLContext, got None"
+        ):
             await loop.start_tls(transport, protocol, None)
         transport.close()
         await protocol.lost()
@@ -327,7 +333,9 @@ def test_streams_over_tls(loop, run, server_context, client_context):
     async def main():
         server = await asyncio.start_server(upper, "127.0.0.1", 0, ssl=server_context)
         port = server.sockets[0].getsockname()[1]
-        reader, writer = await asyncio.open_connection("localhost", port, ssl=client_context, family=socket.AF_INET)
+        reader, writer = await asyncio.open_connection(
+            "localhost", port, ssl=client_context, family=socket.AF_INET
+        )
         writer.write(b"hello\n")
         assert await reader.readline() == b"HELLO\n"
         assert await reader.read() == b""
@@ -344,7 +352,9 @@ def test_fifty_tls_connections_at_once(loop, run, serve, client_context):
         server, port = await serve()
 
         async def talk(number):
-            transport, protocol = await loop.create_connection(Recorder, "127.0.0.1", port, ssl=client_context)
+            transport, protocol = await loop.create_connection(
+                Recorder, "127.0.0.1", port, ssl=client_context
+            )
             data = bytes([number]) * 20_000
             transport.write(data)
             assert await protocol.received(len(data)) == data

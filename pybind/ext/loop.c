@@ -373,6 +373,11 @@ static PyObject *loop_stats(LoopObject *loop, PyObject *ignored) {
                          s.timers_fired, "overflows", s.overflows, "selector", loop->shared.selector);
 }
 
+static PyObject *is_inherited(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    return PyBool_FromLong(loop->generation != process_generation);
+}
+
 static PyObject *inject_panic(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     if (engine_usable(loop) < 0 || !new_sqe(loop, GL_OP_PANIC, -1, 0) || submit_now(loop) < 0) return NULL;
@@ -416,6 +421,7 @@ static PyMethodDef methods[] = {
     {"_close_engine", FAST(loop_close_engine), METH_NOARGS, close_engine_doc},
     {"_signal_fd", FAST(signal_fd), METH_NOARGS, NULL},
     {"_stats", FAST(loop_stats), METH_NOARGS, NULL},
+    {"_is_inherited", FAST(is_inherited), METH_NOARGS, NULL},
     {"_inject_panic", FAST(inject_panic), METH_NOARGS, NULL},
     {"_add_reader", FAST(add_reader), METH_FASTCALL, NULL},
     {"_add_writer", FAST(add_writer), METH_FASTCALL, NULL},

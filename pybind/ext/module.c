@@ -34,6 +34,10 @@ static int import_all(void) {
 }
 
 static int module_exec(PyObject *module) {
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_ImportError, "module goloop._core does not support loading in subinterpreters");
+        return -1;
+    }
     if (intern_names() < 0 || import_all() < 0 || handle_setup(module) < 0 || stream_setup(module) < 0 ||
         server_setup(module) < 0)
         return -1;

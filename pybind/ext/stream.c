@@ -283,6 +283,10 @@ static PyObject *borrow_sock(StreamObject *t) {
         PyObject *args = Py_BuildValue("(iii)", t->family, t->type, t->proto);
         PyObject *kwargs = Py_BuildValue("{s:i}", "fileno", t->fd);
         if (args && kwargs) t->sock = PyObject_Call(imports.socket, args, kwargs);
+        /* Its own idea of the timeout: dup() gives the copy's to the descriptor. */
+        PyObject *r = t->sock ? PyObject_CallMethod(t->sock, "setblocking", "i", 0) : NULL;
+        if (t->sock && !r) Py_CLEAR(t->sock);
+        Py_XDECREF(r);
         Py_XDECREF(args);
         Py_XDECREF(kwargs);
     }

@@ -93,12 +93,8 @@ int submit_now(LoopObject *loop) {
     gl_sqe *sq = loop->sq[loop->sq_now];
     loop->sq_now ^= 1; /* a destructor may submit while the writes are settled */
     start_epoch(loop);
-    int32_t rc;
-    loop->in_turn = true; /* other threads keep away from the engine */
-    Py_BEGIN_ALLOW_THREADS
-    rc = loop->api->submit(loop->engine, sq, n);
-    Py_END_ALLOW_THREADS
-    loop->in_turn = false;
+    /* With the GIL: it keeps a turn, and other threads, from the engine meanwhile. */
+    int32_t rc = loop->api->submit(loop->engine, sq, n);
     if (settle_writes(loop, sq, n) < 0) return -1;
     return rc < 0 ? engine_error(loop, rc) : 0;
 }

@@ -41,7 +41,11 @@ class Loop(Debugging, Signals, Serving, Connecting, _core.Loop, asyncio.Selector
         self._signal_handlers: dict[int, asyncio.Handle] = {}
         self._unix_server_sockets: dict[Any, Any] = {}
         self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-        self._open(os.environ.get("GOLOOP_SELECTOR", ""))
+        try:
+            self._open(os.environ.get("GOLOOP_SELECTOR", ""))
+        except BaseException:
+            self._closed = True  # there is nothing to close, and nothing to warn of
+            raise
 
     def close(self) -> None:
         """Close the loop and its engine. Twice is once.
@@ -49,8 +53,15 @@ class Loop(Debugging, Signals, Serving, Connecting, _core.Loop, asyncio.Selector
         Raises:
             RuntimeError: the loop is running.
         """
+        if self._is_inherited():
+            self._thread_id = None  # it runs in the parent, not here
         super().close()
         self._close_engine()
+
+    def _check_running(self) -> None:
+        if self._is_inherited():
+            raise RuntimeError("this event loop belongs to the parent process: make a new one after fork()")
+        super()._check_running()
 
     def _close_self_pipe(self) -> None:
         """The engine has a wake-up descriptor of its own."""
