@@ -52,6 +52,24 @@ static int library_path(char *out, size_t size) {
     return 0;
 }
 
+#ifdef __linux__
+/* The path of a memfd. The loader takes a name that it has seen for the library of
+ * then, and a parent may have had the same descriptor number: each generation
+ * spells the path with as many "./". */
+static int memory_name(char *out, size_t size, int fd) {
+    static const char prefix[] = "/proc/self/fd/";
+    size_t n = sizeof prefix - 1;
+    memcpy(out, prefix, n);
+    for (uint64_t i = 1; i < process_generation; i++) {
+        if (n + 16 > size) return -1;
+        out[n++] = '.';
+        out[n++] = '/';
+    }
+    snprintf(out + n, size - n, "%d", fd);
+    return 0;
+}
+#endif
+
 /* A copy of the library under a name that the loader has not seen: in memory,
  * or in a temporary file that is unlinked once loaded. Returns a descriptor. */
 static int copy_library(const char *path, char *name, size_t size) {
@@ -61,7 +79,10 @@ static int copy_library(const char *path, char *name, size_t size) {
     int out = -1;
 #ifdef __linux__
     out = memfd_create("goloop-engine", MFD_CLOEXEC);
-    if (out >= 0) snprintf(name, size, "/proc/self/fd/%d", out);
+    if (out >= 0 && memory_name(name, size, out) < 0) {
+        close(out);
+        out = -1;
+    }
 #endif
     if (out < 0) {
         const char *dir = getenv("TMPDIR");
