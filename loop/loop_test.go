@@ -6,11 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -35,9 +32,8 @@ func newLoop(t testing.TB, backend string) *SelectorEventLoop {
 		t.Fatal(err)
 	}
 	watchdog := time.AfterFunc(patience, func() {
-		if _, err := l.CallSoonThreadsafe(func() { panic("the loop was not stopped") }); err != nil {
-			return // closed in time
-		}
+		_, _ = l.CallSoonThreadsafe(func() { panic("the loop was not stopped") })
+		_ = l.engine.Wake() // if it is this that does not work
 	})
 	t.Cleanup(func() {
 		watchdog.Stop()
@@ -148,6 +144,25 @@ func TestCancel(t *testing.T) {
 			t.Error("a late Cancel reached another timer")
 		}
 	})
+}
+
+// TestTimerIDs: a pair that is stale names no handle, nor the next one of its id.
+func TestTimerIDs(t *testing.T) {
+	var s scheduled
+	first, second := &TimerHandle{}, &TimerHandle{}
+	s.put(first)
+	id, generation := first.id, first.generation
+	if s.take(id, generation) != first || s.take(id, generation) != nil {
+		t.Error("a handle is taken once")
+	}
+	s.entries[id].generation = math.MaxUint32
+	s.put(second)
+	if second.id != id || second.generation != 1 {
+		t.Errorf("the id is used again as %d, %d, want %d and generation 1", second.id, second.generation, id)
+	}
+	if s.take(id, 2) != nil || s.take(id+1, 1) != nil || s.take(id, 1) != second {
+		t.Error("a stale pair named a handle")
+	}
 }
 
 func TestTimers(t *testing.T) {
@@ -267,88 +282,35 @@ func TestPanic(t *testing.T) {
 	})
 }
 
-func TestThreadsafe(t *testing.T) {
+// TestSourceOfSignals: completions of a Source become callbacks, in their place
+// among the descriptors; without OnSignal they are dropped.
+func TestSourceOfSignals(t *testing.T) {
 	loopsOnEveryBackend(t, func(t *testing.T, l *SelectorEventLoop) {
-		const threads, calls = 4, 500
-		var threadsDone sync.WaitGroup
-		last := [threads]int{}
-		total := 0
-		for thread := range threads {
-			threadsDone.Go(func() {
-				for i := 1; i <= calls; i++ {
-					if _, err := l.CallSoonThreadsafe(func() {
-						if last[thread]++; last[thread] != i {
-							t.Errorf("call %d of thread %d came as %d", i, thread, last[thread])
-						}
-						if total++; total == threads*calls {
-							l.Stop()
-						}
-					}); err != nil {
-						t.Error(err)
-					}
-					_ = l.IsRunning()
-					_ = l.Time()
-				}
-			})
-		}
-		run(t, l)
-		threadsDone.Wait()
-	})
-}
-
-// TestThreadsafeWakes: each call finds a loop that waits, or is about to.
-func TestThreadsafeWakes(t *testing.T) {
-	loopsOnEveryBackend(t, func(t *testing.T, l *SelectorEventLoop) {
-		const calls = 300
-		var done sync.WaitGroup
-		ran := make(chan struct{})
-		done.Go(func() {
-			for range calls {
-				if _, err := l.CallSoonThreadsafe(func() { ran <- struct{}{} }); err != nil {
-					t.Error(err)
-				}
-				<-ran
+		a, b := socketPair(t)
+		var got []int
+		if err := l.Engine().AddSource(a, 1, sourceFunc(func(e *Engine) {
+			for range drainCount(t, a) {
+				e.Complete(Completion{Kind: Signal, Res: 3})
 			}
-			_, _ = l.CallSoonThreadsafe(l.Stop)
-		})
-		run(t, l)
-		done.Wait()
-		if n := l.engine.Stats().Turns; n > 5*calls {
-			t.Errorf("%d turns for %d calls", n, calls)
-		}
-	})
-}
-
-func TestThreadsafeAgainstClose(t *testing.T) {
-	for range 50 {
-		l, err := NewSelectorEventLoop(Options{Selector: os.Getenv("GOLOOP_SELECTOR")})
-		if err != nil {
+		})); err != nil {
 			t.Fatal(err)
 		}
-		var others sync.WaitGroup
-		var refused atomic.Int32
-		for range 2 {
-			others.Go(func() {
-				for {
-					if _, err := l.CallSoonThreadsafe(l.Stop); errors.Is(err, ErrClosed) {
-						refused.Add(1)
-						return
-					} else if err != nil {
-						t.Error(err)
-						return
-					}
-				}
-			})
-		}
+		put(t, b, []byte("x"))
+		l.Stop()
 		run(t, l)
-		if err := l.Close(); err != nil {
-			t.Error(err)
+		add := func(number int) {
+			if got = append(got, number); len(got) == 2*completionRing+1 {
+				l.Stop()
+			}
 		}
-		others.Wait()
-		if refused.Load() != 2 {
-			t.Error("a closed loop took a callback")
+		l.OnSignal(add)
+		put(t, b, make([]byte, 2*completionRing)) // more than one turn tells
+		l.CallLater(0, func() { add(0) })
+		run(t, l)
+		if slices.Index(got, 0) < completionRing {
+			t.Errorf("the timer came as callback %d, before descriptors", slices.Index(got, 0))
 		}
-	}
+	})
 }
 
 func TestStates(t *testing.T) {

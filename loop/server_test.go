@@ -158,6 +158,7 @@ func TestAcceptWithoutDescriptors(t *testing.T) {
 			r.quiet()
 		}
 		r.timers.add(1<<20, 0, r.Now())
+		r.timers.add(1<<31, 0, r.Now())
 		r.quiet()
 	})
 }

@@ -187,6 +187,9 @@ func TestSource(t *testing.T) {
 			if err := r.AddSource(fd, 1, ready); errnoOf(err) != int32(syscall.EBADF) {
 				t.Errorf("AddSource of %d: %v", fd, err)
 			}
+			if r.lookup(int32(fd), 1) != nil {
+				t.Errorf("the refused source %d is kept", fd)
+			}
 		}
 		if r.Selector().Len() != 0 {
 			t.Error("a refused source is watched")

@@ -11,7 +11,7 @@
 
 PyTypeObject *Loop_Type;
 
-enum { SQ_CAP = 4096, CQ_CAP = 4096, READY_CAP = 1024, ARENA = 4 << 20 };
+enum { SQ_CAP = 4096, CQ_CAP = 4096, READY_CAP = 1024, ARENA = 512 << 10 };
 
 /* ---- ready queue ---- */
 
@@ -228,6 +228,8 @@ static void take_memory(LoopObject *loop) {
         loop->sq_cap[i] = SQ_CAP;
     }
     memset(&spare, 0, sizeof spare);
+    void *volatile primed = malloc(8 << 20);
+    free(primed);
 }
 
 static void give_memory(LoopObject *loop) {
