@@ -27,6 +27,7 @@ const (
 	maxEvents   = 1024    // descriptors a turn takes from the selector
 	maxRead     = 1 << 18 // bytes, as asyncio's max_size
 	minArena    = 1 << 16 // a read is not started with less room than this
+	turnBytes   = 1 << 16 // a turn that has read so much leaves further reads to the next
 	directFrom  = 1 << 16 // a read of so many bytes makes the next one direct
 	maxIovecs   = 1024    // IOV_MAX of Linux and the BSDs
 	minRoom     = 4       // completions that serving one descriptor may need at once
@@ -75,7 +76,9 @@ type Engine struct {
 	overflow []Completion // completions that found no room, oldest first
 	arena    []byte
 	arenaEnd int
-	owed     int // of events: left by the last turn for want of room
+	owed     int              // of events: left by the last turn for want of room
+	deferred []selector.Event // streams to read in the next turn, for this one is full
+	spent    int              // bytes read in this turn
 	pollFds  []unix.PollFd
 
 	vector vector
@@ -106,8 +109,8 @@ func (e *Engine) Selector() selector.Selector { return e.sel }
 // Stats returns the counters.
 func (e *Engine) Stats() Stats { return e.stats }
 
-// Backlog is the number of completions that wait for the next turn.
-func (e *Engine) Backlog() int { return len(e.overflow) }
+// Backlog is the number of completions and of reads that wait for the next turn.
+func (e *Engine) Backlog() int { return len(e.overflow) + len(e.deferred) }
 
 // Deadline is the earliest timer, in nanoseconds of CLOCK_MONOTONIC, or
 // math.MaxInt64.

@@ -61,6 +61,7 @@ func (e *Engine) readStream(d *descriptor) {
 		return
 	}
 	if d.direct {
+		e.spent += directFrom
 		e.Complete(Completion{Kind: Readable, Fd: d.fd, Generation: d.generation, Len: maxRead})
 		return
 	}
@@ -75,6 +76,7 @@ func (e *Engine) readStream(d *descriptor) {
 		if e.arenaEnd > len(e.arena) {
 			e.arenaEnd = len(e.arena)
 		}
+		e.spent += n
 		d.direct = n >= directFrom
 		e.stats.Reads++
 		e.stats.ReadBytes += uint64(n)

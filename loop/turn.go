@@ -26,7 +26,8 @@ const (
 //	submissions ─────────────▶│ process: each in order; writes of one stream
 //	                          │          leave together at the end
 //	selector ────────────────▶│ wait, unless there is something to tell
-//	                          │ dispatch: read, accept, flush, connect
+//	                          │ dispatch: read, accept, flush, connect; reads
+//	                          │ beyond turnBytes are the next turn's first
 //	timers ──────────────────▶┘ due ones, by time, then by order of scheduling
 //	        completions
 //
@@ -42,8 +43,11 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	e.ncq, e.arenaEnd = 0, 0
 	e.drainOverflow()
 	e.process(sq)
+	e.spent = 0
 	var err error
-	if flags&TurnWait != 0 || (flags&TurnPoll != 0 && e.sel.Len() > 0) {
+	if len(e.deferred) > 0 {
+		e.readDeferred()
+	} else if flags&TurnWait != 0 || (flags&TurnPoll != 0 && e.sel.Len() > 0) {
 		err = e.selectOnce(flags)
 	}
 	e.fireTimers()
@@ -167,11 +171,32 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 			return nil
 		}
 		ev := &e.events[i]
-		if d := e.lookup(ev.Fd, ev.Generation); d != nil {
-			e.dispatch(d, ev.Ready)
+		d := e.lookup(ev.Fd, ev.Generation)
+		if d == nil {
+			continue
 		}
+		ready := ev.Ready
+		if d.kind == stream && ready&selector.EventRead != 0 && e.spent >= turnBytes {
+			e.deferred = append(e.deferred, *ev)
+			ready &^= selector.EventRead
+		}
+		e.dispatch(d, ready)
 	}
 	return nil
+}
+
+// readDeferred reads the streams that a full turn left, and those that this turn
+// leaves again wait for the next. A turn of turnBytes keeps what is read,
+// answered and written in the processor's cache.
+func (e *Engine) readDeferred() {
+	i := 0
+	for ; i < len(e.deferred) && e.spent < turnBytes && e.room() >= minRoom && !e.arenaShort(); i++ {
+		ev := &e.deferred[i]
+		if d := e.lookup(ev.Fd, ev.Generation); d != nil && d.kind == stream {
+			e.readStream(d)
+		}
+	}
+	e.deferred = e.deferred[:copy(e.deferred, e.deferred[i:])]
 }
 
 // timeout is how long the selector may wait.
