@@ -3,6 +3,7 @@
  * asyncio's loop, whose run_forever calls our _run_once. */
 #include "core.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <structmember.h>
 #include <sys/socket.h>
@@ -178,6 +179,10 @@ int call_exception_handler(LoopObject *loop, const char *message, PyObject *exce
 
 FdEntry *fd_entry(LoopObject *loop, int fd) {
     if (fd >= loop->fds_len) {
+        if (fcntl(fd, F_GETFD) < 0) { /* no table for a number that nobody has */
+            PyErr_SetFromErrno(PyExc_OSError);
+            return NULL;
+        }
         int32_t n = loop->fds_len ? loop->fds_len : 64;
         while (n <= fd) n *= 2;
         FdEntry *fds = PyMem_Realloc(loop->fds, (size_t)n * sizeof *fds);
@@ -276,8 +281,14 @@ static PyObject *loop_open(LoopObject *loop, PyObject *name) {
 /* Queued writes hold references: let the engine name them before it goes. */
 static void release_streams(LoopObject *loop) {
     if (loop->engine <= 0 || loop->generation != process_generation) return;
-    for (int fd = 0; fd < loop->fds_len; fd++)
-        if (loop->fds[fd].kind == FD_STREAM && !new_sqe(loop, GL_OP_DETACH, fd, loop->fds[fd].gen)) PyErr_Clear();
+    for (int fd = 0; fd < loop->fds_len; fd++) {
+        FdEntry *e = &loop->fds[fd];
+        if (e->kind == FD_STREAM && !new_sqe(loop, GL_OP_DETACH, fd, e->gen)) PyErr_Clear();
+        if (e->kind == FD_CONNECTING) { /* unless its CONNECTED is on the way, and lets go */
+            gl_sqe s = {.op = GL_OP_DETACH, .fd = fd, .gen = e->gen};
+            if (submit_one(loop, &s) == 0) Py_DECREF(e->owner);
+        }
+    }
     if (submit_now(loop) < 0) PyErr_Clear();
     while (loop->engine > 0 && loop->shared.backlog > 0) {
         loop->shared.sq_len = 0;
