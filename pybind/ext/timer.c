@@ -116,8 +116,13 @@ static int prepare(LoopObject *loop, const char *method, const char *first, PyOb
         }
         if (args[n + i] != Py_None) *context = args[n + i];
     }
+    bool later = first[0] == 'd';
+#if PY_VERSION_HEX < 0x030B0000
+    if (args[0] == Py_None && !later) { /* 3.10 lets the addition complain */
+#else
     if (args[0] == Py_None) {
-        PyErr_Format(PyExc_TypeError, "%s", first[0] == 'd' ? "delay must not be None" : "when cannot be None");
+#endif
+        PyErr_Format(PyExc_TypeError, "%s", later ? "delay must not be None" : "when cannot be None");
         return -1;
     }
     if (engine_usable(loop) < 0) return -1;
