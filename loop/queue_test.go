@@ -238,7 +238,7 @@ func TestWriteToPipe(t *testing.T) {
 	own(t, p[0])
 	own(t, p[1])
 	s := r.attach(p[1], 1)
-	r.sq[0].Flags = FlagPaused
+	r.sq[0].Flags |= FlagPaused
 	r.write(s, []byte("single"))
 	r.turn(0)
 	r.write(s, []byte(" and"))

@@ -23,6 +23,7 @@ const (
 	OpListen
 	OpConnect
 	OpWatch
+	OpDirect
 	OpPanic Op = 255
 )
 
@@ -32,6 +33,7 @@ const (
 	FlagWrite = 2
 
 	FlagPaused = 1 // Attach: do not read yet
+	FlagDirect = 2 // Attach: large reads are announced as Readable
 
 	FlagDone   = 0x100 // Write, set by the engine: the kernel has all of it
 	FlagQueued = 0x200 // Write, set by the engine: the rest waits; Released follows

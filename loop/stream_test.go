@@ -117,7 +117,7 @@ func TestStreamPausedKeepsDataInTheKernel(t *testing.T) {
 	onEveryBackend(t, func(t *testing.T, r *rig) {
 		a, b := socketPair(t)
 		s := r.attach(a, 1)
-		r.sq[0].Flags = FlagPaused
+		r.sq[0].Flags |= FlagPaused
 		put(t, b, []byte("early"))
 		r.quiet()
 		r.op(OpResume, s)

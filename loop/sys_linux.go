@@ -16,8 +16,12 @@ func monotonic() int64 {
 	return ts.Nano()
 }
 
+// sysRead receives from a socket, which is cheaper than read(2) of one.
 func sysRead(fd int32, p uintptr, n int) (int, syscall.Errno) {
-	r, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), p, uintptr(n))
+	r, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(fd), p, uintptr(n), 0, 0, 0)
+	if errno == syscall.ENOTSOCK {
+		r, _, errno = syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), p, uintptr(n))
+	}
 	return int(r), errno
 }
 

@@ -33,11 +33,12 @@ enum gl_op {
     GL_OP_LISTEN = 11,      /* fd, gen, len: most connections to accept a turn */
     GL_OP_CONNECT = 12,     /* fd, gen, ptr, len: a sockaddr; user comes back in CONNECTED */
     GL_OP_WATCH = 13,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets */
+    GL_OP_DIRECT = 14,      /* fd, gen, flags 1 or 0: whether large reads are announced as READABLE */
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
 };
 
 enum { GL_READ = 1, GL_WRITE = 2 };
-enum { GL_ATTACH_PAUSED = 1 };
+enum { GL_ATTACH_PAUSED = 1, GL_ATTACH_DIRECT = 2 };
 
 /* Set by the engine in flags of a WRITE that it has handled. FAILED: res is the
  * errno, and an ERROR follows. No flag: the pair was stale. Only after QUEUED does

@@ -37,6 +37,13 @@ StreamObject *new_stream(LoopObject *loop, int fd, PyObject *protocol, PyObject 
 void stream_set_protocol(StreamObject *t, PyObject *protocol) {
     int buffered = PyObject_IsInstance(protocol, imports.buffered_protocol);
     if (buffered < 0) PyErr_Clear();
+    if (t->attached && t->buffered_protocol != (buffered == 1)) {
+        gl_sqe *s = new_sqe(t->loop, GL_OP_DIRECT, t->fd, t->gen);
+        if (s)
+            s->flags = buffered == 1;
+        else
+            PyErr_Clear(); /* READABLE is understood either way */
+    }
     t->buffered_protocol = buffered == 1;
     Py_XSETREF(t->protocol, Py_NewRef(protocol));
 }
@@ -59,7 +66,7 @@ int stream_attach(StreamObject *t, bool paused) {
     e->kind = FD_STREAM;
     e->owner = (PyObject *)t; /* borrowed, but for stream_pin */
     e->reader = e->writer = NULL;
-    s->flags = paused ? GL_ATTACH_PAUSED : 0;
+    s->flags = (uint16_t)((paused ? GL_ATTACH_PAUSED : 0) | (t->buffered_protocol ? GL_ATTACH_DIRECT : 0));
     t->attached = true;
     for (int i = 0; i < 3; i++) Py_XDECREF(old[i]);
     return 0;
