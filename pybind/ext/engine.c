@@ -243,15 +243,15 @@ int engine_open(LoopObject *loop, const char *selector) {
 
 void engine_close(LoopObject *loop) {
     if (loop->engine <= 0) return;
+    int64_t handle = loop->engine;
+    loop->engine = 0; /* first: other threads ask while the GIL is let go */
     if (loop->generation == process_generation) {
         *loop->link = loop->next;
         if (loop->next) loop->next->link = loop->link;
-        int64_t handle = loop->engine;
         Py_BEGIN_ALLOW_THREADS
         loop->api->close(handle);
         Py_END_ALLOW_THREADS
     }
-    loop->engine = 0;
 }
 
 int engine_usable_slow(LoopObject *loop) {
