@@ -24,6 +24,10 @@ const (
 	OpConnect
 	OpWatch
 	OpDirect
+	OpDatagram
+	OpSend
+	OpChild
+	OpResolve
 	OpPanic Op = 255
 )
 
@@ -71,6 +75,9 @@ const (
 	WatchReady
 	TimerDue
 	Signal
+	Datagram
+	ChildExited
+	Resolved
 )
 
 // Completion is one answer of the engine: struct gl_cqe.

@@ -34,6 +34,10 @@ enum gl_op {
     GL_OP_CONNECT = 12,     /* fd, gen, ptr, len: a sockaddr; user comes back in CONNECTED */
     GL_OP_WATCH = 13,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets */
     GL_OP_DIRECT = 14,      /* fd, gen, flags 1 or 0: whether large reads are announced as READABLE */
+    GL_OP_DATAGRAM = 15,    /* fd, gen, flags GL_ATTACH_PAUSED: a datagram socket */
+    GL_OP_SEND = 16,        /* fd, gen, ptr, len, user: struct gl_message; kept as for WRITE */
+    GL_OP_CHILD = 17,       /* len: pid; user comes back in CHILD_EXITED */
+    GL_OP_RESOLVE = 18,     /* ptr: struct gl_query; user comes back in RESOLVED */
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
 };
 
@@ -69,7 +73,10 @@ enum gl_kind {
     GL_CONNECTED = 9,     /* fd, gen, res: 0 or errno, user; the descriptor is forgotten */
     GL_WATCH_READY = 10,  /* fd, gen, flags: GL_READ or GL_WRITE, one each */
     GL_TIMER_DUE = 11,    /* user: id, gen */
-    GL_SIGNAL = 12        /* res: the number */
+    GL_SIGNAL = 12,       /* res: the number */
+    GL_DATAGRAM = 13,     /* fd, gen, ptr, len: one datagram in the arena; user, res: its sender's sockaddr there */
+    GL_CHILD_EXITED = 14, /* res: pid, len: wait status or -1 when another has reaped it, user */
+    GL_RESOLVED = 15      /* res: 0 or an error, ptr: the answer, user */
 };
 
 typedef struct gl_cqe {
