@@ -9,7 +9,8 @@
  *   handle.c   Handle, TimerHandle
  *   watch.c    add_reader, add_writer, connect
  *   server.c   listening sockets
- *   stream.c   StreamTransport: the type and what Python asks of it
+ *   transport.c   what all transports are and do: life, end, flow control
+ *   stream.c   StreamTransport
  *   stream_write.c, stream_read.c   its two directions
  *   sockaddr.c addresses
  */
@@ -117,35 +118,42 @@ typedef struct ListenerObject {
     uint8_t local[28];
 } ListenerObject;
 
-/* The slots of asyncio's transports._FlowControlMixin, which loop.sendfile asks
- * for, come first; stream.c checks them at import. */
-typedef struct StreamObject {
-    PyObject_HEAD
-    PyObject *extra; /* BaseTransport._extra */
-    PyObject *unused_high_water;
-    LoopObject *loop;
-    PyObject *unused_low_water, *unused_protocol_paused;
-    /* references */
-    PyObject *protocol;
-    PyObject *sock;     /* the socket.socket that owns fd, or NULL: we own it */
-    PyObject *server;
-    PyObject *context;  /* of data_received and its kin */
-    PyObject *held;     /* list of bytes that came while paused, or NULL */
-    PyObject *empty_waiter;
-    PyObject *dict, *weakrefs;
-    /* state */
-    int64_t buffered;   /* bytes written by Python, not yet by the kernel */
-    int64_t high, low;
-    int fd;
-    uint32_t gen;
-    int conn_lost;
-    int write_error;    /* errno of a submission that failed, not yet told */
-    int32_t unsent;     /* WRITE entries in the submissions of this turn */
-    bool attached, pinned, ended, buffered_protocol, paused, closing, eof_written, eof_held;
-    bool protocol_paused, lost, attach_takes_transport;
-    int family, type, proto;
-    socklen_t peer_len, local_len;
+/* What every transport has. The slots of asyncio's transports._FlowControlMixin,
+ * which loop.sendfile asks for, come first; transport.c checks them at import. */
+#define TRANSPORT_FIELDS                                                                           \
+    PyObject_HEAD PyObject *extra; /* BaseTransport._extra */                                      \
+    PyObject *unused_high_water;                                                                   \
+    LoopObject *loop;                                                                              \
+    PyObject *unused_low_water, *unused_protocol_paused;                                           \
+    /* references */                                                                               \
+    PyObject *protocol;                                                                            \
+    PyObject *sock;    /* the socket.socket that owns fd, or NULL: we own it */                    \
+    PyObject *server;                                                                              \
+    PyObject *context; /* of what the protocol is called with */                                   \
+    PyObject *held;    /* list of what came while paused, or NULL */                               \
+    PyObject *dict, *weakrefs;                                                                     \
+    /* state */                                                                                    \
+    int64_t buffered;  /* bytes written by Python, not yet by the kernel */                        \
+    int64_t high, low;                                                                             \
+    int fd;                                                                                        \
+    uint32_t gen;                                                                                  \
+    int conn_lost;                                                                                 \
+    int32_t unsent;    /* entries of its own in the submissions of this turn */                    \
+    bool attached, pinned, ended, paused, closing, eof_held, protocol_paused, lost;                \
+    bool attach_takes_transport;                                                                   \
+    int family, type, proto;                                                                       \
+    socklen_t peer_len, local_len;                                                                 \
     uint8_t peer[28], local[28];
+
+typedef struct TransportObject {
+    TRANSPORT_FIELDS
+} TransportObject;
+
+typedef struct StreamObject {
+    TRANSPORT_FIELDS
+    PyObject *empty_waiter;
+    int write_error; /* errno of a submission that failed, not yet told */
+    bool buffered_protocol, eof_written;
 } StreamObject;
 
 /* module.c: interned names and imported objects, filled at import */
@@ -171,7 +179,7 @@ typedef struct {
 } Imports;
 extern Imports imports;
 
-extern PyTypeObject *Loop_Type, *Handle_Type, *TimerHandle_Type, *Stream_Type, *Listener_Type;
+extern PyTypeObject *Loop_Type, *Handle_Type, *TimerHandle_Type, *Transport_Type, *Stream_Type, *Listener_Type;
 extern PyTypeObject *AsyncioHandle_Type;
 
 /* engine.c */
@@ -250,13 +258,13 @@ int on_accepted(LoopObject *loop, ListenerObject *listener, gl_cqe *c);
 int on_accept_failed(LoopObject *loop, ListenerObject *listener, gl_cqe *c);
 int server_setup(PyObject *module);
 
-/* stream.c */
-int stream_setup(PyObject *module);
-StreamObject *new_stream(LoopObject *loop, int fd, PyObject *protocol, PyObject *server);
-int stream_attach(StreamObject *t, bool paused);
-/* The loop keeps a stream alive while it reads or has bytes to write, as asyncio's
+/* transport.c */
+int transport_setup(PyObject *module);
+int transport_init(TransportObject *t, LoopObject *loop, int fd); /* fd is the caller's until success */
+int transport_attach(TransportObject *t, enum fd_kind kind, uint16_t op, uint16_t flags);
+/* The loop keeps a transport alive while it reads or has bytes to write, as asyncio's
  * selector does; otherwise its table only borrows. */
-static inline void stream_pin(StreamObject *t) {
+static inline void transport_pin(TransportObject *t) {
     bool pin = t->attached && (t->buffered > 0 || (!t->paused && !t->ended && !t->closing));
     if (pin == t->pinned) return;
     t->pinned = pin;
@@ -265,11 +273,28 @@ static inline void stream_pin(StreamObject *t) {
     else
         Py_DECREF(t); /* the caller has a reference of its own */
 }
-void stream_set_protocol(StreamObject *t, PyObject *protocol);
-int stream_fatal(StreamObject *t, PyObject *exception, const char *message); /* steals */
-int stream_force_close(StreamObject *t, PyObject *exception);
-int stream_close(StreamObject *t);
-int stream_schedule_lost(StreamObject *t, PyObject *exception);
+bool transport_enter(TransportObject *t); /* its context, for a callback of the protocol */
+void transport_leave(PyObject *context);
+int transport_fatal(TransportObject *t, PyObject *exception, const char *message); /* steals */
+int transport_force_close(TransportObject *t, PyObject *exception);
+int transport_close(TransportObject *t);
+int transport_flush(TransportObject *t);
+int transport_maybe_pause(TransportObject *t);
+int transport_wrote(TransportObject *t, int64_t n); /* the kernel took n bytes of the queue */
+static inline bool transport_must_tell(TransportObject *t) {
+    return (t->protocol_paused && t->buffered <= t->low) || (t->buffered == 0 && t->closing);
+}
+int transport_hold(TransportObject *t, PyObject *received);
+int transport_warn_lost(TransportObject *t); /* counts a write after the end, and warns of many */
+int transport_traverse(PyObject *self, visitproc visit, void *arg);
+int transport_clear(PyObject *self);
+static inline bool is_transport(enum fd_kind kind) { return kind == FD_STREAM; }
+#define TRANSPORT(t) ((TransportObject *)(t))
+
+/* stream.c */
+int stream_setup(PyObject *module);
+StreamObject *new_stream(LoopObject *loop, int fd, PyObject *protocol);
+int stream_attach(StreamObject *t);
 
 /* stream_write.c */
 PyObject *stream_write(StreamObject *t, PyObject *data);
@@ -277,11 +302,8 @@ PyObject *stream_writelines(StreamObject *t, PyObject *list);
 PyObject *stream_write_eof(StreamObject *t, PyObject *ignored);
 int stream_wrote(StreamObject *t, int64_t n);
 static inline bool stream_must_tell(StreamObject *t) {
-    return t->write_error || (t->protocol_paused && t->buffered <= t->low) ||
-           (t->buffered == 0 && (t->closing || t->empty_waiter));
+    return t->write_error || (t->buffered == 0 && t->empty_waiter) || transport_must_tell(TRANSPORT(t));
 }
-int stream_maybe_pause(StreamObject *t);
-int stream_flush(StreamObject *t);
 PyObject *stream_make_empty_waiter(StreamObject *t, PyObject *ignored);
 PyObject *stream_reset_empty_waiter(StreamObject *t, PyObject *ignored);
 

@@ -200,8 +200,8 @@ FdEntry *fd_entry(LoopObject *loop, int fd) {
 void fd_release(LoopObject *loop, int fd) {
     FdEntry *e = &loop->fds[fd];
     PyObject *owner = e->owner, *reader = e->reader, *writer = e->writer;
-    if (e->kind == FD_STREAM) {
-        StreamObject *t = (StreamObject *)owner;
+    if (is_transport(e->kind)) {
+        TransportObject *t = TRANSPORT(owner);
         if (!t->pinned) owner = NULL;
         t->pinned = t->attached = false;
     }
@@ -287,11 +287,11 @@ static PyObject *loop_open(LoopObject *loop, PyObject *name) {
 }
 
 /* Queued writes hold references: let the engine name them before it goes. */
-static void release_streams(LoopObject *loop) {
+static void release_transports(LoopObject *loop) {
     if (loop->engine <= 0 || loop->generation != process_generation) return;
     for (int fd = 0; fd < loop->fds_len; fd++) {
         FdEntry *e = &loop->fds[fd];
-        if (e->kind == FD_STREAM && !new_sqe(loop, GL_OP_DETACH, fd, e->gen)) PyErr_Clear();
+        if (is_transport(e->kind) && !new_sqe(loop, GL_OP_DETACH, fd, e->gen)) PyErr_Clear();
         if (e->kind == FD_CONNECTING) { /* unless its CONNECTED is on the way, and lets go */
             gl_sqe s = {.op = GL_OP_DETACH, .fd = fd, .gen = e->gen};
             if (submit_one(loop, &s) == 0) Py_DECREF(e->owner);
@@ -313,7 +313,7 @@ PyDoc_STRVAR(close_engine_doc, "_close_engine()\n--\n\nDrop what is scheduled an
 static PyObject *loop_close_engine(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     completions_clear(loop);
-    release_streams(loop);
+    release_transports(loop);
     engine_close(loop);
     ready_clear(loop);
     timers_clear(loop);
@@ -339,7 +339,7 @@ static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
     for (size_t i = 0; i < loop->ready_len; i++) Py_VISIT(loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)]);
     for (uint32_t i = 0; i < loop->timers_len; i++) Py_VISIT(loop->timers[i].handle);
     for (int i = 0; i < loop->fds_len; i++) {
-        if (loop->fds[i].kind != FD_STREAM || ((StreamObject *)loop->fds[i].owner)->pinned)
+        if (!is_transport(loop->fds[i].kind) || TRANSPORT(loop->fds[i].owner)->pinned)
             Py_VISIT(loop->fds[i].owner);
         Py_VISIT(loop->fds[i].reader);
         Py_VISIT(loop->fds[i].writer);

@@ -116,7 +116,7 @@ int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
     int rc = 0;
     StreamObject *t = NULL;
     PyObject *protocol = PyObject_CallNoArgs(l->factory);
-    if (protocol) t = new_stream(loop, fd, protocol, l->server);
+    if (protocol) t = new_stream(loop, fd, protocol);
     if (!t) {
         close(fd);
         goto failed;
@@ -140,7 +140,7 @@ int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
         Py_DECREF(r);
         t->server = Py_NewRef(l->server);
     }
-    if (stream_attach(t, true) < 0) goto failed;
+    if (stream_attach(t) < 0) goto failed;
     if (PyContext_Exit(context) < 0) {
         Py_DECREF(context);
         context = NULL;
@@ -161,11 +161,11 @@ int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
         }
     }
     if (rc == 0 && t->attached && !t->paused && !t->closing && !new_sqe(loop, GL_OP_RESUME, t->fd, t->gen)) rc = -1;
-    stream_pin(t);
+    transport_pin(TRANSPORT(t));
     goto done;
 failed:
     rc = creation_failed(loop, (PyObject *)t);
-    if (t && rc == 0) rc = stream_close(t);
+    if (t && rc == 0) rc = transport_close(TRANSPORT(t));
 done:
     if (context) {
         PyObject *pending = rc < 0 ? PyErr_GetRaisedException() : NULL;

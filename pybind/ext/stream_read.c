@@ -5,26 +5,12 @@
 
 #include <errno.h>
 
-/* Runs in the context that data_received has in asyncio: the connection's. */
-static bool enter(StreamObject *t) { return PyContext_Enter(t->context) == 0; }
-
-static void leave(PyObject *context) {
-    PyObject *pending = PyErr_GetRaisedException();
-    if (PyContext_Exit(context) < 0) PyErr_Clear();
-    if (pending) PyErr_SetRaisedException(pending);
-}
-
-static int hold(StreamObject *t, PyObject *bytes) {
-    if (!t->held && !(t->held = PyList_New(0))) return -1;
-    return PyList_Append(t->held, bytes);
-}
-
 /* Calls protocol.data_received(bytes). */
 static int give(StreamObject *t, PyObject *bytes) {
     PyObject *protocol = Py_NewRef(t->protocol);
     int rc = call_method_drop(protocol, names.data_received, bytes);
     Py_DECREF(protocol);
-    return rc < 0 ? stream_fatal(t, steal_exception(), "Fatal error: protocol.data_received() call failed.") : 0;
+    return rc < 0 ? transport_fatal(TRANSPORT(t), steal_exception(), "Fatal error: protocol.data_received() call failed.") : 0;
 }
 
 /* Borrows a writable buffer from a BufferedProtocol. 0, or -1 after the stream
@@ -42,14 +28,14 @@ static int get_buffer(StreamObject *t, PyObject *protocol, Py_buffer *view) {
         rc = -1;
     }
     if (rc == 0) return 0;
-    return stream_fatal(t, steal_exception(), "Fatal error: protocol.get_buffer() call failed.") < 0 ? -2 : -1;
+    return transport_fatal(TRANSPORT(t), steal_exception(), "Fatal error: protocol.get_buffer() call failed.") < 0 ? -2 : -1;
 }
 
 static int buffer_updated(StreamObject *t, PyObject *protocol, Py_ssize_t n) {
     PyObject *count = PyLong_FromSsize_t(n);
     int rc = count ? call_method_drop(protocol, names.buffer_updated, count) : -1;
     Py_XDECREF(count);
-    return rc < 0 ? stream_fatal(t, steal_exception(), "Fatal error: protocol.buffer_updated() call failed.") : 0;
+    return rc < 0 ? transport_fatal(TRANSPORT(t), steal_exception(), "Fatal error: protocol.buffer_updated() call failed.") : 0;
 }
 
 /* Delivers n bytes at p, piece by piece where the protocol brings the buffer. */
@@ -57,7 +43,7 @@ static int deliver(StreamObject *t, const char *p, Py_ssize_t n) {
     while (n > 0 && !t->closing && !t->conn_lost) {
         if (t->paused || !t->buffered_protocol) {
             PyObject *bytes = PyBytes_FromStringAndSize(p, n);
-            int rc = !bytes ? -1 : t->paused ? hold(t, bytes) : give(t, bytes);
+            int rc = !bytes ? -1 : t->paused ? transport_hold(TRANSPORT(t), bytes) : give(t, bytes);
             Py_XDECREF(bytes);
             return rc;
         }
@@ -83,9 +69,9 @@ int on_data(StreamObject *t, const char *p, Py_ssize_t n) {
     if (t->paused) return deliver(t, p, n);
     PyObject *context = Py_NewRef(t->context);
     int rc = -1;
-    if (enter(t)) {
+    if (transport_enter(TRANSPORT(t))) {
         rc = deliver(t, p, n);
-        leave(context);
+        transport_leave(context);
     }
     Py_DECREF(context);
     return rc;
@@ -130,9 +116,9 @@ int on_readable(StreamObject *t, Py_ssize_t hint) {
     if (t->closing || t->conn_lost || t->paused) return 0; /* the selector will say so again */
     PyObject *context = Py_NewRef(t->context);
     int rc = -1;
-    if (enter(t)) {
+    if (transport_enter(TRANSPORT(t))) {
         rc = read_direct(t, hint);
-        leave(context);
+        transport_leave(context);
     }
     Py_DECREF(context);
     return rc;
@@ -146,17 +132,17 @@ int on_eof(StreamObject *t) {
     }
     PyObject *context = Py_NewRef(t->context), *protocol = Py_NewRef(t->protocol);
     int rc = -1;
-    if (enter(t)) {
+    if (transport_enter(TRANSPORT(t))) {
         PyObject *keep = PyObject_CallMethodNoArgs(protocol, names.eof_received);
         int truth = keep ? PyObject_IsTrue(keep) : -1;
         Py_XDECREF(keep);
         if (truth < 0)
-            rc = stream_fatal(t, steal_exception(), "Fatal error: protocol.eof_received() call failed.");
+            rc = transport_fatal(TRANSPORT(t), steal_exception(), "Fatal error: protocol.eof_received() call failed.");
         else
-            rc = truth ? 0 : stream_close(t); /* kept: the engine reads no more */
+            rc = truth ? 0 : transport_close(TRANSPORT(t)); /* kept: the engine reads no more */
         t->ended = true;
-        stream_pin(t);
-        leave(context);
+        transport_pin(TRANSPORT(t));
+        transport_leave(context);
     }
     Py_DECREF(protocol);
     Py_DECREF(context);
@@ -167,7 +153,7 @@ int on_error(StreamObject *t, int error, int direction) {
     if (t->conn_lost) return 0;
     errno = error;
     PyErr_SetFromErrno(PyExc_OSError);
-    return stream_fatal(t, steal_exception(),
+    return transport_fatal(TRANSPORT(t), steal_exception(),
                         direction & GL_WRITE ? "Fatal write error on socket transport"
                                              : "Fatal read error on socket transport");
 }

@@ -4,58 +4,21 @@
  * close() and abort(), for get_write_buffer_size(), outside a running loop. */
 #include "core.h"
 
-enum { WARN_AFTER = 5 }; /* asyncio's LOG_THRESHOLD_FOR_CONNLOST_WRITES */
-
-int stream_flush(StreamObject *t) { return t->loop->in_turn ? 0 : submit_now(t->loop); }
-
-static int report(StreamObject *t, const char *message) {
-    PyObject *exception = steal_exception();
-    if (is_exit_exception(exception)) {
-        PyErr_SetRaisedException(exception);
-        return -1;
-    }
-    int rc = call_exception_handler(t->loop, message, exception, (PyObject *)t, t->protocol);
-    Py_DECREF(exception);
-    return rc;
-}
-
-int stream_maybe_pause(StreamObject *t) {
-    if (t->buffered <= t->high || t->protocol_paused) return 0;
-    if (t->unsent && stream_flush(t) < 0) return -1;
-    if (t->buffered <= t->high || t->protocol_paused || !t->protocol) return 0;
-    t->protocol_paused = true;
-    if (call_method_drop(t->protocol, names.pause_writing, NULL) < 0) return report(t, "protocol.pause_writing() failed");
-    return 0;
-}
-
 /* The kernel took n bytes of the queue. */
 int stream_wrote(StreamObject *t, int64_t n) {
-    t->buffered = t->buffered > n ? t->buffered - n : 0;
     if (t->write_error) {
         int error = t->write_error;
         t->write_error = 0;
+        t->buffered = t->buffered > n ? t->buffered - n : 0;
         return on_error(t, error, GL_WRITE);
     }
-    if (t->protocol_paused && t->buffered <= t->low && t->protocol) {
-        t->protocol_paused = false;
-        if (call_method_drop(t->protocol, names.resume_writing, NULL) < 0 &&
-            report(t, "protocol.resume_writing() failed") < 0)
-            return -1;
-    }
-    if (t->buffered) return 0;
-    stream_pin(t);
-    if (t->empty_waiter) {
-        PyObject *done = PyObject_CallMethodNoArgs(t->empty_waiter, names.done);
-        if (!done) return -1;
-        bool is_done = done == Py_True;
-        Py_DECREF(done);
-        if (!is_done && call_method_drop(t->empty_waiter, names.set_result, Py_None) < 0) return -1;
-    }
-    if (t->closing && !t->conn_lost) {
-        t->conn_lost++;
-        return stream_schedule_lost(t, NULL);
-    }
-    return 0;
+    if (transport_wrote(TRANSPORT(t), n) < 0) return -1;
+    if (t->buffered || !t->empty_waiter) return 0;
+    PyObject *done = PyObject_CallMethodNoArgs(t->empty_waiter, names.done);
+    if (!done) return -1;
+    bool is_done = done == Py_True;
+    Py_DECREF(done);
+    return is_done ? 0 : call_method_drop(t->empty_waiter, names.set_result, Py_None);
 }
 
 /* Bytes that stay as they are until the kernel has them: the object itself when
@@ -82,14 +45,14 @@ static int append(StreamObject *t, PyObject *bytes) {
     s->user = (uintptr_t)bytes;
     t->unsent++;
     t->buffered += n;
-    if (!t->pinned) stream_pin(t);
+    if (!t->pinned) transport_pin(TRANSPORT(t));
     return 0;
 }
 
 /* After appending: leave now where that can be seen. */
 static int settle(StreamObject *t) {
-    if (t->buffered > t->high) return stream_maybe_pause(t);
-    if (t->loop->thread_id == Py_None) return stream_flush(t);
+    if (t->buffered > t->high) return transport_maybe_pause(TRANSPORT(t));
+    if (t->loop->thread_id == Py_None) return transport_flush(TRANSPORT(t));
     return 0;
 }
 
@@ -109,13 +72,7 @@ static int writable(StreamObject *t, const char *method) {
 
 static int lost_connection(StreamObject *t) {
     if (!t->conn_lost) return 0;
-    if (t->conn_lost >= WARN_AFTER) {
-        PyObject *r = PyObject_CallFunction(imports.logger_warning, "s", "socket.send() raised exception.");
-        if (!r) return -1;
-        Py_DECREF(r);
-    }
-    t->conn_lost++;
-    return 1;
+    return transport_warn_lost(TRANSPORT(t)) < 0 ? -1 : 1;
 }
 
 PyObject *stream_write(StreamObject *t, PyObject *data) {
@@ -177,7 +134,7 @@ PyObject *stream_write_eof(StreamObject *t, PyObject *ignored) {
     if (t->closing || t->eof_written) Py_RETURN_NONE;
     t->eof_written = true;
     if (!new_sqe(t->loop, GL_OP_SHUTDOWN, t->fd, t->gen)) return NULL;
-    if (t->loop->thread_id == Py_None && stream_flush(t) < 0) return NULL;
+    if (t->loop->thread_id == Py_None && transport_flush(TRANSPORT(t)) < 0) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -188,7 +145,7 @@ PyObject *stream_make_empty_waiter(StreamObject *t, PyObject *ignored) {
         PyErr_SetString(PyExc_RuntimeError, "Empty waiter is already set");
         return NULL;
     }
-    if (t->unsent && stream_flush(t) < 0) return NULL;
+    if (t->unsent && transport_flush(TRANSPORT(t)) < 0) return NULL;
     PyObject *waiter = PyObject_CallMethod((PyObject *)t->loop, "create_future", NULL);
     if (!waiter) return NULL;
     t->empty_waiter = Py_NewRef(waiter);

@@ -1,0 +1,520 @@
+/* Transport: what a transport is and does whatever it carries: its place in the
+ * loop's table, flow control, extra information, its end.
+ *
+ *   open ──close()──▶ closing ──queue empty──▶ conn_lost ──next turn──▶ lost
+ *    │                                            ▲
+ *    └──abort(), error, _force_close()────────────┘
+ *
+ * closing: no more reading, what is queued still leaves. conn_lost: connection_lost
+ * is scheduled. lost: it has run, the descriptor is closed. */
+#include "core.h"
+
+#include <structmember.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+PyTypeObject *Transport_Type;
+
+enum { WARN_AFTER = 5 }; /* asyncio's LOG_THRESHOLD_FOR_CONNLOST_WRITES */
+
+int transport_init(TransportObject *t, LoopObject *loop, int fd) {
+    t->fd = -1;
+    t->loop = (LoopObject *)Py_NewRef((PyObject *)loop);
+    t->high = 64 * 1024; /* asyncio's defaults, in bytes */
+    t->low = 16 * 1024;
+    t->context = PyContext_CopyCurrent();
+    if (!t->context) return -1;
+    t->fd = fd; /* from here on ours to close */
+    return 0;
+}
+
+/* Puts the transport into the loop's table and the engine's, not reading yet. */
+int transport_attach(TransportObject *t, enum fd_kind kind, uint16_t op, uint16_t flags) {
+    LoopObject *loop = t->loop;
+    gl_sqe *s = new_sqe(loop, op, t->fd, 0);
+    if (!s) return -1;
+    FdEntry *e = fd_entry(loop, t->fd);
+    if (!e) {
+        s->op = GL_OP_NOP;
+        return -1;
+    }
+    /* A watch that its user forgot before closing the number goes. */
+    PyObject *old[3] = {e->owner, e->reader, e->writer};
+    t->gen = s->gen = ++e->gen;
+    if (is_transport(e->kind) && e->owner && !TRANSPORT(e->owner)->pinned) old[0] = NULL;
+    e->kind = kind;
+    e->owner = (PyObject *)t; /* borrowed, but for transport_pin */
+    e->reader = e->writer = NULL;
+    s->flags = (uint16_t)(GL_ATTACH_PAUSED | flags);
+    t->attached = true;
+    for (int i = 0; i < 3; i++) Py_XDECREF(old[i]);
+    return 0;
+}
+
+bool transport_enter(TransportObject *t) { return PyContext_Enter(t->context) == 0; }
+
+void transport_leave(PyObject *context) {
+    PyObject *pending = PyErr_GetRaisedException();
+    if (PyContext_Exit(context) < 0) PyErr_Clear();
+    if (pending) PyErr_SetRaisedException(pending);
+}
+
+int transport_hold(TransportObject *t, PyObject *received) {
+    if (!t->held && !(t->held = PyList_New(0))) return -1;
+    return PyList_Append(t->held, received);
+}
+
+/* ---- flow control ---- */
+
+int transport_flush(TransportObject *t) { return t->loop->in_turn ? 0 : submit_now(t->loop); }
+
+static int report(TransportObject *t, const char *message) {
+    PyObject *exception = steal_exception();
+    if (is_exit_exception(exception)) {
+        PyErr_SetRaisedException(exception);
+        return -1;
+    }
+    int rc = call_exception_handler(t->loop, message, exception, (PyObject *)t, t->protocol);
+    Py_DECREF(exception);
+    return rc;
+}
+
+int transport_maybe_pause(TransportObject *t) {
+    if (t->buffered <= t->high || t->protocol_paused) return 0;
+    if (t->unsent && transport_flush(t) < 0) return -1;
+    if (t->buffered <= t->high || t->protocol_paused || !t->protocol) return 0;
+    t->protocol_paused = true;
+    if (call_method_drop(t->protocol, names.pause_writing, NULL) < 0) return report(t, "protocol.pause_writing() failed");
+    return 0;
+}
+
+static int schedule_lost(TransportObject *t, PyObject *exception) {
+    PyObject *callback = PyObject_GetAttrString((PyObject *)t, "_call_connection_lost");
+    if (!callback) return -1;
+    int rc = loop_call_soon_drop(t->loop, callback, exception ? exception : Py_None, NULL);
+    Py_DECREF(callback);
+    return rc;
+}
+
+int transport_wrote(TransportObject *t, int64_t n) {
+    t->buffered = t->buffered > n ? t->buffered - n : 0;
+    if (t->protocol_paused && t->buffered <= t->low && t->protocol) {
+        t->protocol_paused = false;
+        if (call_method_drop(t->protocol, names.resume_writing, NULL) < 0 &&
+            report(t, "protocol.resume_writing() failed") < 0)
+            return -1;
+    }
+    if (t->buffered) return 0;
+    transport_pin(t);
+    if (t->closing && !t->conn_lost) {
+        t->conn_lost++;
+        return schedule_lost(t, NULL);
+    }
+    return 0;
+}
+
+int transport_warn_lost(TransportObject *t) {
+    if (t->conn_lost >= WARN_AFTER) {
+        PyObject *r = PyObject_CallFunction(imports.logger_warning, "s", "socket.send() raised exception.");
+        if (!r) return -1;
+        Py_DECREF(r);
+    }
+    t->conn_lost++;
+    return 0;
+}
+
+/* ---- the end ---- */
+
+int transport_close(TransportObject *t) {
+    if (t->closing) return 0;
+    t->closing = true;
+    if (t->unsent && transport_flush(t) < 0) return -1;
+    if (t->buffered > 0) return new_sqe(t->loop, GL_OP_PAUSE, t->fd, t->gen) ? 0 : -1;
+    if (t->conn_lost) return 0;
+    t->conn_lost++;
+    return schedule_lost(t, NULL);
+}
+
+/* Closes without waiting for the queue. What this turn wrote has a last chance. */
+int transport_force_close(TransportObject *t, PyObject *exception) {
+    if (t->conn_lost) return 0;
+    t->conn_lost++; /* first: a flush may tell of an error itself */
+    t->closing = true;
+    if (t->unsent && transport_flush(t) < 0) return -1;
+    if (t->attached && !new_sqe(t->loop, GL_OP_DISCARD, t->fd, t->gen)) return -1;
+    t->buffered = 0;
+    return schedule_lost(t, exception);
+}
+
+/* asyncio's _fatal_error: log, tell the handler unless it is the network's doing,
+ * close. Exits go up as they are. */
+int transport_fatal(TransportObject *t, PyObject *exception, const char *message) {
+    if (is_exit_exception(exception)) {
+        PyErr_SetRaisedException(exception);
+        return -1;
+    }
+    PyObject *r = PyObject_CallMethod((PyObject *)t->loop, "_transport_failed", "OOsO", (PyObject *)t, exception, message,
+                                      t->protocol ? t->protocol : Py_None);
+    int rc = r ? transport_force_close(t, exception) : -1;
+    Py_XDECREF(r);
+    Py_DECREF(exception);
+    return rc;
+}
+
+/* Remembers the local address while the descriptor is open. */
+static void keep_local(TransportObject *t) {
+    if (t->local_len || t->extra || t->fd < 0) return;
+    t->local_len = sizeof t->local;
+    if (getsockname(t->fd, (struct sockaddr *)t->local, &t->local_len) < 0 || t->local_len > sizeof t->local)
+        t->local_len = 0;
+}
+
+/* Takes the transport out of the tables and closes its descriptor. */
+static int release_descriptor(TransportObject *t) {
+    LoopObject *loop = t->loop;
+    int fd = t->fd, rc = 0;
+    if (fd < 0) return 0;
+    keep_local(t);
+    bool usable = loop->engine > 0 && loop->generation == process_generation;
+    FdEntry *e = t->attached ? fd_lookup(loop, fd, t->gen) : NULL;
+    t->fd = -1;
+    if (!t->sock && e && usable) {
+        if (!new_sqe(loop, GL_OP_CLOSE, fd, t->gen)) rc = -1;
+        fd_release(loop, fd);
+        t->attached = false;
+        return rc;
+    }
+    if (e) {
+        if (usable) {
+            gl_sqe s = {.op = GL_OP_DETACH, .fd = fd, .gen = t->gen};
+            if (submit_one(loop, &s) < 0) rc = -1;
+        }
+        fd_release(loop, fd);
+    }
+    t->attached = false;
+    if (!t->sock) {
+        close(fd);
+        return rc;
+    }
+    PyObject *sock = t->sock;
+    t->sock = NULL;
+    if (rc == 0) rc = call_method_drop(sock, names.close, NULL);
+    Py_DECREF(sock);
+    return rc;
+}
+
+/* Scheduled by close() and its kin: tells the protocol, then lets go. */
+static PyObject *call_connection_lost(TransportObject *t, PyObject *exception) {
+    if (t->lost) Py_RETURN_NONE;
+    t->lost = true;
+    Py_INCREF(t); /* the table holds what may be the last reference */
+    PyObject *protocol = t->protocol, *server = t->server;
+    t->server = NULL;
+    int rc = 0;
+    if (protocol) rc = call_method_drop(protocol, names.connection_lost, exception);
+    PyObject *pending = rc < 0 ? PyErr_GetRaisedException() : NULL;
+    rc = release_descriptor(t);
+    Py_CLEAR(t->held);
+    Py_CLEAR(t->protocol);
+    if (server && rc == 0) {
+        PyObject *argv[2] = {server, (PyObject *)t};
+        PyObject *r = PyObject_VectorcallMethod(names._detach, argv, t->attach_takes_transport ? 2 : 1, NULL);
+        rc = r ? 0 : -1;
+        Py_XDECREF(r);
+    }
+    Py_XDECREF(server);
+    Py_DECREF(t);
+    if (pending) {
+        if (rc < 0) PyErr_Clear();
+        PyErr_SetRaisedException(pending);
+        return NULL;
+    }
+    if (rc < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- methods ---- */
+
+static PyObject *none_or_null(int rc) {
+    if (rc < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *method_close(TransportObject *t, PyObject *i) { (void)i; return none_or_null(transport_close(t)); }
+static PyObject *method_abort(TransportObject *t, PyObject *i) { (void)i; return none_or_null(transport_force_close(t, NULL)); }
+static PyObject *method_is_closing(TransportObject *t, PyObject *i) { (void)i; return PyBool_FromLong(t->closing); }
+static PyObject *method_is_reading(TransportObject *t, PyObject *i) { (void)i; return PyBool_FromLong(!t->closing && !t->paused); }
+static PyObject *method_get_protocol(TransportObject *t, PyObject *i) { (void)i; return Py_NewRef(t->protocol ? t->protocol : Py_None); }
+
+static PyObject *method_set_protocol(TransportObject *t, PyObject *protocol) {
+    Py_XSETREF(t->protocol, Py_NewRef(protocol));
+    Py_RETURN_NONE;
+}
+
+static PyObject *method_force_close(TransportObject *t, PyObject *exception) {
+    return none_or_null(transport_force_close(t, exception == Py_None ? NULL : exception));
+}
+
+static PyObject *method_fatal_error(TransportObject *t, PyObject *args) {
+    PyObject *exception;
+    const char *message = "Fatal error on transport";
+    if (!PyArg_ParseTuple(args, "O|s", &exception, &message)) return NULL;
+    return none_or_null(transport_fatal(t, Py_NewRef(exception), message));
+}
+
+static PyObject *start_reading(TransportObject *t, PyObject *i) {
+    (void)i;
+    if (t->attached && !t->paused && !t->closing && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen)) return NULL;
+    transport_pin(t);
+    Py_RETURN_NONE;
+}
+
+static PyObject *pause_reading(TransportObject *t, PyObject *i) {
+    (void)i;
+    if (t->closing || t->paused) Py_RETURN_NONE;
+    t->paused = true;
+    if (t->attached && !new_sqe(t->loop, GL_OP_PAUSE, t->fd, t->gen)) return NULL;
+    transport_pin(t);
+    Py_RETURN_NONE;
+}
+
+static PyObject *resume_reading(TransportObject *t, PyObject *i) {
+    (void)i;
+    if (t->closing || !t->paused) Py_RETURN_NONE;
+    t->paused = false;
+    if (t->held || t->eof_held) { /* before anything newer */
+        PyObject *callback = PyObject_GetAttrString((PyObject *)t, "_deliver_held");
+        int rc = callback ? loop_call_soon_drop(t->loop, callback, NULL, t->context) : -1;
+        Py_XDECREF(callback);
+        if (rc < 0) return NULL;
+    }
+    if (t->attached && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen)) return NULL;
+    transport_pin(t);
+    Py_RETURN_NONE;
+}
+
+/* The socket object of an accepted descriptor, made when somebody asks. */
+static PyObject *borrow_sock(TransportObject *t) {
+    if (!t->sock && t->fd >= 0) {
+        PyObject *args = Py_BuildValue("(iii)", t->family, t->type, t->proto);
+        PyObject *kwargs = Py_BuildValue("{s:i}", "fileno", t->fd);
+        if (args && kwargs) t->sock = PyObject_Call(imports.socket, args, kwargs);
+        /* Its own idea of the timeout: dup() gives the copy's to the descriptor. */
+        PyObject *r = t->sock ? PyObject_CallMethod(t->sock, "setblocking", "i", 0) : NULL;
+        if (t->sock && !r) Py_CLEAR(t->sock);
+        Py_XDECREF(r);
+        Py_XDECREF(args);
+        Py_XDECREF(kwargs);
+    }
+    return t->sock;
+}
+
+static int put(PyObject *dict, PyObject *key, PyObject *value) {
+    int rc = value ? PyDict_SetItem(dict, key, value) : -1;
+    Py_XDECREF(value);
+    return rc;
+}
+
+static PyObject *get_extra_info(TransportObject *t, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    PyObject *fallback = n > 1 ? args[1] : Py_None;
+    if (kwnames && PyTuple_GET_SIZE(kwnames) == 1 && n == 1) {
+        fallback = args[1];
+        if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0), "default") != 0) n = 0;
+    }
+    if (n < 1 || n > 2) {
+        PyErr_SetString(PyExc_TypeError, "get_extra_info(name, default=None)");
+        return NULL;
+    }
+    if (!t->extra) {
+        PyObject *extra = PyDict_New();
+        if (!extra) return NULL;
+        keep_local(t);
+        PyObject *sock = borrow_sock(t);
+        int rc = t->fd >= 0 && !sock ? -1 : 0;
+        if (rc == 0 && sock) rc = put(extra, names.socket, PyObject_CallOneArg(imports.transport_socket, sock));
+        if (rc == 0) rc = put(extra, names.sockname, sockaddr_to_python(t->local, t->local_len));
+        if (rc == 0) rc = put(extra, names.peername, sockaddr_to_python(t->peer, t->peer_len));
+        if (rc < 0) {
+            Py_DECREF(extra);
+            return NULL;
+        }
+        t->extra = extra;
+    }
+    PyObject *value = PyDict_GetItemWithError(t->extra, args[0]);
+    if (!value && PyErr_Occurred()) return NULL;
+    return Py_NewRef(value ? value : fallback);
+}
+
+static PyObject *get_write_buffer_size(TransportObject *t, PyObject *i) {
+    (void)i;
+    if (t->unsent && transport_flush(t) < 0) return NULL;
+    return PyLong_FromLongLong(t->buffered);
+}
+
+static PyObject *get_write_buffer_limits(TransportObject *t, PyObject *i) {
+    (void)i;
+    return Py_BuildValue("(LL)", (long long)t->low, (long long)t->high);
+}
+
+static PyObject *set_write_buffer_limits(TransportObject *t, PyObject *args, PyObject *kwargs) {
+    static char *keywords[] = {"high", "low", NULL};
+    PyObject *high_object = Py_None, *low_object = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:set_write_buffer_limits", keywords, &high_object, &low_object))
+        return NULL;
+    long long low = low_object == Py_None ? 0 : PyLong_AsLongLong(low_object);
+    if (low == -1 && PyErr_Occurred()) return NULL;
+    long long high = high_object == Py_None ? (low_object == Py_None ? 64 * 1024 : 4 * low) : PyLong_AsLongLong(high_object);
+    if (high == -1 && PyErr_Occurred()) return NULL;
+    if (low_object == Py_None) low = high >= 0 ? high / 4 : -((-high + 3) / 4);
+    if (!(high >= low && low >= 0)) {
+        PyErr_Format(PyExc_ValueError, "high (%lld) must be >= low (%lld) must be >= 0", high, low);
+        return NULL;
+    }
+    t->high = high;
+    t->low = low;
+    return none_or_null(transport_maybe_pause(t));
+}
+
+static PyObject *transport_repr(TransportObject *t) {
+    PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(t), "__name__");
+    if (!name) return NULL;
+    const char *state = t->lost ? " closed" : t->closing ? " closing" : "";
+    PyObject *text = PyUnicode_FromFormat("<%U%s fd=%d read=%s write=<%s, bufsize=%lld>>", name, state, t->fd,
+                                          t->attached && !t->closing && !t->paused ? "polling" : "idle",
+                                          t->buffered ? "polling" : "idle", (long long)t->buffered);
+    Py_DECREF(name);
+    return text;
+}
+
+static PyObject *get_sock(TransportObject *t, void *i) {
+    (void)i;
+    PyObject *sock = borrow_sock(t);
+    if (!sock && PyErr_Occurred()) return NULL;
+    return Py_NewRef(sock ? sock : Py_None);
+}
+
+static PyObject *get_paused(TransportObject *t, void *i) { (void)i; return PyBool_FromLong(t->paused); }
+
+#define M(name, f, flags, doc) {name, (PyCFunction)(void (*)(void))(f), flags, doc}
+static PyMethodDef methods[] = {
+    M("close", method_close, METH_NOARGS, "close()\n--\n\nClose once what is queued has left."),
+    M("abort", method_abort, METH_NOARGS, "abort()\n--\n\nClose now; what is queued is lost."),
+    M("is_closing", method_is_closing, METH_NOARGS, "is_closing()\n--\n\nWhether close() or abort() was called, or the connection was lost."),
+    M("is_reading", method_is_reading, METH_NOARGS, "is_reading()\n--\n\nWhether data are delivered."),
+    M("pause_reading", pause_reading, METH_NOARGS, "pause_reading()\n--\n\nDeliver nothing until resume_reading()."),
+    M("resume_reading", resume_reading, METH_NOARGS, "resume_reading()\n--\n\nDeliver again."),
+    M("set_protocol", method_set_protocol, METH_O, "set_protocol(protocol)\n--\n\nDeliver to another protocol from now on."),
+    M("get_protocol", method_get_protocol, METH_NOARGS, "get_protocol()\n--\n\nThe current protocol, None once the connection is lost."),
+    M("get_extra_info", get_extra_info, METH_FASTCALL | METH_KEYWORDS, "get_extra_info(name, default=None)\n--\n\n'socket', 'sockname', 'peername'."),
+    M("get_write_buffer_size", get_write_buffer_size, METH_NOARGS, "get_write_buffer_size()\n--\n\nBytes that the kernel has not taken."),
+    M("get_write_buffer_limits", get_write_buffer_limits, METH_NOARGS, "get_write_buffer_limits()\n--\n\n(low, high) in bytes."),
+    M("set_write_buffer_limits", set_write_buffer_limits, METH_VARARGS | METH_KEYWORDS, "set_write_buffer_limits(high=None, low=None)\n--\n\nBytes at which pause_writing and resume_writing are called. Raises ValueError."),
+    M("_force_close", method_force_close, METH_O, NULL),
+    M("_fatal_error", method_fatal_error, METH_VARARGS, NULL),
+    M("_start_reading", start_reading, METH_NOARGS, NULL),
+    M("_call_connection_lost", call_connection_lost, METH_O, NULL),
+    {0}};
+
+static PyMemberDef members[] = {
+    {"_loop", T_OBJECT, offsetof(TransportObject, loop), READONLY, NULL},
+    {"_protocol", T_OBJECT, offsetof(TransportObject, protocol), READONLY, NULL},
+    {"_server", T_OBJECT, offsetof(TransportObject, server), READONLY, NULL},
+    {"_sock_fd", T_INT, offsetof(TransportObject, fd), READONLY, NULL},
+    {"_conn_lost", T_INT, offsetof(TransportObject, conn_lost), READONLY, NULL},
+    {"_closing", T_BOOL, offsetof(TransportObject, closing), READONLY, NULL},
+    {"_protocol_paused", T_BOOL, offsetof(TransportObject, protocol_paused), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(TransportObject, weakrefs), READONLY, NULL},
+    {"__dictoffset__", T_PYSSIZET, offsetof(TransportObject, dict), READONLY, NULL},
+    {0}};
+
+static PyGetSetDef getset[] = {{"_sock", (getter)get_sock, NULL, NULL, NULL},
+                               {"_paused", (getter)get_paused, NULL, NULL, NULL},
+                               {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+                               {0}};
+
+/* ---- life ---- */
+
+int transport_traverse(PyObject *self, visitproc visit, void *arg) {
+    TransportObject *t = (TransportObject *)self;
+    Py_VISIT(Py_TYPE(t));
+    Py_VISIT(t->extra);
+    Py_VISIT(t->loop);
+    Py_VISIT(t->protocol);
+    Py_VISIT(t->sock);
+    Py_VISIT(t->server);
+    Py_VISIT(t->context);
+    Py_VISIT(t->held);
+    Py_VISIT(t->dict);
+    return 0;
+}
+
+int transport_clear(PyObject *self) {
+    TransportObject *t = (TransportObject *)self;
+    Py_CLEAR(t->extra);
+    Py_CLEAR(t->protocol);
+    Py_CLEAR(t->sock);
+    Py_CLEAR(t->server);
+    Py_CLEAR(t->context);
+    Py_CLEAR(t->held);
+    Py_CLEAR(t->dict);
+    return 0;
+}
+
+/* A transport that nobody closed: say so, as asyncio does, and close it. */
+static void transport_finalize(PyObject *self) {
+    TransportObject *t = (TransportObject *)self;
+    if (t->fd < 0) return;
+    PyObject *pending = PyErr_GetRaisedException();
+    if (PyErr_ResourceWarning(self, 1, "unclosed transport %R", self) < 0) {
+        if (PyErr_ExceptionMatches(PyExc_Warning))
+            PyErr_WriteUnraisable(self);
+        else
+            PyErr_Clear();
+    }
+    if (release_descriptor(t) < 0) PyErr_WriteUnraisable(self);
+    if (pending) PyErr_SetRaisedException(pending);
+}
+
+static void transport_dealloc(PyObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    if (PyObject_CallFinalizerFromDealloc(self) < 0) return;
+    PyObject_GC_UnTrack(self);
+    PyObject_ClearWeakRefs(self);
+    type->tp_clear(self);
+    Py_CLEAR(((TransportObject *)self)->loop);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot slots[] = {{Py_tp_doc, "What the transports of goloop have in common."},
+                              {Py_tp_dealloc, transport_dealloc},
+                              {Py_tp_finalize, transport_finalize},
+                              {Py_tp_traverse, transport_traverse},
+                              {Py_tp_clear, transport_clear},
+                              {Py_tp_repr, transport_repr},
+                              {Py_tp_methods, methods},
+                              {Py_tp_members, members},
+                              {Py_tp_getset, getset},
+                              {0, NULL}};
+static PyType_Spec spec = {"goloop._core._Transport", sizeof(TransportObject), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                           slots};
+
+int transport_setup(PyObject *module) {
+    PyObject *transports = PyImport_ImportModule("asyncio.transports");
+    PyObject *base = transports ? PyObject_GetAttrString(transports, "_FlowControlMixin") : NULL;
+    Py_XDECREF(transports);
+    if (!base) return -1;
+    if (check_slot(base, "_extra", offsetof(TransportObject, extra)) < 0 ||
+        check_slot(base, "_loop", offsetof(TransportObject, loop)) < 0 ||
+        ((PyTypeObject *)base)->tp_basicsize != offsetof(TransportObject, protocol)) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ImportError, "goloop: this CPython's asyncio transports have another size");
+        Py_DECREF(base);
+        return -1;
+    }
+    PyObject *bases = PyTuple_Pack(1, base);
+    Py_DECREF(base);
+    if (bases) Transport_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &spec, bases);
+    Py_XDECREF(bases);
+    return Transport_Type ? 0 : -1;
+}
