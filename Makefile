@@ -13,18 +13,19 @@ ENGINE := ./selector ./loop ./unixevents ./pybind
 PORTABLE := ./selector ./loop ./unixevents
 FUZZ_SECONDS ?= 10
 TEST_REQUIREMENTS := tests/requirements.txt tests/hosts/requirements.txt
-# More words for pytest or benchmarks/run.py.
+# More words for pytest, tests/conformance/run.py or benchmarks/run.py.
 ARGS ?=
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll test-bench test-sdist \
+.PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll conformance test-bench test-sdist \
 	lint lint-go lint-c lint-py lint-size fmt bench wheel clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
 	@echo 'make test      all tests and checks, on every Python found (this is what CI runs)'
 	@echo 'make test-py   the Python tests; PY=3.13 for one Python, ARGS="-k name" for pytest'
+	@echo 'make conformance  CPython'"'"'s own asyncio tests, and tornado'"'"'s, on asyncio and on goloop; PY, ARGS="-k name"'
 	@echo 'make test-go   the Go tests, with the race detector, and short fuzzing'
 	@echo 'make lint      gofmt, vet, staticcheck, C warnings, ruff, mypy, file sizes'
 	@echo 'make fmt       gofmt and ruff, in place'
@@ -47,7 +48,7 @@ demo: pythons
 	go build -o build/loadgen ./benchmarks/loadgen
 	.venv/demo/bin/python examples/demo.py --loadgen build/loadgen
 
-test: pythons lint test-go test-go-fuzz test-py test-py-poll test-bench test-sdist
+test: pythons lint test-go test-go-fuzz test-py test-py-poll conformance test-bench test-sdist
 	@echo 'Tested on Python $(FOUND)$(if $(MISSING),; NOT FOUND and not tested: $(MISSING)).'
 
 test-go:
@@ -70,6 +71,23 @@ test-py-poll: pythons
 	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
 	cd tests && env -u PYTHONPATH GOLOOP_SELECTOR=poll GOLOOP_TESTS_ONLY=goloop \
 		../.venv/$(NEWEST)/bin/python $(PYTEST)
+
+# Other projects' tests of asyncio, compared with asyncio's own loop. In a folder outside the tree, so that
+# nothing of it can be imported; build/conformance holds the results of the last whole runs.
+CONFORMANCE = cd build/conformance && env -u PYTHONPATH
+CONFORMANCE_RUN = ../../tests/conformance/run.py $(ARGS) --json
+conformance: pythons $(FOUND:%=conformance-%) conformance-tornado
+	@$$(tools/find-python $(NEWEST)) tests/conformance/table.py $(FOUND:%=build/conformance/%.json) build/conformance/tornado.json
+
+conformance-3.%:
+	@tools/venv 3.$* 3.$* --goloop $(TEST_REQUIREMENTS)
+	@mkdir -p build/conformance
+	$(CONFORMANCE) ../../.venv/3.$*/bin/python $(CONFORMANCE_RUN) 3.$*.json
+
+conformance-tornado: pythons
+	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
+	@mkdir -p build/conformance
+	$(CONFORMANCE) ../../.venv/$(NEWEST)/bin/python $(CONFORMANCE_RUN) tornado.json --suite tornado
 
 # The arithmetic of the benchmarks, not their figures.
 test-bench: pythons
