@@ -158,18 +158,17 @@ type descriptor struct {
 	registered selector.Events // what the selector watches now
 
 	// stream
-	paused    bool // the owner wants no data
-	ended     bool // end of file seen: read no more
-	broken    bool // an error was told, or the owner discarded: neither read nor write
-	shutdown  bool // send end of file once the queue is empty
-	dirty     bool // in Engine.dirty
-	direct    bool // announce Readable instead of reading into the arena
-	mayDirect bool // the owner has a buffer of its own, and wants that for large reads
-	backoff   bool // listener: waiting a second after EMFILE
-	first     int32
-	last      int32 // chain of this turn's writes through Submission.Res
-	queue     []chunk
-	head      int // first live chunk of queue
+	paused   bool // the owner wants no data
+	ended    bool // end of file seen: read no more
+	broken   bool // an error was told, or the owner discarded: neither read nor write
+	shutdown bool // send end of file once the queue is empty
+	dirty    bool // in Engine.dirty
+	direct   bool // announce Readable instead of reading into the arena
+	backoff  bool // listener: waiting a second after EMFILE
+	first    int32
+	last     int32 // chain of this turn's writes through Submission.Res
+	queue    []chunk
+	head     int // first live chunk of queue
 
 	user   uint64 // connecting: handed back
 	batch  int    // listener: most connections a turn

@@ -98,7 +98,7 @@ func (r *rig) submit(s Submission) { r.sq = append(r.sq, s) }
 
 // attach starts a stream on fd.
 func (r *rig) attach(fd int, generation uint32) pair {
-	r.submit(Submission{Op: OpAttach, Fd: int32(fd), Generation: generation, Flags: FlagDirect})
+	r.submit(Submission{Op: OpAttach, Fd: int32(fd), Generation: generation})
 	return pair{int32(fd), generation}
 }
 

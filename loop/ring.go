@@ -23,7 +23,6 @@ const (
 	OpListen
 	OpConnect
 	OpWatch
-	OpDirect
 	OpDatagram
 	OpSend
 	OpChild
@@ -37,7 +36,6 @@ const (
 	FlagWrite = 2
 
 	FlagPaused = 1 // Attach: do not read yet
-	FlagDirect = 2 // Attach: large reads are announced as Readable
 
 	FlagDone   = 0x100 // Write, set by the engine: the kernel has all of it
 	FlagQueued = 0x200 // Write, set by the engine: the rest waits; Released follows

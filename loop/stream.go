@@ -23,7 +23,6 @@ func (e *Engine) attach(s *Submission) {
 		e.fail(d, FlagRead, int32(syscall.EINVAL))
 	default:
 		d.paused = s.Flags&FlagPaused != 0
-		d.mayDirect = s.Flags&FlagDirect != 0
 		e.refresh(d)
 	}
 }
@@ -78,7 +77,7 @@ func (e *Engine) readStream(d *descriptor) {
 			e.arenaEnd = len(e.arena)
 		}
 		e.spent += n
-		d.direct = d.mayDirect && n >= directFrom
+		d.direct = n >= directFrom
 		e.stats.Reads++
 		e.stats.ReadBytes += uint64(n)
 		e.Complete(Completion{Kind: Data, Fd: d.fd, Generation: d.generation, Ptr: at, Len: int64(n)})
@@ -114,7 +113,7 @@ func (e *Engine) Read(fd int32, generation uint32, p uintptr, n int) (int, error
 	got, errno := sysRead(fd, p, n)
 	if errno == 0 && got > 0 {
 		// Two thirds of the threshold keep a stream from changing its mind at each read.
-		d.direct = d.mayDirect && (got >= directFrom*2/3 || got == n)
+		d.direct = got >= directFrom*2/3 || got == n
 		e.stats.Reads++
 		e.stats.ReadBytes += uint64(got)
 		return got, nil

@@ -137,9 +137,6 @@ func (e *Engine) control(s *Submission) {
 		// The selector is told when data arrive in spite of it: a pause that is
 		// soon followed by a resume costs no system call.
 		d.paused = true
-	case OpDirect:
-		d.mayDirect = s.Flags != 0
-		d.direct = d.direct && d.mayDirect
 	case OpResume:
 		d.paused = false
 		e.refresh(d)

@@ -33,16 +33,15 @@ enum gl_op {
     GL_OP_LISTEN = 11,      /* fd, gen, len: most connections to accept a turn */
     GL_OP_CONNECT = 12,     /* fd, gen, ptr, len: a sockaddr; user comes back in CONNECTED */
     GL_OP_WATCH = 13,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets */
-    GL_OP_DIRECT = 14,      /* fd, gen, flags 1 or 0: whether large reads are announced as READABLE */
-    GL_OP_DATAGRAM = 15,    /* fd, gen, flags GL_ATTACH_PAUSED: a datagram socket */
-    GL_OP_SEND = 16,        /* fd, gen, ptr, len, user: struct gl_message; kept as for WRITE */
-    GL_OP_CHILD = 17,       /* len: pid; user comes back in CHILD_EXITED */
-    GL_OP_RESOLVE = 18,     /* ptr: struct gl_query; user comes back in RESOLVED */
+    GL_OP_DATAGRAM = 14,    /* fd, gen, flags GL_ATTACH_PAUSED: a datagram socket */
+    GL_OP_SEND = 15,        /* fd, gen, ptr, len, user: struct gl_message; kept as for WRITE */
+    GL_OP_CHILD = 16,       /* len: pid; user comes back in CHILD_EXITED */
+    GL_OP_RESOLVE = 17,     /* ptr: struct gl_query; user comes back in RESOLVED */
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
 };
 
 enum { GL_READ = 1, GL_WRITE = 2 };
-enum { GL_ATTACH_PAUSED = 1, GL_ATTACH_DIRECT = 2 };
+enum { GL_ATTACH_PAUSED = 1 };
 
 /* Set by the engine in flags of a WRITE that it has handled. FAILED: res is the
  * errno, and an ERROR follows. No flag: the pair was stale. Only after QUEUED does
@@ -63,7 +62,7 @@ typedef struct gl_sqe {
 /* What a completion tells. */
 enum gl_kind {
     GL_DATA = 1,          /* fd, gen, ptr, len: bytes in the arena, valid until the next turn */
-    GL_READABLE = 2,      /* fd, gen, len: fetch up to len bytes with goloop_read */
+    GL_READABLE = 2,      /* fd, gen, len: a stream that fills its reads; fetch up to len bytes with goloop_read */
     GL_EOF = 3,           /* fd, gen; nothing more is read */
     GL_ERROR = 4,         /* fd, gen, res: errno, flags: GL_READ or GL_WRITE; neither goes on */
     GL_WROTE = 5,         /* fd, gen, len: bytes of the queue that the kernel took */

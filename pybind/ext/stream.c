@@ -10,13 +10,6 @@ PyTypeObject *Stream_Type;
 static void set_protocol(StreamObject *t, PyObject *protocol) {
     int buffered = PyObject_IsInstance(protocol, imports.buffered_protocol);
     if (buffered < 0) PyErr_Clear();
-    if (t->attached && t->buffered_protocol != (buffered == 1)) {
-        gl_sqe *s = new_sqe(t->loop, GL_OP_DIRECT, t->fd, t->gen);
-        if (s)
-            s->flags = buffered == 1;
-        else
-            PyErr_Clear(); /* READABLE is understood either way */
-    }
     t->buffered_protocol = buffered == 1;
     Py_XSETREF(t->protocol, Py_NewRef(protocol));
 }
@@ -33,7 +26,7 @@ StreamObject *new_stream(LoopObject *loop, int fd, PyObject *protocol) {
 }
 
 int stream_attach(StreamObject *t) {
-    return transport_attach(TRANSPORT(t), FD_STREAM, GL_OP_ATTACH, t->buffered_protocol ? GL_ATTACH_DIRECT : 0);
+    return transport_attach(TRANSPORT(t), FD_STREAM, GL_OP_ATTACH, 0);
 }
 
 /* connected_stream(loop, sock, fd, protocol, extra, server, attach_takes_transport) -> StreamTransport:
