@@ -164,6 +164,8 @@ type descriptor struct {
 	shutdown bool // send end of file once the queue is empty
 	dirty    bool // in Engine.dirty
 	direct   bool // announce Readable instead of reading into the arena
+	pipe     bool // no socket: read(2) and write(2)
+	hangup   bool // the writing end of a pipe: paused for good, and ready when its reader has gone
 	backoff  bool // listener: waiting a second after EMFILE
 	first    int32
 	last     int32 // chain of this turn's writes through Submission.Res

@@ -228,28 +228,6 @@ func TestWriteLeavesBeforeClose(t *testing.T) {
 	}
 }
 
-// TestWriteToPipe writes to what is no socket.
-func TestWriteToPipe(t *testing.T) {
-	r := newRig(t, "", settings{})
-	var p [2]int
-	if err := unix.Pipe(p[:]); err != nil {
-		t.Fatal(err)
-	}
-	own(t, p[0])
-	own(t, p[1])
-	s := r.attach(p[1], 1)
-	r.sq[0].Flags |= FlagPaused
-	r.write(s, []byte("single"))
-	r.turn(0)
-	r.write(s, []byte(" and"))
-	r.write(s, []byte(" several"))
-	r.turn(0)
-	if got, _ := drain(t, p[0]); string(got) != "single and several" {
-		t.Errorf("through the pipe came %q", got)
-	}
-	r.settled()
-}
-
 func TestStaleSubmissions(t *testing.T) {
 	onEveryBackend(t, func(t *testing.T, r *rig) {
 		a, b := socketPair(t)

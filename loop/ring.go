@@ -36,6 +36,8 @@ const (
 	FlagWrite = 2
 
 	FlagPaused = 1 // Attach: do not read yet
+	FlagPipe   = 2 // Attach: read with read(2), written with write(2)
+	FlagHangup = 4 // Attach: the writing end of a pipe, which is ready to be read when its reader has gone
 
 	FlagDone   = 0x100 // Write, set by the engine: the kernel has all of it
 	FlagQueued = 0x200 // Write, set by the engine: the rest waits; Released follows

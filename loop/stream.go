@@ -6,7 +6,7 @@ import (
 	"goloop/selector"
 )
 
-// A stream is a connected, non-blocking descriptor.
+// A stream is a connected, non-blocking descriptor: a socket, or one end of a pipe (pipe.go).
 //
 //	reading ──Pause──▶ paused ──Resume──▶ reading
 //	reading ──read gives 0──▶ ended            (EOF is told once)
@@ -22,23 +22,30 @@ func (e *Engine) attach(s *Submission) {
 	case e.arena == nil:
 		e.fail(d, FlagRead, int32(syscall.EINVAL))
 	default:
-		d.paused = s.Flags&FlagPaused != 0
+		d.pipe = s.Flags&FlagPipe != 0
+		d.hangup = s.Flags&FlagHangup != 0
+		d.paused = s.Flags&FlagPaused != 0 || d.hangup
 		e.refresh(d)
 	}
 }
 
-// refresh makes the selector's interest that of the stream's state.
-func (e *Engine) refresh(d *descriptor) {
+// interest is what the selector has to watch a stream for.
+func (d *descriptor) interest() selector.Events {
 	var want selector.Events
 	if !d.broken {
-		if !d.paused && !d.ended {
+		if (!d.paused || d.hangup) && !d.ended {
 			want |= selector.EventRead
 		}
 		if d.head < len(d.queue) {
 			want |= selector.EventWrite
 		}
 	}
-	if err := e.setInterest(d, want); err != nil {
+	return want
+}
+
+// refresh makes the selector's interest that of the stream's state.
+func (e *Engine) refresh(d *descriptor) {
+	if err := e.setInterest(d, d.interest()); err != nil {
 		e.fail(d, FlagRead, errnoOf(err))
 	}
 }
@@ -57,6 +64,9 @@ func (e *Engine) fail(d *descriptor, direction uint16, errno int32) {
 // readStream reads once: level-triggering brings back what a read leaves.
 func (e *Engine) readStream(d *descriptor) {
 	if d.paused || d.ended || d.broken {
+		if d.hangup {
+			e.hangUp(d)
+		}
 		e.refresh(d)
 		return
 	}
@@ -70,7 +80,7 @@ func (e *Engine) readStream(d *descriptor) {
 		buf = buf[:maxRead]
 	}
 	at := address(buf)
-	n, errno := sysRead(d.fd, uintptr(at), len(buf))
+	n, errno := d.receive(uintptr(at), len(buf))
 	if errno == 0 && n > 0 {
 		e.arenaEnd += (n + 63) &^ 63
 		if e.arenaEnd > len(e.arena) {
@@ -110,7 +120,7 @@ func (e *Engine) Read(fd int32, generation uint32, p uintptr, n int) (int, error
 	if d == nil || d.kind != stream || d.ended || d.broken || n <= 0 {
 		return 0, nil
 	}
-	got, errno := sysRead(fd, p, n)
+	got, errno := d.receive(p, n)
 	if errno == 0 && got > 0 {
 		// Two thirds of the threshold keep a stream from changing its mind at each read.
 		d.direct = got >= directFrom*2/3 || got == n
@@ -174,9 +184,9 @@ func (e *Engine) flushWrites(d *descriptor) {
 		var n int
 		var errno syscall.Errno
 		if count == 1 {
-			n, errno = sysSend(d.fd, uintptr(e.sq[head].Ptr), int(total))
+			n, errno = d.send(uintptr(e.sq[head].Ptr), int(total))
 		} else {
-			n, errno = e.vector.send(d.fd, count)
+			n, errno = d.sendVector(&e.vector, count)
 		}
 		if errno != 0 {
 			n = 0
@@ -253,7 +263,7 @@ func (e *Engine) flushQueue(d *descriptor) {
 		c := &d.queue[d.head+i]
 		e.vector.set(i, c.ptr, c.len)
 	}
-	n, errno := e.vector.send(d.fd, limit)
+	n, errno := d.sendVector(&e.vector, limit)
 	if errno != 0 {
 		if errno != syscall.EAGAIN && errno != syscall.EINTR {
 			e.fail(d, FlagWrite, int32(errno))

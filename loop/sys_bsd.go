@@ -18,7 +18,7 @@ func monotonic() int64 {
 	return ts.Nano()
 }
 
-func sysRead(fd int32, p uintptr, n int) (int, syscall.Errno) {
+func sysRecv(fd int32, p uintptr, n int) (int, syscall.Errno) {
 	r, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), p, uintptr(n))
 	return int(r), errno
 }

@@ -16,21 +16,15 @@ func monotonic() int64 {
 	return ts.Nano()
 }
 
-// sysRead receives from a socket, which is cheaper than read(2) of one.
-func sysRead(fd int32, p uintptr, n int) (int, syscall.Errno) {
+// sysRecv receives from a socket, which is cheaper than read(2) of one.
+func sysRecv(fd int32, p uintptr, n int) (int, syscall.Errno) {
 	r, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(fd), p, uintptr(n), 0, 0, 0)
-	if errno == syscall.ENOTSOCK {
-		r, _, errno = syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), p, uintptr(n))
-	}
 	return int(r), errno
 }
 
 // sysSend writes to a socket without raising SIGPIPE.
 func sysSend(fd int32, p uintptr, n int) (int, syscall.Errno) {
 	r, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), p, uintptr(n), syscall.MSG_NOSIGNAL, 0, 0)
-	if errno == syscall.ENOTSOCK {
-		r, _, errno = syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), p, uintptr(n))
-	}
 	return int(r), errno
 }
 
@@ -59,9 +53,6 @@ func (v *vector) send(fd int32, count int) (int, syscall.Errno) {
 	v.header.Iov = (*unix.Iovec)(unsafe.Pointer(&v.iov[0]))
 	v.header.SetIovlen(count)
 	r, _, errno := syscall.RawSyscall(syscall.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&v.header)), syscall.MSG_NOSIGNAL)
-	if errno == syscall.ENOTSOCK {
-		r, _, errno = syscall.RawSyscall(syscall.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), uintptr(count))
-	}
 	return int(r), errno
 }
 

@@ -138,8 +138,7 @@ func (e *Engine) control(s *Submission) {
 		// soon followed by a resume costs no system call.
 		d.paused = true
 	case OpResume:
-		d.paused = false
-		e.refresh(d)
+		e.resume(d, s)
 	case OpDiscard:
 		d.broken = true
 		e.dropQueue(d)

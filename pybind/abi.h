@@ -26,7 +26,7 @@ enum gl_op {
     GL_OP_WRITE = 4,        /* fd, gen, ptr, len, user: kept readable until done or released */
     GL_OP_SHUTDOWN = 5,     /* fd, gen: end of file to the peer after what is queued */
     GL_OP_PAUSE = 6,        /* fd, gen: read no more */
-    GL_OP_RESUME = 7,       /* fd, gen */
+    GL_OP_RESUME = 7,       /* fd, gen; of a pipe, res: what the selector says against it */
     GL_OP_DISCARD = 8,      /* fd, gen: drop what is queued, neither read nor write again */
     GL_OP_DETACH = 9,       /* fd, gen: forget the descriptor, leave it open */
     GL_OP_CLOSE = 10,       /* fd, gen: forget the descriptor and close it */
@@ -41,7 +41,9 @@ enum gl_op {
 };
 
 enum { GL_READ = 1, GL_WRITE = 2 };
-enum { GL_ATTACH_PAUSED = 1 };
+/* PIPE: read(2) and write(2) instead of recv and send. HANGUP: the writing end of a
+ * pipe, never read: EOF tells that its reader has gone, and nothing more is written. */
+enum { GL_ATTACH_PAUSED = 1, GL_ATTACH_PIPE = 2, GL_ATTACH_HANGUP = 4 };
 
 /* Set by the engine in flags of a WRITE that it has handled. FAILED: res is the
  * errno, and an ERROR follows. No flag: the pair was stale. Only after QUEUED does
