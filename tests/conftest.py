@@ -1,6 +1,7 @@
 """Every test runs on asyncio and on goloop, and fails on anything a loop reports that it did not ask for."""
 
 import asyncio
+import contextlib
 import fnmatch
 import gc
 import importlib
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import traceback
+import tty
 import warnings
 
 import hypothesis
@@ -220,6 +222,36 @@ def socket_pair():
     yield socket_pair
     for sock in opened:
         sock.close()
+
+
+@pytest.fixture
+def unbuffered():
+    """Opens a path or a descriptor a call, unbuffered; it is closed at the end."""
+    with contextlib.ExitStack() as stack:
+        yield lambda file, mode: stack.enter_context(open(file, mode, 0))
+
+
+@pytest.fixture
+def pipe(unbuffered):
+    """Makes a pipe a call: its reading end and its writing end."""
+
+    def pipe():
+        reader, writer = os.pipe()
+        return unbuffered(reader, "rb"), unbuffered(writer, "wb")
+
+    return pipe
+
+
+@pytest.fixture
+def terminal(unbuffered):
+    """Makes a pseudo-terminal a call, in raw mode: (master, slave), both to read and to write."""
+
+    def terminal():
+        master, slave = os.openpty()
+        tty.setraw(slave)
+        return unbuffered(master, "r+b"), unbuffered(slave, "r+b")
+
+    return terminal
 
 
 class Script:

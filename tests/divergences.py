@@ -34,6 +34,11 @@ ASYNCIO = {
         "3",
         "asyncio calls connection_lost twice, and reports the failure of the second",
     ),
+    "test_pipes.py::test_closed_file_is_refused": (
+        "3",
+        "3",
+        "asyncio warns of the transport that it did not make, and fails to close it",
+    ),
     "test_scheduling.py::test_nested_run_forever_leaves_the_loop_running": (
         "3.13.0",
         "3.13.0",

@@ -11,7 +11,8 @@
  *   server.c   listening sockets
  *   transport.c   what all transports are and do: life, end, flow control
  *   stream.c   StreamTransport
- *   stream_write.c, stream_read.c   its two directions
+ *   stream_write.c, stream_read.c   its two directions, and those of pipes
+ *   pipe.c     ReadPipeTransport, WritePipeTransport: streams in one direction
  *   sockaddr.c addresses
  */
 #ifndef GOLOOP_CORE_H
@@ -141,6 +142,7 @@ typedef struct ListenerObject {
     int32_t unsent;    /* entries of its own in the submissions of this turn */                    \
     bool attached, pinned, ended, paused, closing, eof_held, protocol_paused, lost;                \
     bool attach_takes_transport;                                                                   \
+    bool duplicate;    /* fd is a copy of the one in sock, and ours */                             \
     int family, type, proto;                                                                       \
     socklen_t peer_len, local_len;                                                                 \
     uint8_t peer[28], local[28];
@@ -154,6 +156,7 @@ typedef struct StreamObject {
     PyObject *empty_waiter;
     int write_error; /* errno of a submission that failed, not yet told */
     bool buffered_protocol, eof_written;
+    uint8_t pipe;    /* of pipe.c: its direction, GL_READ or GL_WRITE; sock is its file object */
 } StreamObject;
 
 /* module.c: interned names and imported objects, filled at import */
@@ -180,7 +183,7 @@ typedef struct {
 extern Imports imports;
 
 extern PyTypeObject *Loop_Type, *Handle_Type, *TimerHandle_Type, *Transport_Type, *Stream_Type, *Listener_Type;
-extern PyTypeObject *AsyncioHandle_Type;
+extern PyTypeObject *ReadPipe_Type, *WritePipe_Type, *AsyncioHandle_Type;
 
 /* engine.c */
 extern volatile uint64_t process_generation;
@@ -278,6 +281,7 @@ void transport_leave(PyObject *context);
 int transport_fatal(TransportObject *t, PyObject *exception, const char *message); /* steals */
 int transport_force_close(TransportObject *t, PyObject *exception);
 int transport_close(TransportObject *t);
+int transport_detach(TransportObject *t);
 int transport_flush(TransportObject *t);
 int transport_maybe_pause(TransportObject *t);
 int transport_wrote(TransportObject *t, int64_t n); /* the kernel took n bytes of the queue */
@@ -285,6 +289,8 @@ static inline bool transport_must_tell(TransportObject *t) {
     return (t->protocol_paused && t->buffered <= t->low) || (t->buffered == 0 && t->closing);
 }
 int transport_hold(TransportObject *t, PyObject *received);
+int transport_schedule_lost(TransportObject *t, PyObject *exception);
+enum { WARN_AFTER = 5 }; /* writes after the end: asyncio's LOG_THRESHOLD_FOR_CONNLOST_WRITES */
 int transport_warn_lost(TransportObject *t); /* counts a write after the end, and warns of many */
 int transport_traverse(PyObject *self, visitproc visit, void *arg);
 int transport_clear(PyObject *self);
@@ -297,6 +303,7 @@ StreamObject *new_stream(LoopObject *loop, int fd, PyObject *protocol);
 int stream_attach(StreamObject *t);
 
 /* stream_write.c */
+int stream_queue(StreamObject *t, PyObject *data);
 PyObject *stream_write(StreamObject *t, PyObject *data);
 PyObject *stream_writelines(StreamObject *t, PyObject *list);
 PyObject *stream_write_eof(StreamObject *t, PyObject *ignored);
@@ -313,6 +320,13 @@ int on_readable(StreamObject *t, Py_ssize_t hint);
 int on_eof(StreamObject *t);
 int on_error(StreamObject *t, int error, int direction);
 PyObject *stream_deliver_held(StreamObject *t, PyObject *ignored);
+
+/* pipe.c */
+int pipe_setup(PyObject *module);
+static inline bool is_pipe(PyObject *o) { return Py_IS_TYPE(o, ReadPipe_Type) || Py_IS_TYPE(o, WritePipe_Type); }
+int pipe_ended(StreamObject *t);
+int pipe_failed(StreamObject *t, PyObject *exception, int direction); /* steals */
+int pipe_callback_failed(StreamObject *t, PyObject *exception);       /* steals */
 
 /* sockaddr.c */
 PyObject *sockaddr_to_python(const void *addr, socklen_t len);

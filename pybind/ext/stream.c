@@ -1,9 +1,7 @@
 /* StreamTransport: a connected TCP or Unix stream. What it shares with other
  * transports is in transport.c, its two directions in stream_write.c and
  * stream_read.c. */
-#include "core.h"
-
-#include <structmember.h>
+#include "transport.h"
 
 PyTypeObject *Stream_Type;
 
@@ -66,21 +64,20 @@ failed:
 
 static PyObject *can_write_eof(StreamObject *t, PyObject *i) { (void)t; (void)i; Py_RETURN_TRUE; }
 
-static PyObject *method_set_protocol(StreamObject *t, PyObject *protocol) {
+static PyObject *stream_set_protocol(StreamObject *t, PyObject *protocol) {
     set_protocol(t, protocol);
     Py_RETURN_NONE;
 }
 
-#define M(name, f, flags, doc) {name, (PyCFunction)(void (*)(void))(f), flags, doc}
 static PyMethodDef methods[] = {
-    M("write", stream_write, METH_O, "write(data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."),
-    M("writelines", stream_writelines, METH_O, "writelines(list_of_data)\n--\n\nwrite() of each, without joining them."),
-    M("write_eof", stream_write_eof, METH_NOARGS, "write_eof()\n--\n\nEnd of file to the peer after what is queued."),
-    M("can_write_eof", can_write_eof, METH_NOARGS, "can_write_eof()\n--\n\nTrue."),
-    M("set_protocol", method_set_protocol, METH_O, "set_protocol(protocol)\n--\n\nDeliver to another protocol from now on."),
-    M("_deliver_held", stream_deliver_held, METH_NOARGS, NULL),
-    M("_make_empty_waiter", stream_make_empty_waiter, METH_NOARGS, NULL),
-    M("_reset_empty_waiter", stream_reset_empty_waiter, METH_NOARGS, NULL),
+    METHOD("write", stream_write, METH_O, "write(data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."),
+    METHOD("writelines", stream_writelines, METH_O, "writelines(list_of_data)\n--\n\nwrite() of each, without joining them."),
+    METHOD("write_eof", stream_write_eof, METH_NOARGS, "write_eof()\n--\n\nEnd of file to the peer after what is queued."),
+    METHOD("can_write_eof", can_write_eof, METH_NOARGS, "can_write_eof()\n--\n\nTrue."),
+    METHOD("set_protocol", stream_set_protocol, METH_O, "set_protocol(protocol)\n--\n\nDeliver to another protocol from now on."),
+    METHOD("_deliver_held", stream_deliver_held, METH_NOARGS, NULL),
+    METHOD("_make_empty_waiter", stream_make_empty_waiter, METH_NOARGS, NULL),
+    METHOD("_reset_empty_waiter", stream_reset_empty_waiter, METH_NOARGS, NULL),
     {0}};
 
 static PyMemberDef members[] = {{"_eof", T_BOOL, offsetof(StreamObject, eof_written), READONLY, NULL}, {0}};

@@ -10,7 +10,9 @@ static int give(StreamObject *t, PyObject *bytes) {
     PyObject *protocol = Py_NewRef(t->protocol);
     int rc = call_method_drop(protocol, names.data_received, bytes);
     Py_DECREF(protocol);
-    return rc < 0 ? transport_fatal(TRANSPORT(t), steal_exception(), "Fatal error: protocol.data_received() call failed.") : 0;
+    if (rc == 0) return 0;
+    if (t->pipe) return pipe_callback_failed(t, steal_exception());
+    return transport_fatal(TRANSPORT(t), steal_exception(), "Fatal error: protocol.data_received() call failed.");
 }
 
 /* Borrows a writable buffer from a BufferedProtocol. 0, or -1 after the stream
@@ -124,8 +126,18 @@ int on_readable(StreamObject *t, Py_ssize_t hint) {
     return rc;
 }
 
+/* The peer of a socket sends no more. */
+static int ended(StreamObject *t, PyObject *protocol) {
+    PyObject *keep = PyObject_CallMethodNoArgs(protocol, names.eof_received);
+    int truth = keep ? PyObject_IsTrue(keep) : -1;
+    Py_XDECREF(keep);
+    if (truth < 0)
+        return transport_fatal(TRANSPORT(t), steal_exception(), "Fatal error: protocol.eof_received() call failed.");
+    return truth ? 0 : transport_close(TRANSPORT(t)); /* kept: the engine reads no more */
+}
+
 int on_eof(StreamObject *t) {
-    if (t->closing || t->conn_lost || !t->protocol) return 0;
+    if ((t->closing && t->pipe != GL_WRITE) || t->conn_lost || !t->protocol) return 0;
     if (t->paused) {
         t->eof_held = true;
         return 0;
@@ -133,13 +145,7 @@ int on_eof(StreamObject *t) {
     PyObject *context = Py_NewRef(t->context), *protocol = Py_NewRef(t->protocol);
     int rc = -1;
     if (transport_enter(TRANSPORT(t))) {
-        PyObject *keep = PyObject_CallMethodNoArgs(protocol, names.eof_received);
-        int truth = keep ? PyObject_IsTrue(keep) : -1;
-        Py_XDECREF(keep);
-        if (truth < 0)
-            rc = transport_fatal(TRANSPORT(t), steal_exception(), "Fatal error: protocol.eof_received() call failed.");
-        else
-            rc = truth ? 0 : transport_close(TRANSPORT(t)); /* kept: the engine reads no more */
+        rc = t->pipe ? pipe_ended(t) : ended(t, protocol);
         t->ended = true;
         transport_pin(TRANSPORT(t));
         transport_leave(context);
@@ -153,6 +159,7 @@ int on_error(StreamObject *t, int error, int direction) {
     if (t->conn_lost) return 0;
     errno = error;
     PyErr_SetFromErrno(PyExc_OSError);
+    if (t->pipe) return pipe_failed(t, steal_exception(), direction);
     return transport_fatal(TRANSPORT(t), steal_exception(),
                         direction & GL_WRITE ? "Fatal write error on socket transport"
                                              : "Fatal read error on socket transport");

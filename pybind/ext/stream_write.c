@@ -56,6 +56,13 @@ static int settle(StreamObject *t) {
     return 0;
 }
 
+/* Takes bytes or what is like them. */
+int stream_queue(StreamObject *t, PyObject *data) {
+    if (engine_usable(t->loop) < 0) return -1;
+    PyObject *bytes = new_immutable(data);
+    return !bytes || append(t, bytes) < 0 || settle(t) < 0 ? -1 : 0;
+}
+
 /* Whether bytes can still go out. A transport that lost its connection takes
  * them and warns, as asyncio's does. */
 static int writable(StreamObject *t, const char *method) {
@@ -87,9 +94,7 @@ PyObject *stream_write(StreamObject *t, PyObject *data) {
     int lost = lost_connection(t);
     if (lost < 0) return NULL;
     if (lost) Py_RETURN_NONE;
-    if (engine_usable(t->loop) < 0) return NULL;
-    PyObject *bytes = new_immutable(data);
-    if (!bytes || append(t, bytes) < 0 || settle(t) < 0) return NULL;
+    if (stream_queue(t, data) < 0) return NULL;
     Py_RETURN_NONE;
 }
 

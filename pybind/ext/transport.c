@@ -7,15 +7,12 @@
  *
  * closing: no more reading, what is queued still leaves. conn_lost: connection_lost
  * is scheduled. lost: it has run, the descriptor is closed. */
-#include "core.h"
+#include "transport.h"
 
-#include <structmember.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 PyTypeObject *Transport_Type;
-
-enum { WARN_AFTER = 5 }; /* asyncio's LOG_THRESHOLD_FOR_CONNLOST_WRITES */
 
 int transport_init(TransportObject *t, LoopObject *loop, int fd) {
     t->fd = -1;
@@ -88,7 +85,7 @@ int transport_maybe_pause(TransportObject *t) {
     return 0;
 }
 
-static int schedule_lost(TransportObject *t, PyObject *exception) {
+int transport_schedule_lost(TransportObject *t, PyObject *exception) {
     PyObject *callback = PyObject_GetAttrString((PyObject *)t, "_call_connection_lost");
     if (!callback) return -1;
     int rc = loop_call_soon_drop(t->loop, callback, exception ? exception : Py_None, NULL);
@@ -108,7 +105,7 @@ int transport_wrote(TransportObject *t, int64_t n) {
     transport_pin(t);
     if (t->closing && !t->conn_lost) {
         t->conn_lost++;
-        return schedule_lost(t, NULL);
+        return transport_schedule_lost(t, NULL);
     }
     return 0;
 }
@@ -132,7 +129,7 @@ int transport_close(TransportObject *t) {
     if (t->buffered > 0) return new_sqe(t->loop, GL_OP_PAUSE, t->fd, t->gen) ? 0 : -1;
     if (t->conn_lost) return 0;
     t->conn_lost++;
-    return schedule_lost(t, NULL);
+    return transport_schedule_lost(t, NULL);
 }
 
 /* Closes without waiting for the queue. What this turn wrote has a last chance. */
@@ -143,7 +140,7 @@ int transport_force_close(TransportObject *t, PyObject *exception) {
     if (t->unsent && transport_flush(t) < 0) return -1;
     if (t->attached && !new_sqe(t->loop, GL_OP_DISCARD, t->fd, t->gen)) return -1;
     t->buffered = 0;
-    return schedule_lost(t, exception);
+    return transport_schedule_lost(t, exception);
 }
 
 /* asyncio's _fatal_error: log, tell the handler unless it is the network's doing,
@@ -169,6 +166,21 @@ static void keep_local(TransportObject *t) {
         t->local_len = 0;
 }
 
+/* Takes the transport out of the tables; its descriptor stays open. */
+int transport_detach(TransportObject *t) {
+    LoopObject *loop = t->loop;
+    FdEntry *e = t->attached ? fd_lookup(loop, t->fd, t->gen) : NULL;
+    int rc = 0;
+    t->attached = false;
+    if (!e) return 0;
+    if (loop->engine > 0 && loop->generation == process_generation) {
+        gl_sqe s = {.op = GL_OP_DETACH, .fd = t->fd, .gen = t->gen};
+        if (submit_one(loop, &s) < 0) rc = -1;
+    }
+    fd_release(loop, t->fd);
+    return rc;
+}
+
 /* Takes the transport out of the tables and closes its descriptor. */
 static int release_descriptor(TransportObject *t) {
     LoopObject *loop = t->loop;
@@ -176,26 +188,17 @@ static int release_descriptor(TransportObject *t) {
     if (fd < 0) return 0;
     keep_local(t);
     bool usable = loop->engine > 0 && loop->generation == process_generation;
-    FdEntry *e = t->attached ? fd_lookup(loop, fd, t->gen) : NULL;
-    t->fd = -1;
-    if (!t->sock && e && usable) {
+    if (!t->sock && usable && t->attached && fd_lookup(loop, fd, t->gen)) {
         if (!new_sqe(loop, GL_OP_CLOSE, fd, t->gen)) rc = -1;
         fd_release(loop, fd);
+        t->fd = -1;
         t->attached = false;
         return rc;
     }
-    if (e) {
-        if (usable) {
-            gl_sqe s = {.op = GL_OP_DETACH, .fd = fd, .gen = t->gen};
-            if (submit_one(loop, &s) < 0) rc = -1;
-        }
-        fd_release(loop, fd);
-    }
-    t->attached = false;
-    if (!t->sock) {
-        close(fd);
-        return rc;
-    }
+    rc = transport_detach(t);
+    t->fd = -1;
+    if (!t->sock || t->duplicate) close(fd);
+    if (!t->sock) return rc;
     PyObject *sock = t->sock;
     t->sock = NULL;
     if (rc == 0) rc = call_method_drop(sock, names.close, NULL);
@@ -204,7 +207,7 @@ static int release_descriptor(TransportObject *t) {
 }
 
 /* Scheduled by close() and its kin: tells the protocol, then lets go. */
-static PyObject *call_connection_lost(TransportObject *t, PyObject *exception) {
+PyObject *method_call_connection_lost(TransportObject *t, PyObject *exception) {
     if (t->lost) Py_RETURN_NONE;
     t->lost = true;
     Py_INCREF(t); /* the table holds what may be the last reference */
@@ -235,18 +238,13 @@ static PyObject *call_connection_lost(TransportObject *t, PyObject *exception) {
 
 /* ---- methods ---- */
 
-static PyObject *none_or_null(int rc) {
-    if (rc < 0) return NULL;
-    Py_RETURN_NONE;
-}
+PyObject *method_close(TransportObject *t, PyObject *i) { (void)i; return none_or_null(transport_close(t)); }
+PyObject *method_abort(TransportObject *t, PyObject *i) { (void)i; return none_or_null(transport_force_close(t, NULL)); }
+PyObject *method_is_closing(TransportObject *t, PyObject *i) { (void)i; return PyBool_FromLong(t->closing); }
+PyObject *method_is_reading(TransportObject *t, PyObject *i) { (void)i; return PyBool_FromLong(!t->closing && !t->paused); }
+PyObject *method_get_protocol(TransportObject *t, PyObject *i) { (void)i; return Py_NewRef(t->protocol ? t->protocol : Py_None); }
 
-static PyObject *method_close(TransportObject *t, PyObject *i) { (void)i; return none_or_null(transport_close(t)); }
-static PyObject *method_abort(TransportObject *t, PyObject *i) { (void)i; return none_or_null(transport_force_close(t, NULL)); }
-static PyObject *method_is_closing(TransportObject *t, PyObject *i) { (void)i; return PyBool_FromLong(t->closing); }
-static PyObject *method_is_reading(TransportObject *t, PyObject *i) { (void)i; return PyBool_FromLong(!t->closing && !t->paused); }
-static PyObject *method_get_protocol(TransportObject *t, PyObject *i) { (void)i; return Py_NewRef(t->protocol ? t->protocol : Py_None); }
-
-static PyObject *method_set_protocol(TransportObject *t, PyObject *protocol) {
+PyObject *method_set_protocol(TransportObject *t, PyObject *protocol) {
     Py_XSETREF(t->protocol, Py_NewRef(protocol));
     Py_RETURN_NONE;
 }
@@ -262,14 +260,14 @@ static PyObject *method_fatal_error(TransportObject *t, PyObject *args) {
     return none_or_null(transport_fatal(t, Py_NewRef(exception), message));
 }
 
-static PyObject *start_reading(TransportObject *t, PyObject *i) {
+PyObject *method_start_reading(TransportObject *t, PyObject *i) {
     (void)i;
     if (t->attached && !t->paused && !t->closing && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen)) return NULL;
     transport_pin(t);
     Py_RETURN_NONE;
 }
 
-static PyObject *pause_reading(TransportObject *t, PyObject *i) {
+PyObject *method_pause_reading(TransportObject *t, PyObject *i) {
     (void)i;
     if (t->closing || t->paused) Py_RETURN_NONE;
     t->paused = true;
@@ -278,7 +276,7 @@ static PyObject *pause_reading(TransportObject *t, PyObject *i) {
     Py_RETURN_NONE;
 }
 
-static PyObject *resume_reading(TransportObject *t, PyObject *i) {
+PyObject *method_resume_reading(TransportObject *t, PyObject *i) {
     (void)i;
     if (t->closing || !t->paused) Py_RETURN_NONE;
     t->paused = false;
@@ -345,18 +343,18 @@ static PyObject *get_extra_info(TransportObject *t, PyObject *const *args, Py_ss
     return Py_NewRef(value ? value : fallback);
 }
 
-static PyObject *get_write_buffer_size(TransportObject *t, PyObject *i) {
+PyObject *method_get_write_buffer_size(TransportObject *t, PyObject *i) {
     (void)i;
     if (t->unsent && transport_flush(t) < 0) return NULL;
     return PyLong_FromLongLong(t->buffered);
 }
 
-static PyObject *get_write_buffer_limits(TransportObject *t, PyObject *i) {
+PyObject *method_get_write_buffer_limits(TransportObject *t, PyObject *i) {
     (void)i;
     return Py_BuildValue("(LL)", (long long)t->low, (long long)t->high);
 }
 
-static PyObject *set_write_buffer_limits(TransportObject *t, PyObject *args, PyObject *kwargs) {
+PyObject *method_set_write_buffer_limits(TransportObject *t, PyObject *args, PyObject *kwargs) {
     static char *keywords[] = {"high", "low", NULL};
     PyObject *high_object = Py_None, *low_object = Py_None;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:set_write_buffer_limits", keywords, &high_object, &low_object))
@@ -393,43 +391,31 @@ static PyObject *get_sock(TransportObject *t, void *i) {
     return Py_NewRef(sock ? sock : Py_None);
 }
 
-static PyObject *get_paused(TransportObject *t, void *i) { (void)i; return PyBool_FromLong(t->paused); }
+PyObject *get_paused(TransportObject *t, void *i) { (void)i; return PyBool_FromLong(t->paused); }
 
-#define M(name, f, flags, doc) {name, (PyCFunction)(void (*)(void))(f), flags, doc}
 static PyMethodDef methods[] = {
-    M("close", method_close, METH_NOARGS, "close()\n--\n\nClose once what is queued has left."),
-    M("abort", method_abort, METH_NOARGS, "abort()\n--\n\nClose now; what is queued is lost."),
-    M("is_closing", method_is_closing, METH_NOARGS, "is_closing()\n--\n\nWhether close() or abort() was called, or the connection was lost."),
-    M("is_reading", method_is_reading, METH_NOARGS, "is_reading()\n--\n\nWhether data are delivered."),
-    M("pause_reading", pause_reading, METH_NOARGS, "pause_reading()\n--\n\nDeliver nothing until resume_reading()."),
-    M("resume_reading", resume_reading, METH_NOARGS, "resume_reading()\n--\n\nDeliver again."),
-    M("set_protocol", method_set_protocol, METH_O, "set_protocol(protocol)\n--\n\nDeliver to another protocol from now on."),
-    M("get_protocol", method_get_protocol, METH_NOARGS, "get_protocol()\n--\n\nThe current protocol, None once the connection is lost."),
-    M("get_extra_info", get_extra_info, METH_FASTCALL | METH_KEYWORDS, "get_extra_info(name, default=None)\n--\n\n'socket', 'sockname', 'peername'."),
-    M("get_write_buffer_size", get_write_buffer_size, METH_NOARGS, "get_write_buffer_size()\n--\n\nBytes that the kernel has not taken."),
-    M("get_write_buffer_limits", get_write_buffer_limits, METH_NOARGS, "get_write_buffer_limits()\n--\n\n(low, high) in bytes."),
-    M("set_write_buffer_limits", set_write_buffer_limits, METH_VARARGS | METH_KEYWORDS, "set_write_buffer_limits(high=None, low=None)\n--\n\nBytes at which pause_writing and resume_writing are called. Raises ValueError."),
-    M("_force_close", method_force_close, METH_O, NULL),
-    M("_fatal_error", method_fatal_error, METH_VARARGS, NULL),
-    M("_start_reading", start_reading, METH_NOARGS, NULL),
-    M("_call_connection_lost", call_connection_lost, METH_O, NULL),
+    COMMON_METHODS,
+    READING_METHODS,
+    WRITING_METHODS,
+    METHOD("_start_reading", method_start_reading, METH_NOARGS, NULL),
+    METHOD("resume_reading", method_resume_reading, METH_NOARGS, RESUME_DOC),
+    METHOD("close", method_close, METH_NOARGS, CLOSE_DOC),
+    METHOD("get_extra_info", get_extra_info, METH_FASTCALL | METH_KEYWORDS, "get_extra_info(name, default=None)\n--\n\n'socket', 'sockname', 'peername'."),
+    METHOD("_force_close", method_force_close, METH_O, NULL),
+    METHOD("_fatal_error", method_fatal_error, METH_VARARGS, NULL),
     {0}};
 
 static PyMemberDef members[] = {
-    {"_loop", T_OBJECT, offsetof(TransportObject, loop), READONLY, NULL},
-    {"_protocol", T_OBJECT, offsetof(TransportObject, protocol), READONLY, NULL},
+    COMMON_MEMBERS,
     {"_server", T_OBJECT, offsetof(TransportObject, server), READONLY, NULL},
     {"_sock_fd", T_INT, offsetof(TransportObject, fd), READONLY, NULL},
     {"_conn_lost", T_INT, offsetof(TransportObject, conn_lost), READONLY, NULL},
-    {"_closing", T_BOOL, offsetof(TransportObject, closing), READONLY, NULL},
     {"_protocol_paused", T_BOOL, offsetof(TransportObject, protocol_paused), READONLY, NULL},
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(TransportObject, weakrefs), READONLY, NULL},
-    {"__dictoffset__", T_PYSSIZET, offsetof(TransportObject, dict), READONLY, NULL},
     {0}};
 
 static PyGetSetDef getset[] = {{"_sock", (getter)get_sock, NULL, NULL, NULL},
                                {"_paused", (getter)get_paused, NULL, NULL, NULL},
-                               {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+                               DICT_GETSET,
                                {0}};
 
 /* ---- life ---- */
@@ -461,7 +447,7 @@ int transport_clear(PyObject *self) {
 }
 
 /* A transport that nobody closed: say so, as asyncio does, and close it. */
-static void transport_finalize(PyObject *self) {
+void transport_finalize(PyObject *self) {
     TransportObject *t = (TransportObject *)self;
     if (t->fd < 0) return;
     PyObject *pending = PyErr_GetRaisedException();
@@ -475,7 +461,7 @@ static void transport_finalize(PyObject *self) {
     if (pending) PyErr_SetRaisedException(pending);
 }
 
-static void transport_dealloc(PyObject *self) {
+void transport_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     if (PyObject_CallFinalizerFromDealloc(self) < 0) return;
     PyObject_GC_UnTrack(self);
@@ -487,10 +473,7 @@ static void transport_dealloc(PyObject *self) {
 }
 
 static PyType_Slot slots[] = {{Py_tp_doc, "What the transports of goloop have in common."},
-                              {Py_tp_dealloc, transport_dealloc},
-                              {Py_tp_finalize, transport_finalize},
-                              {Py_tp_traverse, transport_traverse},
-                              {Py_tp_clear, transport_clear},
+                              LIFE_SLOTS,
                               {Py_tp_repr, transport_repr},
                               {Py_tp_methods, methods},
                               {Py_tp_members, members},

@@ -126,7 +126,8 @@ PyObject *loop_remove_watch(LoopObject *loop, PyObject *file, bool writer) {
     Py_RETURN_TRUE;
 }
 
-/* _fd_has_transport(fd): the transport that uses it, or None. */
+/* _fd_has_transport(fd): the transport that uses it, or None. Pipes do not count, nor
+ * do they in asyncio: their file may be closed by others, and its number be new. */
 PyObject *loop_fd_has_transport(LoopObject *loop, PyObject *file) {
     int fd = descriptor_of(file);
     if (fd < 0) {
@@ -135,7 +136,7 @@ PyObject *loop_fd_has_transport(LoopObject *loop, PyObject *file) {
         Py_RETURN_NONE;
     }
     FdEntry *e = fd < loop->fds_len ? &loop->fds[fd] : NULL;
-    if (e && is_transport(e->kind) && !TRANSPORT(e->owner)->closing) return Py_NewRef(e->owner);
+    if (e && is_transport(e->kind) && !TRANSPORT(e->owner)->closing && !is_pipe(e->owner)) return Py_NewRef(e->owner);
     Py_RETURN_NONE;
 }
 

@@ -7,6 +7,10 @@ class TimerHandle(asyncio.TimerHandle): ...
 class StreamTransport(asyncio.Transport):
     def _start_reading(self) -> None: ...
 
+class ReadPipeTransport(asyncio.ReadTransport):
+    def _start_reading(self) -> None: ...
+
+class WritePipeTransport(asyncio.WriteTransport): ...
 class _Listener: ...
 
 class Loop:
@@ -52,3 +56,13 @@ def connected_stream(
     attach_takes_transport: bool,
     /,
 ) -> StreamTransport: ...
+def connected_pipe(
+    loop: Any,
+    pipe: Any,
+    fd: int,
+    protocol: asyncio.BaseProtocol,
+    extra: dict[str, Any],
+    writing: bool,
+    device: bool,
+    /,
+) -> Any: ...

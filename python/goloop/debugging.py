@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from asyncio import base_events, format_helpers
 from asyncio.log import logger
 from typing import TYPE_CHECKING, Any
+
+from . import _core
 
 if TYPE_CHECKING:
     from ._base import LoopBase as _Base
@@ -49,8 +52,13 @@ class Debugging(_Base):
     def _transport_failed(
         self, transport: object, exception: BaseException, message: str, protocol: object
     ) -> None:
-        """What ``_fatal_error`` of asyncio's transports says; the network's own errors only in debug mode."""
-        if isinstance(exception, OSError):
+        """What ``_fatal_error`` of asyncio's transports says; the network's own errors only in debug mode.
+
+        Of a pipe that is read only EIO is one: a terminal whose other side was closed.
+        """
+        if isinstance(exception, OSError) and (
+            exception.errno == errno.EIO or not isinstance(transport, _core.ReadPipeTransport)
+        ):
             if self.get_debug():
                 logger.debug("%r: %s", transport, message, exc_info=exception)
         else:

@@ -18,11 +18,12 @@ from typing import Any
 from . import _core
 from .connecting import Connecting
 from .debugging import Debugging
+from .pipes import Pipes
 from .serving import Serving
 from .signals import Signals
 
 
-class Loop(Debugging, Signals, Serving, Connecting, _core.Loop, asyncio.SelectorEventLoop):
+class Loop(Debugging, Signals, Serving, Connecting, Pipes, _core.Loop, asyncio.SelectorEventLoop):
     """An event loop for Unix with asyncio's interface and a Go engine.
 
     ``GOLOOP_SELECTOR`` in the environment forces a selector (``epoll``, ``kqueue``,
