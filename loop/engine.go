@@ -54,6 +54,9 @@ type Options struct {
 	// Arena receives the bytes of small reads and peers' addresses: at least
 	// 128 KiB. Without one (nil), streams and listeners are refused with EINVAL.
 	Arena []byte
+	// Resolver looks up what is no address literal. Without one (nil) such
+	// lookups are refused with ENOSYS.
+	Resolver Resolver
 }
 
 // Engine turns submissions into completions.
@@ -83,6 +86,8 @@ type Engine struct {
 
 	vector vector
 
+	lookups *lookups // nil without a Resolver
+
 	stats  Stats
 	closed bool
 }
@@ -100,7 +105,11 @@ func New(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{sel: sel, cq: o.Completions, arena: o.Arena, clock: processClock()}, nil
+	e := &Engine{sel: sel, cq: o.Completions, arena: o.Arena, clock: processClock()}
+	if o.Resolver != nil {
+		e.lookups = &lookups{resolver: o.Resolver, wake: sel.Wake, byUser: map[uint64]*lookup{}}
+	}
+	return e, nil
 }
 
 // Selector is the backend, for its name and its descriptors.
@@ -122,12 +131,16 @@ func (e *Engine) Now() int64 { return e.clock.now() }
 // Wake ends the wait of the current turn, or of the next. Any thread.
 func (e *Engine) Wake() error { return e.sel.Wake() }
 
-// Close forgets every descriptor without closing it and frees the selector.
+// Close forgets every descriptor without closing it and frees the selector. What the
+// lookups under way find is dropped.
 func (e *Engine) Close() error {
 	if e.closed {
 		return nil
 	}
 	e.closed = true
+	if e.lookups != nil {
+		e.lookups.close()
+	}
 	e.fds, e.overflow, e.dirty, e.arena, e.cq = nil, nil, nil, nil, nil
 	return e.sel.Close()
 }

@@ -49,6 +49,7 @@ type pair struct {
 // settings of a rig; zero fields are the usual ones.
 type settings struct {
 	ring, arena int
+	resolver    Resolver
 }
 
 // onEveryBackend runs test once for each selector of this system.
@@ -70,7 +71,7 @@ func newRig(t testing.TB, backend string, s settings) *rig {
 	if s.arena == 0 {
 		s.arena = 1 << 20
 	}
-	e, err := New(Options{Selector: backend, Completions: make([]Completion, s.ring), Arena: make([]byte, s.arena)})
+	e, err := New(Options{Selector: backend, Completions: make([]Completion, s.ring), Arena: make([]byte, s.arena), Resolver: s.resolver})
 	if err != nil {
 		t.Fatal(err)
 	}

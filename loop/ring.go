@@ -43,6 +43,8 @@ const (
 	FlagQueued = 0x200 // Write, set by the engine: the rest waits; Released follows
 	FlagFailed = 0x400 // Write, set by the engine: Res is the errno; Error follows
 
+	FlagCancel = 1 // Resolve: forget User's lookup
+
 	FlagBackoff = 1 // AcceptFailed: no accept for a second
 )
 
@@ -90,6 +92,26 @@ type Completion struct {
 	User       uint64
 	Ptr        uint64
 	Len        int64
+}
+
+// RingQuery is a lookup as Resolve names it: struct gl_query.
+type RingQuery struct {
+	What                What
+	Family, Type, Proto int32
+	Flags               int32
+	Flow, Scope         uint32
+	Count               uint32
+	Host, Service       uint64
+	HostLen, ServiceLen int64
+	Answer              uint64
+	Len                 int64
+}
+
+// Address is one address of an Answer: struct gl_address.
+type Address struct {
+	Family, Type, Proto int32
+	Len                 uint32
+	Addr                [28]byte
 }
 
 // Stats counts what an engine has done since it was opened: struct gl_stats.

@@ -28,6 +28,7 @@ const (
 //	selector ────────────────▶│ wait, unless there is something to tell
 //	                          │ dispatch: read, accept, flush, connect; reads
 //	                          │ beyond turnBytes are the next turn's first
+//	lookups ─────────────────▶│ what goroutines have found
 //	timers ──────────────────▶┘ due ones, by time, then by order of scheduling
 //	        completions
 //
@@ -43,6 +44,7 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	e.ncq, e.arenaEnd = 0, 0
 	e.drainOverflow()
 	e.process(sq)
+	e.tellLookups()
 	e.spent = 0
 	var err error
 	if len(e.deferred) > 0 {
@@ -50,6 +52,7 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	} else if flags&TurnWait != 0 || (flags&TurnPoll != 0 && e.sel.Len() > 0) {
 		err = e.selectOnce(flags)
 	}
+	e.tellLookups()
 	e.fireTimers()
 	e.inTurn = false
 	e.stats.Completions += uint64(e.ncq)
@@ -99,6 +102,8 @@ func (e *Engine) process(sq []Submission) {
 			e.connect(s)
 		case OpWatch:
 			e.watch(s)
+		case OpResolve:
+			e.resolve(s)
 		case OpPanic:
 			panic("asked for by a test")
 		default:

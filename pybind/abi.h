@@ -36,7 +36,7 @@ enum gl_op {
     GL_OP_DATAGRAM = 14,    /* fd, gen, flags GL_ATTACH_PAUSED: a datagram socket */
     GL_OP_SEND = 15,        /* fd, gen, ptr, len, user: struct gl_message; kept as for WRITE */
     GL_OP_CHILD = 16,       /* len: pid; user comes back in CHILD_EXITED */
-    GL_OP_RESOLVE = 17,     /* ptr: struct gl_query; user comes back in RESOLVED */
+    GL_OP_RESOLVE = 17,     /* ptr: struct gl_query, user: any number; res: see there. flags GL_RESOLVE_CANCEL: user */
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
 };
 
@@ -44,6 +44,7 @@ enum { GL_READ = 1, GL_WRITE = 2 };
 /* PIPE: read(2) and write(2) instead of recv and send. HANGUP: the writing end of a
  * pipe, never read: EOF tells that its reader has gone, and nothing more is written. */
 enum { GL_ATTACH_PAUSED = 1, GL_ATTACH_PIPE = 2, GL_ATTACH_HANGUP = 4 };
+enum { GL_RESOLVE_CANCEL = 1 }; /* res 0: RESOLVED will not come; ENOENT: it will, or has come */
 
 /* Set by the engine in flags of a WRITE that it has handled. FAILED: res is the
  * errno, and an ERROR follows. No flag: the pair was stale. Only after QUEUED does
@@ -77,7 +78,7 @@ enum gl_kind {
     GL_SIGNAL = 12,       /* res: the number */
     GL_DATAGRAM = 13,     /* fd, gen, ptr, len: one datagram in the arena; user, res: its sender's sockaddr there */
     GL_CHILD_EXITED = 14, /* res: pid, len: wait status or -1 when another has reaped it, user */
-    GL_RESOLVED = 15      /* res: 0 or an error, ptr: the answer, user */
+    GL_RESOLVED = 15      /* user, flags: what; fd: errno, or res: gai_strerror's number; gen, ptr, len: the answer in the arena */
 };
 
 typedef struct gl_cqe {
@@ -91,6 +92,37 @@ typedef struct gl_cqe {
     int64_t len;
 } gl_cqe;
 
+/* What a lookup asks for. */
+enum {
+    GL_ADDRINFO = 1, /* getaddrinfo(3) of host and service */
+    GL_NAMEINFO = 2  /* getnameinfo(3) of host, a numeric address, and service, a numeric port */
+};
+
+/* A lookup. The engine reads it, host and service before the submission returns, and
+ * keeps no pointer to them. What address literals and numeric ports answer is in
+ * the query then: res is 0. EINPROGRESS: RESOLVED brings the answer. Any other res is an
+ * errno, and nothing follows.
+ *
+ * An answer is count times struct gl_address, then text: of ADDRINFO the canonical name,
+ * without a zero; of NAMEINFO host and service, each with one. In the arena it has no
+ * alignment, and is valid until the next turn as DATA is: there is nothing to release. */
+typedef struct gl_query {
+    int32_t what;
+    int32_t family, type, proto, flags; /* flags: AI_* or NI_* of the system */
+    uint32_t flow, scope;               /* NAMEINFO: of an IPv6 address, in the host's order */
+    uint32_t count;                     /* engine */
+    uint64_t host, service;             /* text; 0: none */
+    int64_t host_len, service_len;
+    uint64_t answer; /* memory of C's for an answer at once */
+    int64_t len;     /* C: its size; engine: bytes of the answer */
+} gl_query;
+
+typedef struct gl_address {
+    int32_t family, type, proto;
+    uint32_t len;     /* of addr */
+    uint8_t addr[28]; /* struct sockaddr_in or sockaddr_in6 */
+} gl_address;
+
 /* One loop's memory. C writes the first part before goloop_open and sq, sq_len
  * before each turn; the engine writes the second part. */
 typedef struct gl_shared {
@@ -103,7 +135,7 @@ typedef struct gl_shared {
     char selector[16]; /* a backend's name, or empty for the best */
 
     int64_t next_deadline; /* ns; INT64_MAX without a timer */
-    int32_t nfds;          /* descriptors that a poll could find ready */
+    int32_t nfds;          /* descriptors and lookups that a poll could find ready */
     int32_t backlog;       /* completions that wait for room: do not sleep */
     int32_t wake_fd;       /* write a uint64_t 1 to end the wait */
     int32_t poll_fd;       /* of epoll or kqueue, or -1: a forked child closes it */

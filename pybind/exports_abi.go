@@ -16,6 +16,8 @@ import (
 func layout() []uint32 {
 	var s loop.Submission
 	var c loop.Completion
+	var q loop.RingQuery
+	var a loop.Address
 	return []uint32{
 		C.GL_ABI_VERSION,
 		uint32(unsafe.Sizeof(s)),
@@ -26,6 +28,15 @@ func layout() []uint32 {
 		uint32(unsafe.Offsetof(c.Kind)), uint32(unsafe.Offsetof(c.Flags)), uint32(unsafe.Offsetof(c.Fd)),
 		uint32(unsafe.Offsetof(c.Generation)), uint32(unsafe.Offsetof(c.Res)), uint32(unsafe.Offsetof(c.User)),
 		uint32(unsafe.Offsetof(c.Ptr)), uint32(unsafe.Offsetof(c.Len)),
+		uint32(unsafe.Sizeof(q)),
+		uint32(unsafe.Offsetof(q.What)), uint32(unsafe.Offsetof(q.Family)), uint32(unsafe.Offsetof(q.Type)),
+		uint32(unsafe.Offsetof(q.Proto)), uint32(unsafe.Offsetof(q.Flags)), uint32(unsafe.Offsetof(q.Flow)),
+		uint32(unsafe.Offsetof(q.Scope)), uint32(unsafe.Offsetof(q.Count)), uint32(unsafe.Offsetof(q.Host)),
+		uint32(unsafe.Offsetof(q.Service)), uint32(unsafe.Offsetof(q.HostLen)), uint32(unsafe.Offsetof(q.ServiceLen)),
+		uint32(unsafe.Offsetof(q.Answer)), uint32(unsafe.Offsetof(q.Len)),
+		uint32(unsafe.Sizeof(a)),
+		uint32(unsafe.Offsetof(a.Family)), uint32(unsafe.Offsetof(a.Type)), uint32(unsafe.Offsetof(a.Proto)),
+		uint32(unsafe.Offsetof(a.Len)), uint32(unsafe.Offsetof(a.Addr)),
 		uint32(unsafe.Sizeof(loop.Stats{})),
 		uint32(unsafe.Sizeof(C.gl_shared{})),
 	}
@@ -35,6 +46,8 @@ func layout() []uint32 {
 func layoutOfC() []uint32 {
 	var s C.gl_sqe
 	var c C.gl_cqe
+	var q C.gl_query
+	var a C.gl_address
 	return []uint32{
 		C.GL_ABI_VERSION,
 		uint32(unsafe.Sizeof(s)),
@@ -45,6 +58,15 @@ func layoutOfC() []uint32 {
 		uint32(unsafe.Offsetof(c.kind)), uint32(unsafe.Offsetof(c.flags)), uint32(unsafe.Offsetof(c.fd)),
 		uint32(unsafe.Offsetof(c.gen)), uint32(unsafe.Offsetof(c.res)), uint32(unsafe.Offsetof(c.user)),
 		uint32(unsafe.Offsetof(c.ptr)), uint32(unsafe.Offsetof(c.len)),
+		uint32(unsafe.Sizeof(q)),
+		uint32(unsafe.Offsetof(q.what)), uint32(unsafe.Offsetof(q.family)), uint32(unsafe.Offsetof(q._type)),
+		uint32(unsafe.Offsetof(q.proto)), uint32(unsafe.Offsetof(q.flags)), uint32(unsafe.Offsetof(q.flow)),
+		uint32(unsafe.Offsetof(q.scope)), uint32(unsafe.Offsetof(q.count)), uint32(unsafe.Offsetof(q.host)),
+		uint32(unsafe.Offsetof(q.service)), uint32(unsafe.Offsetof(q.host_len)), uint32(unsafe.Offsetof(q.service_len)),
+		uint32(unsafe.Offsetof(q.answer)), uint32(unsafe.Offsetof(q.len)),
+		uint32(unsafe.Sizeof(a)),
+		uint32(unsafe.Offsetof(a.family)), uint32(unsafe.Offsetof(a._type)), uint32(unsafe.Offsetof(a.proto)),
+		uint32(unsafe.Offsetof(a.len)), uint32(unsafe.Offsetof(a.addr)),
 		uint32(unsafe.Sizeof(C.gl_stats{})),
 		uint32(unsafe.Sizeof(C.gl_shared{})),
 	}

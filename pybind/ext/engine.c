@@ -180,9 +180,19 @@ static int resolve(void *library) {
     sizeof(gl_cqe), offsetof(gl_cqe, kind), offsetof(gl_cqe, flags), offsetof(gl_cqe, fd),         \
         offsetof(gl_cqe, gen), offsetof(gl_cqe, res), offsetof(gl_cqe, user),                      \
         offsetof(gl_cqe, ptr), offsetof(gl_cqe, len)
+#define OFFSETS_QUERY                                                                              \
+    sizeof(gl_query), offsetof(gl_query, what), offsetof(gl_query, family),                        \
+        offsetof(gl_query, type), offsetof(gl_query, proto), offsetof(gl_query, flags),            \
+        offsetof(gl_query, flow), offsetof(gl_query, scope), offsetof(gl_query, count),            \
+        offsetof(gl_query, host), offsetof(gl_query, service), offsetof(gl_query, host_len),       \
+        offsetof(gl_query, service_len), offsetof(gl_query, answer), offsetof(gl_query, len)
+#define OFFSETS_ADDRESS                                                                            \
+    sizeof(gl_address), offsetof(gl_address, family), offsetof(gl_address, type),                  \
+        offsetof(gl_address, proto), offsetof(gl_address, len), offsetof(gl_address, addr)
 
 static int check_layout(void) {
-    const uint32_t ours[] = {GL_ABI_VERSION, OFFSETS_SQE, OFFSETS_CQE, sizeof(gl_stats), sizeof(gl_shared)};
+    const uint32_t ours[] = {GL_ABI_VERSION,  OFFSETS_SQE,      OFFSETS_CQE,      OFFSETS_QUERY,
+                             OFFSETS_ADDRESS, sizeof(gl_stats), sizeof(gl_shared)};
     uint32_t theirs[64];
     int32_t n = api.abi(theirs, 64);
     if (n == (int32_t)(sizeof ours / sizeof *ours) && memcmp(ours, theirs, sizeof ours) == 0) return 0;

@@ -1,0 +1,279 @@
+package loop
+
+import (
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+)
+
+// What a Query asks for.
+type What int32
+
+// The kinds of lookups, as GL_ADDRINFO and GL_NAMEINFO.
+const (
+	AddrInfo What = iota + 1 // getaddrinfo(3) of Host and Service
+	NameInfo                 // getnameinfo(3) of Host, a numeric address, and Service, a numeric port
+)
+
+// Query is a lookup. Family, Type, Proto and Flags are the system's numbers.
+type Query struct {
+	What                       What
+	Host, Service              string
+	HasHost, HasService        bool // false is C's NULL, which is not the empty text
+	Family, Type, Proto, Flags int32
+	Flow, Scope                uint32 // NameInfo: of an IPv6 address
+}
+
+// Answer is what a lookup has found.
+type Answer struct {
+	Addresses []Address
+	// Text is the canonical name of an AddrInfo; of a NameInfo it is host and
+	// service, each with a zero byte behind it.
+	Text string
+	// Code is what getaddrinfo(3) returned, for gai_strerror; 0 is success.
+	Code int32
+	// Errno, when it is not 0, is what happened instead (EAI_SYSTEM).
+	Errno syscall.Errno
+}
+
+// Resolver answers a Query from libc, files or the network, and may take its time:
+// the engine calls it in goroutines of its own.
+type Resolver func(Query) Answer
+
+// maxLookups is how many goroutines of one engine are in the Resolver at once; further
+// lookups wait. A lookup occupies a thread, which waits for a network and not for a
+// processor: it is the most that asyncio's executor has, whatever the number of cores.
+const maxLookups = 32
+
+// lookups are the names that goroutines of one engine look up.
+//
+//	waiting ──▶ in the Resolver ──▶ answered ──▶ told, as Resolved
+//	   └──Cancel──▶ forgotten
+//
+// A goroutine knows this record and the selector's waker, and no memory of the rings:
+// what it finds is copied into them by the engine's own thread, in a turn.
+type lookups struct {
+	resolver Resolver
+	wake     func() error
+
+	open int // not yet told; of the engine's thread
+
+	ready atomic.Bool // answered or failed is not empty
+
+	// mu guards what follows. Nothing is called while it is held.
+	mu       sync.Mutex
+	waiting  []*lookup // oldest first
+	byUser   map[uint64]*lookup
+	workers  int
+	answered []*lookup
+	failed   string // a panic of the Resolver, with its stack
+	closed   bool
+}
+
+type lookup struct {
+	user      uint64
+	query     Query
+	answer    Answer
+	cancelled bool // while it waited
+}
+
+// resolve answers a Query at once or starts its lookup.
+func (e *Engine) resolve(s *Submission) {
+	if s.Flags&FlagCancel != 0 {
+		s.Res = int32(e.cancelLookup(s.User))
+		return
+	}
+	ring := (*RingQuery)(pointer(s.Ptr))
+	q := ring.query()
+	if a, ok := q.Literal(); ok && a.size() <= int(ring.Len) {
+		ring.Count = uint32(len(a.Addresses))
+		ring.Len = int64(a.put(unsafe.Slice((*byte)(pointer(ring.Answer)), ring.Len)))
+		return
+	}
+	if e.lookups == nil {
+		s.Res = int32(syscall.ENOSYS)
+		return
+	}
+	q.Host, q.Service = strings.Clone(q.Host), strings.Clone(q.Service)
+	e.lookups.open++
+	e.lookups.start(&lookup{user: s.User, query: q})
+	s.Res = int32(syscall.EINPROGRESS)
+}
+
+// cancelLookup forgets a lookup that waits, or gives ENOENT: one that has begun ends
+// as it would have.
+func (e *Engine) cancelLookup(user uint64) syscall.Errno {
+	l := e.lookups
+	if l == nil {
+		return syscall.ENOENT
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := l.byUser[user]
+	if w == nil {
+		return syscall.ENOENT
+	}
+	delete(l.byUser, user)
+	w.cancelled = true // and skipped when its time comes
+	l.open--
+	return 0
+}
+
+// start gives the lookup to a goroutine, or lets it wait for one.
+func (l *lookups) start(w *lookup) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.workers < maxLookups {
+		l.workers++
+		go l.work(w)
+		return
+	}
+	l.waiting = append(l.waiting, w)
+	l.byUser[w.user] = w
+}
+
+// work looks up w, then what waits, until nothing does.
+func (l *lookups) work(w *lookup) {
+	defer func() {
+		if r := recover(); r != nil {
+			l.fail(fmt.Sprintf("%v\n%s", r, debug.Stack()))
+		}
+	}()
+	for w != nil {
+		w.answer = l.resolver(w.query)
+		w = l.done(w)
+	}
+}
+
+// done stores an answer, wakes the loop and returns the next lookup, if there is one.
+// When the engine is closed there is nobody to tell.
+func (l *lookups) done(w *lookup) *lookup {
+	l.mu.Lock()
+	if l.closed {
+		l.workers--
+		l.mu.Unlock()
+		return nil
+	}
+	l.answered = append(l.answered, w)
+	l.ready.Store(true)
+	next := l.take()
+	if next == nil {
+		l.workers--
+	}
+	l.mu.Unlock()
+	_ = l.wake() // fails when the engine has been closed since
+	return next
+}
+
+// take returns the oldest lookup that waits and is not cancelled.
+func (l *lookups) take() *lookup {
+	for len(l.waiting) > 0 {
+		w := l.waiting[0]
+		l.waiting[0] = nil
+		l.waiting = l.waiting[1:]
+		if !w.cancelled {
+			delete(l.byUser, w.user)
+			return w
+		}
+	}
+	return nil
+}
+
+func (l *lookups) fail(text string) {
+	l.mu.Lock()
+	l.workers--
+	l.failed = text
+	l.ready.Store(true)
+	l.mu.Unlock()
+	_ = l.wake()
+}
+
+// close forgets what waits, and the answers of what does not.
+func (l *lookups) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	l.waiting, l.answered, l.byUser = nil, nil, nil
+}
+
+// Lookups is the number of lookups that Resolved has not told.
+func (e *Engine) Lookups() int {
+	if e.lookups == nil {
+		return 0
+	}
+	return e.lookups.open
+}
+
+// tellLookups makes completions of the answers that there are, as far as ring and arena
+// have room; the others wait for the next turn. It panics with the panic of a Resolver.
+func (e *Engine) tellLookups() {
+	l := e.lookups
+	if l == nil || !l.ready.Load() {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed != "" {
+		panic("in a lookup: " + l.failed)
+	}
+	for len(l.answered) > 0 && e.room() > 0 {
+		w := l.answered[0]
+		if w.answer.size() > len(e.arena) {
+			w.answer = Answer{Errno: syscall.ENOMEM}
+		}
+		if w.answer.size() > len(e.arena)-e.arenaEnd {
+			return
+		}
+		at := e.arena[e.arenaEnd:]
+		n := w.answer.put(at)
+		e.arenaEnd += n
+		l.open--
+		e.Complete(Completion{
+			Kind: Resolved, Flags: uint16(w.query.What), Fd: int32(w.answer.Errno), Res: w.answer.Code, User: w.user,
+			Generation: uint32(len(w.answer.Addresses)), Ptr: address(at), Len: int64(n),
+		})
+		l.answered[0] = nil
+		l.answered = l.answered[1:]
+	}
+	if len(l.answered) == 0 {
+		l.answered = nil
+		l.ready.Store(false)
+	}
+}
+
+// query is the Query of a RingQuery, whose texts it shares.
+func (r *RingQuery) query() Query {
+	return Query{
+		What: r.What, Family: r.Family, Type: r.Type, Proto: r.Proto, Flags: r.Flags, Flow: r.Flow, Scope: r.Scope,
+		Host: text(r.Host, r.HostLen), HasHost: r.Host != 0,
+		Service: text(r.Service, r.ServiceLen), HasService: r.Service != 0,
+	}
+}
+
+// sizeofAddress is the size of struct gl_address.
+const sizeofAddress = int(unsafe.Sizeof(Address{}))
+
+// size is the number of bytes of the answer in the arena.
+func (a *Answer) size() int { return len(a.Addresses)*sizeofAddress + len(a.Text) }
+
+// put writes the answer as abi.h describes it and returns its size.
+func (a *Answer) put(p []byte) int {
+	n := len(a.Addresses) * sizeofAddress
+	copy(p, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(a.Addresses))), n))
+	return n + copy(p[n:], a.Text)
+}
+
+// pointer is what a ring entry names, which is not Go's memory.
+func pointer(p uint64) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
+
+// text is the text at p, shared, or empty.
+func text(p uint64, n int64) string {
+	if p == 0 || n <= 0 {
+		return ""
+	}
+	return unsafe.String((*byte)(pointer(p)), int(n))
+}

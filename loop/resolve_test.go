@@ -1,0 +1,225 @@
+//go:build linux
+
+package loop
+
+import (
+	"bytes"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// ringQuery is q as C submits it, with room for an answer at once; answer is that memory.
+func ringQuery(q Query) (ring *RingQuery, answer []byte) {
+	answer = make([]byte, 512)
+	ring = &RingQuery{
+		What: q.What, Family: q.Family, Type: q.Type, Proto: q.Proto, Flags: q.Flags,
+		Answer: address(answer), Len: int64(len(answer)),
+	}
+	if q.HasHost {
+		ring.Host, ring.HostLen = uint64(uintptr(unsafe.Pointer(unsafe.StringData(q.Host)))), int64(len(q.Host))
+	}
+	if q.HasService {
+		ring.Service, ring.ServiceLen = uint64(uintptr(unsafe.Pointer(unsafe.StringData(q.Service)))), int64(len(q.Service))
+	}
+	return ring, answer
+}
+
+// lookUp submits a Resolve and returns its result.
+func (r *rig) lookUp(user uint64, host string) syscall.Errno {
+	r.t.Helper()
+	ring, _ := ringQuery(Query{What: AddrInfo, Host: host, HasHost: true, Type: unix.SOCK_STREAM})
+	errno := r.errno(Submission{Op: OpResolve, User: user, Ptr: uint64(uintptr(unsafe.Pointer(ring)))})
+	runtime.KeepAlive(ring)
+	return errno
+}
+
+// resolved takes turns until the lookups of all users have been told.
+func (r *rig) resolved(users ...uint64) map[uint64]Completion {
+	r.t.Helper()
+	told := map[uint64]Completion{}
+	r.until(func() bool {
+		for _, c := range r.inbox {
+			if _, again := told[c.User]; again {
+				r.t.Fatalf("lookup %d was told twice", c.User)
+			}
+			if c.Kind == Resolved {
+				told[c.User] = c
+			}
+		}
+		r.inbox = nil
+		return len(told) >= len(users)
+	})
+	for _, user := range users {
+		if _, found := told[user]; !found {
+			r.t.Fatalf("lookup %d was not told; told are %v", user, told)
+		}
+	}
+	return told
+}
+
+func onResolver(t *testing.T, resolver Resolver, test func(t *testing.T, r *rig)) {
+	onEveryBackendWith(t, settings{resolver: resolver}, test)
+}
+
+func TestLiteralIsAnsweredAtOnce(t *testing.T) {
+	r := newRig(t, "", settings{})
+	ring, answer := ringQuery(Query{What: AddrInfo, Host: "1.2.3.4", HasHost: true, Service: "80", HasService: true, Flags: aiCanonName})
+	errno := r.errno(Submission{Op: OpResolve, User: 1, Ptr: uint64(uintptr(unsafe.Pointer(ring)))})
+	want := append([]byte{unix.AF_INET, 0, 0, 80, 1, 2, 3, 4}, make([]byte, 20)...)
+	first := (*Address)(unsafe.Pointer(&answer[0]))
+	if errno != 0 || ring.Count != 3 || !bytes.Equal(first.Addr[:], want) || first.Len != unix.SizeofSockaddrInet4 {
+		t.Errorf("errno %v, %d addresses, the first is %+v", errno, ring.Count, first)
+	}
+	if got := string(answer[3*sizeofAddress : ring.Len]); got != "1.2.3.4" {
+		t.Errorf("the canonical name is %q", got)
+	}
+	expectErrno(t, "a name without a Resolver", r.lookUp(2, "localhost"), syscall.ENOSYS)
+	r.quiet()
+}
+
+func TestResolve(t *testing.T) {
+	resolver := func(q Query) Answer {
+		if q.Host == "bad" {
+			return Answer{Code: -2}
+		}
+		a := Answer{Addresses: make([]Address, 2), Text: q.Host}
+		a.Addresses[1].Type = q.Type
+		return a
+	}
+	onResolver(t, resolver, func(t *testing.T, r *rig) {
+		host := []byte("good")
+		expectErrno(t, "good", r.lookUp(7, string(host)), syscall.EINPROGRESS)
+		copy(host, "gone") // the engine has its own copy
+		expectErrno(t, "bad", r.lookUp(8, "bad"), syscall.EINPROGRESS)
+		if n := r.Lookups(); n != 2 {
+			t.Errorf("%d lookups are under way, want 2", n)
+		}
+		told := r.resolved(7, 8)
+		if c := told[8]; c.Res != -2 || c.Fd != 0 || c.Len != 0 || c.Generation != 0 {
+			t.Errorf("the failure is %+v", c)
+		}
+		c := told[7]
+		if c.Res != 0 || c.Generation != 2 || c.Len != int64(2*sizeofAddress+4) || c.Flags != uint16(AddrInfo) {
+			t.Fatalf("the answer is %+v", c)
+		}
+		if n := r.Lookups(); n != 0 {
+			t.Errorf("%d lookups are under way, want none", n)
+		}
+		r.quiet()
+	})
+}
+
+// TestResolvesAreBounded: so many at once and no more, and a cancelled one that waits is
+// never begun.
+func TestResolvesAreBounded(t *testing.T) {
+	const lookups, cancelled = 3 * maxLookups, maxLookups
+	var now, most, all atomic.Int32
+	release, full := make(chan struct{}), make(chan struct{})
+	resolver := func(q Query) Answer {
+		n := now.Add(1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		if all.Add(1) == maxLookups {
+			close(full)
+		}
+		<-release
+		now.Add(-1)
+		return Answer{}
+	}
+	r := newRig(t, "", settings{resolver: resolver})
+	var users []uint64
+	for user := range uint64(lookups) {
+		expectErrno(t, "lookup", r.lookUp(user, "name"), syscall.EINPROGRESS)
+		if user < lookups-cancelled {
+			users = append(users, user)
+		}
+	}
+	<-full
+	cancel := func(user uint64) syscall.Errno {
+		return r.errno(Submission{Op: OpResolve, Flags: FlagCancel, User: user})
+	}
+	expectErrno(t, "cancelling what has begun", cancel(0), syscall.ENOENT)
+	for user := lookups - cancelled; user < lookups; user++ {
+		expectErrno(t, "cancelling what waits", cancel(uint64(user)), 0)
+		expectErrno(t, "cancelling it again", cancel(uint64(user)), syscall.ENOENT)
+	}
+	close(release)
+	r.resolved(users...)
+	if most.Load() != maxLookups || all.Load() != lookups-cancelled {
+		t.Errorf("%d lookups at once, %d in all; want %d, %d", most.Load(), all.Load(), maxLookups, lookups-cancelled)
+	}
+	r.quiet()
+}
+
+// TestCloseDuringResolve: what a goroutine finds for a closed engine goes nowhere.
+func TestCloseDuringResolve(t *testing.T) {
+	for range 20 {
+		var goroutines sync.WaitGroup
+		goroutines.Add(maxLookups)
+		release := make(chan struct{})
+		r := newRig(t, "", settings{resolver: func(q Query) Answer {
+			defer goroutines.Done()
+			<-release
+			return Answer{Text: q.Host}
+		}})
+		for user := range uint64(2 * maxLookups) {
+			expectErrno(t, "lookup", r.lookUp(user, "name"), syscall.EINPROGRESS)
+		}
+		go close(release)
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		goroutines.Wait() // and what waited for its turn is not begun
+		if err := r.Submit([]Submission{{Op: OpResolve}}); err != ErrClosed {
+			t.Fatalf("a lookup on a closed engine: %v", err)
+		}
+	}
+}
+
+func TestAnswersWaitForRoom(t *testing.T) {
+	sizes := map[string]int{"small": 1, "most": 2*minArena - 8, "all": 2 * minArena, "too much": 2*minArena + 1}
+	r := newRig(t, "", settings{arena: 2 * minArena, ring: minRoom, resolver: func(q Query) Answer {
+		return Answer{Text: strings.Repeat("x", sizes[q.Host])}
+	}})
+	want := map[uint64]int64{}
+	var users []uint64
+	for range 3 {
+		for host, size := range sizes {
+			user := uint64(len(users))
+			users = append(users, user)
+			want[user] = int64(size)
+			expectErrno(t, host, r.lookUp(user, host), syscall.EINPROGRESS)
+		}
+	}
+	for user, c := range r.resolved(users...) {
+		if want[user] > 2*minArena {
+			if syscall.Errno(c.Fd) != syscall.ENOMEM || c.Len != 0 {
+				t.Errorf("an answer larger than the arena is told as %+v", c)
+			}
+		} else if c.Len != want[user] || c.Fd != 0 {
+			t.Errorf("an answer of %d bytes is told as %+v", want[user], c)
+		}
+	}
+	r.quiet()
+}
+
+// TestResolverPanics: the panic of a goroutine is the next turn's.
+func TestResolverPanics(t *testing.T) {
+	r := newRig(t, "", settings{resolver: func(q Query) Answer { panic("no " + q.Host) }})
+	expectErrno(t, "lookup", r.lookUp(1, "name"), syscall.EINPROGRESS)
+	defer func() {
+		text, _ := recover().(string)
+		if !strings.Contains(text, "no name") || !strings.Contains(text, "TestResolverPanics") {
+			t.Errorf("the turn panicked with %q", text)
+		}
+	}()
+	r.turn(TurnWait)
+	t.Error("the turn did not panic")
+}
