@@ -1,7 +1,8 @@
 // Package main is the engine's C interface: built with -buildmode=c-shared it
 // becomes goloop/_engine.so, which the extension loads when the first loop is
 // made. Every exported function is a leaf: it recovers, calls no C, and returns
-// before Python code runs. It is the only package of the engine with cgo.
+// before Python code runs. Only the goroutines that look up names call C, libc's
+// resolver. It is the only package of the engine with cgo.
 package main
 
 /*
@@ -148,7 +149,7 @@ func (b *binding) pace() {
 // publish writes the engine's half of the shared memory.
 func (b *binding) publish() {
 	b.shared.next_deadline = C.int64_t(b.engine.Deadline())
-	b.shared.nfds = C.int32_t(b.engine.Selector().Len())
+	b.shared.nfds = C.int32_t(b.engine.Selector().Len() + b.engine.Lookups())
 	b.shared.backlog = C.int32_t(b.engine.Backlog())
 }
 

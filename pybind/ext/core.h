@@ -14,6 +14,7 @@
  *   stream_write.c, stream_read.c   its two directions, and those of pipes
  *   pipe.c     ReadPipeTransport, WritePipeTransport: streams in one direction
  *   sockaddr.c addresses
+ *   names.c    getaddrinfo, getnameinfo
  */
 #ifndef GOLOOP_CORE_H
 #define GOLOOP_CORE_H
@@ -165,7 +166,7 @@ typedef struct StreamObject {
     X(buffer_updated) X(pause_writing) X(resume_writing) X(call_exception_handler) X(_attach)      \
     X(_detach) X(close) X(fileno) X(transport) X(protocol) X(socket) X(sockname) X(peername)       \
     X(set_result) X(done) X(context) X(_handle_signal) X(_run_handle_in_debug) X(_handle_failed)   \
-    X(_accept_failed) X(_connect_done) X(_warn_slow)
+    X(_accept_failed) X(_connect_done) X(_warn_slow) X(_resolved)
 typedef struct {
 #define X(n) PyObject *n;
     NAMES(X)
@@ -178,6 +179,7 @@ typedef struct {
     PyObject *socket;           /* socket.socket */
     PyObject *buffered_protocol;
     PyObject *logger_warning;
+    PyObject *gaierror;      /* socket.gaierror */
     PyObject *extract_stack; /* asyncio.format_helpers.extract_stack */
 } Imports;
 extern Imports imports;
@@ -331,6 +333,12 @@ int pipe_callback_failed(StreamObject *t, PyObject *exception);       /* steals 
 /* sockaddr.c */
 PyObject *sockaddr_to_python(const void *addr, socklen_t len);
 int sockaddr_from_python(PyObject *address, int family, void *out, socklen_t *len); /* 0: not numeric */
+
+/* names.c */
+PyObject *loop_getaddrinfo(LoopObject *, PyObject *const *, Py_ssize_t);
+PyObject *loop_getnameinfo(LoopObject *, PyObject *const *, Py_ssize_t);
+PyObject *loop_resolve_cancel(LoopObject *, PyObject *);
+int on_resolved(LoopObject *loop, gl_cqe *c);
 
 /* Calls name(protocol, arg...) and drops the result. */
 static inline int call_method_drop(PyObject *o, PyObject *name, PyObject *arg) {

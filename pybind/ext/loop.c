@@ -451,6 +451,9 @@ static PyMethodDef methods[] = {
     {"_fd_has_transport", FAST(loop_fd_has_transport), METH_O, NULL},
     {"_connect", FAST(loop_connect), METH_FASTCALL, NULL},
     {"_connect_cancel", FAST(loop_connect_cancel), METH_O, NULL},
+    {"_getaddrinfo", FAST(loop_getaddrinfo), METH_FASTCALL, NULL},
+    {"_getnameinfo", FAST(loop_getnameinfo), METH_FASTCALL, NULL},
+    {"_resolve_cancel", FAST(loop_resolve_cancel), METH_O, NULL},
     {"_listen", FAST(loop_listen), METH_VARARGS, NULL},
     {"_unlisten", FAST(loop_unlisten), METH_O, NULL},
     {0}};

@@ -203,6 +203,8 @@ static int dispatch(LoopObject *loop, gl_cqe *c) {
         return on_connected(loop, c);
     case GL_SIGNAL:
         return on_signal(loop, c->res);
+    case GL_RESOLVED:
+        return on_resolved(loop, c);
     }
     FdEntry *e = fd_lookup(loop, c->fd, c->gen);
     if (!e || !e->owner) {

@@ -18,12 +18,13 @@ from typing import Any
 from . import _core
 from .connecting import Connecting
 from .debugging import Debugging
+from .names import Names
 from .pipes import Pipes
 from .serving import Serving
 from .signals import Signals
 
 
-class Loop(Debugging, Signals, Serving, Connecting, Pipes, _core.Loop, asyncio.SelectorEventLoop):
+class Loop(Debugging, Signals, Serving, Connecting, Names, Pipes, _core.Loop, asyncio.SelectorEventLoop):
     """An event loop for Unix with asyncio's interface and a Go engine.
 
     ``GOLOOP_SELECTOR`` in the environment forces a selector (``epoll``, ``kqueue``,
@@ -41,6 +42,7 @@ class Loop(Debugging, Signals, Serving, Connecting, Pipes, _core.Loop, asyncio.S
         base_events.BaseEventLoop.__init__(self)
         self._signal_handlers: dict[int, asyncio.Handle] = {}
         self._unix_server_sockets: dict[Any, Any] = {}
+        self._lookups: dict[int, asyncio.Future[Any]] = {}
         self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         try:
             self._open(os.environ.get("GOLOOP_SELECTOR", ""))
@@ -58,6 +60,7 @@ class Loop(Debugging, Signals, Serving, Connecting, Pipes, _core.Loop, asyncio.S
             self._thread_id = None  # it runs in the parent, not here
         super().close()
         self._close_engine()
+        self._lookups.clear()
 
     def _check_running(self) -> None:
         if self._is_inherited():

@@ -1,0 +1,226 @@
+/* Lookups: arguments of getaddrinfo and getnameinfo to a query, answers to what
+ * socket's functions of these names return. Which names need a lookup is the engine's
+ * to say. */
+#include "core.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <string.h>
+
+/* An answer at once has six addresses and a text of 64 bytes at most. */
+enum { AT_ONCE = 512 };
+
+/* ---- answers ---- */
+
+/* [(family, type, proto, canonname, address), ...], all numbers as int. */
+static PyObject *new_addresses(const uint8_t *p, uint32_t count, int64_t len) {
+    PyObject *list = PyList_New(0);
+    const char *name = (const char *)p + (size_t)count * sizeof(gl_address);
+    Py_ssize_t name_len = (Py_ssize_t)(len - (int64_t)count * (int64_t)sizeof(gl_address));
+    for (uint32_t i = 0; list && i < count; i++) {
+        gl_address a;
+        memcpy(&a, p + (size_t)i * sizeof a, sizeof a); /* it has no alignment */
+        PyObject *address = sockaddr_to_python(a.addr, (socklen_t)a.len);
+        PyObject *item = address ? Py_BuildValue("(iiis#N)", a.family, a.type, a.proto, name,
+                                                 i == 0 ? name_len : (Py_ssize_t)0, address)
+                                 : NULL;
+        if (!item || PyList_Append(list, item) < 0) Py_CLEAR(list);
+        Py_XDECREF(item);
+    }
+    return list;
+}
+
+/* (host, service) */
+static PyObject *new_name(const uint8_t *p, int64_t len) {
+    const char *host = (const char *)p;
+    const char *service = host + strnlen(host, (size_t)len) + 1;
+    return Py_BuildValue("(ss)", host, service);
+}
+
+static PyObject *new_answer(int what, const uint8_t *p, uint32_t count, int64_t len) {
+    return what == GL_NAMEINFO ? new_name(p, len) : new_addresses(p, count, len);
+}
+
+/* What socket.getaddrinfo would raise, as an object. */
+static PyObject *new_error(int code, int error) {
+    if (error) return PyObject_CallFunction(PyExc_OSError, "is", error, strerror(error));
+    return PyObject_CallFunction(imports.gaierror, "is", code, gai_strerror(code));
+}
+
+/* RESOLVED: to loop._resolved(number, answer), an exception for a failure. What cannot
+ * be made of an answer is its failure too. */
+int on_resolved(LoopObject *loop, gl_cqe *c) {
+    PyObject *answer = c->res || c->fd ? new_error(c->res, c->fd)
+                                       : new_answer(c->flags, (const uint8_t *)(uintptr_t)c->ptr, c->gen, c->len);
+    if (!answer) answer = steal_exception();
+    PyObject *number = PyLong_FromUnsignedLongLong(c->user);
+    PyObject *argv[3] = {(PyObject *)loop, number, answer};
+    PyObject *r = number ? PyObject_VectorcallMethod(names._resolved, argv, 3, NULL) : NULL;
+    Py_XDECREF(r);
+    Py_XDECREF(number);
+    Py_DECREF(answer);
+    return r ? 0 : -1;
+}
+
+/* ---- queries ---- */
+
+/* Hands a query over. Returns the answer, None when _resolved will bring it, or NULL. */
+static PyObject *resolve(LoopObject *loop, unsigned long long number, gl_query *q) {
+    uint8_t room[AT_ONCE];
+    q->answer = (uintptr_t)room;
+    q->len = sizeof room;
+    gl_sqe s = {.op = GL_OP_RESOLVE, .user = number, .ptr = (uintptr_t)q};
+    int error = submit_one(loop, &s);
+    if (error < 0) return NULL;
+    if (error == 0) return new_answer(q->what, room, q->count, q->len);
+    if (error == EINPROGRESS) Py_RETURN_NONE;
+    errno = error;
+    return PyErr_SetFromErrno(PyExc_OSError);
+}
+
+/* The int in o, when it is an int (or an enum of ints) and a C int holds it. */
+static bool take_int(PyObject *o, int32_t *out) {
+    if (!PyLong_Check(o)) return false;
+    int overflow;
+    long value = PyLong_AsLongAndOverflow(o, &overflow);
+    *out = (int32_t)value;
+    return !overflow && value == *out;
+}
+
+/* A name of letters as it is goes to libc: what the idna codec would leave alone. */
+static bool is_plain(const char *s, Py_ssize_t n) {
+    Py_ssize_t label = 0;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        if (s[i] != '.') {
+            label++;
+        } else {
+            if (label == 0 || label > 63) return false;
+            label = 0;
+        }
+    }
+    return label < 64;
+}
+
+/* host as socket.getaddrinfo hands it to libc. Returns 1, 0 for a type that only the
+ * standard library knows an error for, -1 with an exception. *owner keeps the text. */
+static int take_host(PyObject *host, PyObject **owner, gl_query *q) {
+    const char *text;
+    if (host == Py_None) return 1;
+    if (PyUnicode_Check(host)) {
+        Py_ssize_t n = PyUnicode_GetLength(host);
+        if (n < 0) return -1;
+        if (PyUnicode_IS_ASCII(host) && is_plain((const char *)PyUnicode_1BYTE_DATA(host), n)) {
+            *owner = Py_NewRef(host);
+            text = (const char *)PyUnicode_1BYTE_DATA(host);
+        } else {
+            *owner = PyUnicode_AsEncodedString(host, "idna", NULL);
+            if (!*owner) return -1;
+            text = PyBytes_AS_STRING(*owner);
+        }
+    } else if (PyBytes_Check(host)) {
+        *owner = Py_NewRef(host);
+        text = PyBytes_AS_STRING(host);
+    } else {
+        return 0;
+    }
+    q->host = (uintptr_t)text;
+    q->host_len = (int64_t)strlen(text); /* libc's end is the first zero */
+    return 1;
+}
+
+/* The same for a port; number has room for the digits of a long. */
+static int take_port(PyObject *port, char *number, size_t size, gl_query *q) {
+    const char *text;
+    if (port == Py_None) return 1;
+    if (PyLong_CheckExact(port)) {
+        int overflow;
+        long value = PyLong_AsLongAndOverflow(port, &overflow);
+        if (overflow) return 0;
+        snprintf(number, size, "%ld", value);
+        text = number;
+    } else if (PyUnicode_Check(port)) {
+        text = PyUnicode_AsUTF8(port);
+        if (!text) return -1;
+    } else if (PyBytes_Check(port)) {
+        text = PyBytes_AS_STRING(port);
+    } else {
+        return 0;
+    }
+    q->service = (uintptr_t)text;
+    q->service_len = (int64_t)strlen(text);
+    return 1;
+}
+
+static int take_arguments(const char *usage, Py_ssize_t n, Py_ssize_t wanted, PyObject *number,
+                          unsigned long long *out) {
+    if (n != wanted) {
+        PyErr_SetString(PyExc_TypeError, usage);
+        return -1;
+    }
+    *out = PyLong_AsUnsignedLongLong(number);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* _getaddrinfo(number, host, port, family, type, proto, flags): the answer; None when
+ * _resolved(number, answer) will bring it; NotImplemented where the standard library's way
+ * has to be taken, with its errors. */
+PyObject *loop_getaddrinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
+    unsigned long long number;
+    if (take_arguments("_getaddrinfo(number, host, port, family, type, proto, flags)", n, 7, args[0], &number) < 0)
+        return NULL;
+    if (engine_usable(loop) < 0) return NULL;
+    gl_query q = {.what = GL_ADDRINFO};
+    if (loop->in_turn || !take_int(args[3], &q.family) || !take_int(args[4], &q.type) ||
+        !take_int(args[5], &q.proto) || !take_int(args[6], &q.flags))
+        Py_RETURN_NOTIMPLEMENTED;
+    PyObject *owner = NULL, *result = NULL;
+    char digits[32];
+    int known = take_host(args[1], &owner, &q);
+    if (known > 0) known = take_port(args[2], digits, sizeof digits, &q);
+    if (known == 0)
+        result = Py_NewRef(Py_NotImplemented);
+    else if (known > 0 &&
+             PySys_Audit("socket.getaddrinfo", "OOiii", args[1], args[2], q.family, q.type, q.proto) == 0)
+        result = resolve(loop, number, &q);
+    Py_XDECREF(owner);
+    return result;
+}
+
+/* _getnameinfo(number, sockaddr, flags): the same. */
+PyObject *loop_getnameinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
+    unsigned long long number;
+    if (take_arguments("_getnameinfo(number, sockaddr, flags)", n, 3, args[0], &number) < 0) return NULL;
+    if (engine_usable(loop) < 0) return NULL;
+    PyObject *address = args[1];
+    gl_query q = {.what = GL_NAMEINFO};
+    Py_ssize_t size = PyTuple_Check(address) ? PyTuple_GET_SIZE(address) : 0;
+    if (loop->in_turn || size < 2 || size > 4 || !take_int(args[2], &q.flags)) Py_RETURN_NOTIMPLEMENTED;
+    int32_t port, more[2] = {0, 0};
+    PyObject *host = PyTuple_GET_ITEM(address, 0);
+    bool known = PyUnicode_Check(host) && take_int(PyTuple_GET_ITEM(address, 1), &port);
+    for (Py_ssize_t i = 2; known && i < size; i++)
+        known = take_int(PyTuple_GET_ITEM(address, i), &more[i - 2]) && more[i - 2] >= 0;
+    if (!known || more[0] > 0xfffff) Py_RETURN_NOTIMPLEMENTED;
+    Py_ssize_t len;
+    const char *text = PyUnicode_AsUTF8AndSize(host, &len);
+    if (!text) return NULL;
+    /* A zero in it, or more than two members for IPv4, is an error. */
+    if (strlen(text) != (size_t)len || (size > 2 && !strchr(text, ':'))) Py_RETURN_NOTIMPLEMENTED;
+    if (PySys_Audit("socket.getnameinfo", "(O)", address) < 0) return NULL;
+    char digits[32];
+    q.host = (uintptr_t)text;
+    q.host_len = len;
+    q.service = (uintptr_t)digits;
+    q.service_len = snprintf(digits, sizeof digits, "%d", (int)port);
+    q.flow = (uint32_t)more[0];
+    q.scope = (uint32_t)more[1];
+    return resolve(loop, number, &q);
+}
+
+/* _resolve_cancel(number): a lookup that waits for its turn shall have none. */
+PyObject *loop_resolve_cancel(LoopObject *loop, PyObject *arg) {
+    gl_sqe s = {.op = GL_OP_RESOLVE, .flags = GL_RESOLVE_CANCEL, .user = PyLong_AsUnsignedLongLong(arg)};
+    if (PyErr_Occurred()) return NULL;
+    if (loop->engine > 0 && loop->generation == process_generation && submit_one(loop, &s) < 0) return NULL;
+    Py_RETURN_NONE;
+}

@@ -1,0 +1,85 @@
+"""Names and addresses: asyncio's two coroutines over the engine's resolver."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._base import LoopBase as _Base
+else:
+    _Base = object
+
+# A program may put functions of its own in their place, for asyncio calls these.
+_getaddrinfo, _getnameinfo = socket.getaddrinfo, socket.getnameinfo
+
+_FAMILIES = {int(family): family for family in socket.AddressFamily}
+_TYPES = {int(kind): kind for kind in socket.SocketKind}
+_numbers = itertools.count(1)  # of lookups, of all loops
+
+
+class Names(_Base):
+    """``getaddrinfo`` and ``getnameinfo``.
+
+    The engine answers address literals and numeric ports at once, and looks up everything
+    else with libc's resolver in threads of its own. asyncio's way, the default executor, is
+    taken in debug mode, which logs each lookup; for a ``socket.getaddrinfo`` or
+    ``getnameinfo`` that a program has replaced; and for arguments of wrong types.
+    """
+
+    async def getaddrinfo(
+        self, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> list[tuple[Any, Any, int, str, Any]]:
+        """What ``socket.getaddrinfo`` returns and raises, without blocking the loop.
+
+        Raises:
+            socket.gaierror: the name has no address, or the resolver fails.
+            UnicodeError: ``host`` is no domain name.
+        """
+        answer = NotImplemented
+        if not self._debug and socket.getaddrinfo is _getaddrinfo and not self._executor_shutdown_called:
+            number = next(_numbers)
+            answer = self._getaddrinfo(number, host, port, family, type, proto, flags)
+            if answer is None:
+                answer = await self._wait_for_lookup(number)
+        if answer is NotImplemented:
+            return await super().getaddrinfo(host, port, family=family, type=type, proto=proto, flags=flags)
+        return [
+            (_FAMILIES.get(f, f), _TYPES.get(t, t), p, name, sockaddr) for f, t, p, name, sockaddr in answer
+        ]
+
+    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
+        """What ``socket.getnameinfo`` returns and raises, without blocking the loop.
+
+        Raises:
+            socket.gaierror: the address is not numeric, has no name, or the resolver fails.
+        """
+        answer = NotImplemented
+        if not self._debug and socket.getnameinfo is _getnameinfo and not self._executor_shutdown_called:
+            number = next(_numbers)
+            answer = self._getnameinfo(number, sockaddr, flags)
+            if answer is None:
+                answer = await self._wait_for_lookup(number)
+        if answer is NotImplemented:
+            return await super().getnameinfo(sockaddr, flags)
+        return answer
+
+    async def _wait_for_lookup(self, number: int) -> Any:
+        self._lookups[number] = future = self.create_future()
+        try:
+            return await future
+        finally:
+            if self._lookups.pop(number, None) is not None:  # cancelled
+                self._resolve_cancel(number)
+
+    def _resolved(self, number: int, answer: Any) -> None:
+        """Called by the engine's completion; nobody waits for what was cancelled."""
+        future: asyncio.Future[Any] | None = self._lookups.pop(number, None)
+        if future is None or future.done():
+            return
+        if isinstance(answer, BaseException):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)

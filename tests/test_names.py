@@ -1,0 +1,160 @@
+"""getaddrinfo and getnameinfo: each answer and each error is that of the socket module."""
+
+import asyncio
+import itertools
+import logging
+import socket
+import threading
+
+import pytest
+
+from lookups import NAME_FLAGS, NUMERIC_BOTH, SOCKADDRS, answered_here, combinations
+
+
+def outcome(function, *args):
+    """What a call returned or raised, in a form that compares types and texts."""
+    try:
+        return described(function(*args))
+    except Exception as exc:
+        return described_error(exc)
+
+
+async def outcome_of(coroutine):
+    try:
+        return described(await coroutine)
+    except Exception as exc:
+        return described_error(exc)
+
+
+def described(answer):
+    return repr(answer), answer
+
+
+def described_error(exc):
+    return type(exc), exc.args, str(exc)
+
+
+def test_getaddrinfo_is_that_of_socket(loop, run):
+    async def main():
+        compared, differences = 0, []
+        for host, port, family, kind, proto, flags in combinations():
+            if not answered_here(host, family, flags):
+                flags = socket.AI_NUMERICHOST
+            expected = outcome(socket.getaddrinfo, host, port, family, kind, proto, flags)
+            got = await outcome_of(
+                loop.getaddrinfo(host, port, family=family, type=kind, proto=proto, flags=flags)
+            )
+            compared += 1
+            if got != expected:
+                differences.append(((host, port, family, kind, proto, flags), got, expected))
+        return compared, differences
+
+    compared, differences = run(main())
+    assert differences == []
+    assert compared > 10_000
+
+
+def test_getnameinfo_is_that_of_socket(loop, run):
+    async def main():
+        differences = []
+        for sockaddr, flags in itertools.product(SOCKADDRS, NAME_FLAGS):
+            expected = outcome(socket.getnameinfo, sockaddr, flags)
+            got = await outcome_of(loop.getnameinfo(sockaddr, flags))
+            if got != expected:
+                differences.append(((sockaddr, flags), got, expected))
+        return differences
+
+    assert run(main()) == []
+
+
+@pytest.mark.parametrize("flags", [0, socket.NI_NUMERICSERV, socket.NI_NAMEREQD])
+def test_getnameinfo_of_a_name_from_the_hosts_file(loop, run, flags):
+    sockaddr = ("127.0.0.1", 80)
+    assert run(loop.getnameinfo(sockaddr, flags)) == socket.getnameinfo(sockaddr, flags)
+
+
+def test_many_lookups_at_once(loop, run):
+    async def main():
+        return await asyncio.gather(
+            *(loop.getaddrinfo("localhost", port, family=socket.AF_INET) for port in range(500))
+        )
+
+    answers = run(main())
+    assert [answer[0][4] for answer in answers] == [("127.0.0.1", port) for port in range(500)]
+
+
+def test_lookup_ends_while_callbacks_keep_the_loop_busy(loop, run):
+    async def main():
+        task = loop.create_task(loop.getaddrinfo("localhost", 80, family=socket.AF_INET))
+        while not task.done():
+            await asyncio.sleep(0)
+        assert (await task)[0][4] == ("127.0.0.1", 80)
+
+    run(main())
+
+
+def test_replaced_functions_are_called_off_the_loop(loop, run, monkeypatch):
+    threads = []
+
+    def replaced(*args):
+        threads.append(threading.current_thread())
+        return args
+
+    monkeypatch.setattr(socket, "getaddrinfo", replaced)
+    monkeypatch.setattr(socket, "getnameinfo", replaced)
+    assert run(loop.getaddrinfo("127.0.0.1", 80, type=1, flags=4)) == ("127.0.0.1", 80, 0, 1, 0, 4)
+    assert run(loop.getnameinfo(("127.0.0.1", 80), 3)) == (("127.0.0.1", 80), 3)
+    assert threading.main_thread() not in threads
+
+
+def test_debug_mode_logs_lookups(loop, run, caplog):
+    caplog.set_level(logging.DEBUG, "asyncio")
+    loop.set_debug(True)
+    run(loop.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM))
+    messages = [record.getMessage() for record in caplog.records if "address info" in record.getMessage()]
+    assert messages[0].startswith("Get address info 127.0.0.1:80, type=")
+    assert messages[1].startswith("Getting address info 127.0.0.1:80, type=")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_closed_loop_looks_nothing_up(loop, host):
+    loop.close()
+    for coroutine in (loop.getaddrinfo(host, 80), loop.getnameinfo((host, 80), NUMERIC_BOTH)):
+        with pytest.raises(RuntimeError, match="^Event loop is closed$"):
+            coroutine.send(None)
+
+
+def test_no_lookup_after_the_executor_is_shut_down(loop, run):
+    run(loop.shutdown_default_executor())
+    with pytest.raises(RuntimeError, match="^Executor shutdown has been called$"):
+        run(loop.getaddrinfo("127.0.0.1", 80))
+
+
+@pytest.mark.goloop_only
+def test_lookups_leave_the_executor_alone(loop, run):
+    run(loop.getaddrinfo("127.0.0.1", 80))
+    run(loop.getaddrinfo("localhost", 80, family=socket.AF_INET))
+    run(loop.getnameinfo(("127.0.0.1", 80), 0))
+    assert loop._default_executor is None
+
+
+def test_audit_hooks_hear_of_lookups(script):
+    out = script("""
+        async def main():
+            loop = asyncio.get_running_loop()
+            heard = []
+            sys.addaudithook(lambda event, args: heard.append((event, args)) if event.startswith("socket.get") else None)
+            for host in ("127.0.0.1", b"::1", "localhost"):
+                await loop.getaddrinfo(host, "80", family=0, type=socket.SOCK_STREAM, flags=4 if host != "localhost" else 0)
+            await loop.getnameinfo(("127.0.0.1", 80), 3)
+            for event in heard:
+                print(*event)
+
+        run(main())
+    """)
+    assert out.splitlines() == [
+        "socket.getaddrinfo ('127.0.0.1', '80', 0, 1, 0)",
+        "socket.getaddrinfo (b'::1', '80', 0, 1, 0)",
+        "socket.getaddrinfo ('localhost', '80', 0, 1, 0)",
+        "socket.getnameinfo (('127.0.0.1', 80),)",
+    ]
