@@ -1,0 +1,60 @@
+"""Names and addresses."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from rows.host import Host, Outcome
+from rows.row import InProcess
+
+LOT = 200
+NUMERIC = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+
+
+def one_by_one(host: Host, lookup: Callable[[], Awaitable[Any]]) -> Outcome:
+    """Await 200 lookups one after the other."""
+
+    async def lookups() -> None:
+        for _ in range(LOT):
+            await lookup()
+
+    def lot() -> int:
+        host.loop.run_until_complete(lookups())
+        return LOT
+
+    return host.lots(lot)
+
+
+def literal(host: Host) -> Outcome:
+    """An IPv4 address and a port."""
+    return one_by_one(host, lambda: host.loop.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM))
+
+
+def localhost(host: Host) -> Outcome:
+    """A name of the hosts file, by libc's resolver."""
+    return one_by_one(
+        host,
+        lambda: host.loop.getaddrinfo("localhost", 80, family=socket.AF_INET, type=socket.SOCK_STREAM),
+    )
+
+
+def name_of_literal(host: Host) -> Outcome:
+    """An IPv4 address and a port, to stay numeric."""
+    return one_by_one(host, lambda: host.loop.getnameinfo(("127.0.0.1", 80), NUMERIC))
+
+
+ROWS = [
+    InProcess("getaddrinfo-literal", "lookups/s", "getaddrinfo of 127.0.0.1 and 80", body=literal),
+    InProcess(
+        "getaddrinfo-localhost",
+        "lookups/s",
+        "getaddrinfo of localhost and 80, not pinned",
+        body=localhost,
+        pin=False,
+    ),
+    InProcess(
+        "getnameinfo-literal", "lookups/s", "getnameinfo of 127.0.0.1 and 80, numeric", body=name_of_literal
+    ),
+]
