@@ -6,6 +6,7 @@
  *   loop.c     the Loop type: state, call_soon, ready queue
  *   turn.c     _run_once: turns, batches, completions
  *   timer.c    call_later, call_at, the table of scheduled handles
+ *   clock.c    loops whose time() is replaced
  *   handle.c   Handle, TimerHandle
  *   watch.c    add_reader, add_writer, connect
  *   server.c   listening sockets
@@ -87,7 +88,8 @@ typedef struct LoopObject {
     const gl_api *api;
     gl_shared shared;
     bool in_turn, sleeping, woken;
-    bool custom_time; /* a subclass has its own time() */
+    bool custom_time;    /* time() is not ours: Python keeps the timers, see clock.c */
+    bool custom_call_at; /* call_at() is not ours: call_later() goes through it */
 
     /* submissions: one array fills while the engine has the other */
     gl_sqe *sq[2];
@@ -163,6 +165,7 @@ typedef struct StreamObject {
 /* module.c: interned names and imported objects, filled at import */
 #define NAMES(X)                                                                                   \
     X(data_received) X(eof_received) X(connection_made) X(connection_lost) X(get_buffer)           \
+    X(time) X(call_at)                                                                             \
     X(buffer_updated) X(pause_writing) X(resume_writing) X(call_exception_handler) X(_attach)      \
     X(_detach) X(close) X(fileno) X(transport) X(protocol) X(socket) X(sockname) X(peername)       \
     X(set_result) X(done) X(context) X(_handle_signal) X(_run_handle_in_debug) X(_handle_failed)   \
@@ -228,6 +231,9 @@ gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen);
 int submit_now(LoopObject *loop);
 int submit_one(LoopObject *loop, gl_sqe *sqe); /* at once; returns an errno, or -1 with an exception */
 PyObject *loop_run_once(LoopObject *loop, PyObject *ignored);
+PyObject *loop_turn(LoopObject *loop, PyObject *seconds);
+PyObject *loop_batch(LoopObject *loop, PyObject *due);
+PyObject *loop_is_busy(LoopObject *loop, PyObject *ignored);
 void completions_clear(LoopObject *loop);
 int completions_traverse(LoopObject *loop, visitproc visit, void *arg);
 
@@ -237,7 +243,15 @@ PyObject *loop_call_at(LoopObject *, PyObject *const *, Py_ssize_t, PyObject *);
 void timer_cancelled(LoopObject *loop, TimerHandleObject *handle);
 PyObject *steal_due_timer(LoopObject *loop, uint32_t id, uint32_t gen);
 PyObject *loop_timer_handle_cancelled(LoopObject *, PyObject *);
+PyObject *loop_take_timers(LoopObject *loop, PyObject *ignored);
+PyObject *loop_give_timer(LoopObject *loop, PyObject *handle);
+TimerHandleObject *new_alarm(LoopObject *loop, double seconds);
 void timers_clear(LoopObject *loop);
+
+/* clock.c */
+int clock_look(LoopObject *loop);
+int loop_setattro(PyObject *self, PyObject *name, PyObject *value);
+PyObject *loop_time(LoopObject *loop, PyObject *ignored);
 
 /* handle.c */
 PyObject *new_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
@@ -252,6 +266,7 @@ static inline bool handle_is_cancelled(PyObject *h) { return ((HandleObject *)h)
 /* watch.c */
 PyObject *loop_add_watch(LoopObject *, PyObject *const *, Py_ssize_t, bool writer);
 PyObject *loop_remove_watch(LoopObject *, PyObject *fd, bool writer);
+PyObject *loop_watched(LoopObject *, PyObject *ignored);
 PyObject *loop_connect(LoopObject *, PyObject *const *, Py_ssize_t);
 PyObject *loop_connect_cancel(LoopObject *, PyObject *);
 PyObject *loop_fd_has_transport(LoopObject *, PyObject *);

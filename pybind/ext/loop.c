@@ -148,12 +148,6 @@ static PyObject *write_to_self(LoopObject *loop, PyObject *ignored) {
     Py_RETURN_NONE;
 }
 
-static PyObject *loop_time(LoopObject *loop, PyObject *ignored) {
-    (void)loop;
-    (void)ignored;
-    return PyFloat_FromDouble((double)monotonic_ns() * 1e-9);
-}
-
 /* ---- errors ---- */
 
 PyObject *steal_exception(void) { return PyErr_GetRaisedException(); }
@@ -278,11 +272,7 @@ static PyObject *loop_open(LoopObject *loop, PyObject *name) {
     loop->sq_epoch = 1;
     loop->generation = process_generation;
     if (!sh->cq || !sh->arena || !loop->sq[0] || !loop->sq[1]) return PyErr_NoMemory();
-    PyObject *time = PyObject_GetAttrString((PyObject *)Py_TYPE(loop), "time");
-    if (!time) return NULL;
-    loop->custom_time = !Py_IS_TYPE(time, &PyMethodDescr_Type);
-    Py_DECREF(time);
-    if (engine_open(loop, selector) < 0) return NULL;
+    if (engine_open(loop, selector) < 0 || clock_look(loop) < 0) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -438,6 +428,12 @@ static PyMethodDef methods[] = {
     {"_add_callback_signalsafe", FAST(add_callback_signalsafe), METH_O, NULL},
     {"_write_to_self", FAST(write_to_self), METH_NOARGS, NULL},
     {"_run_once", FAST(loop_run_once), METH_NOARGS, run_once_doc},
+    {"_turn", FAST(loop_turn), METH_O, NULL},
+    {"_batch", FAST(loop_batch), METH_O, NULL},
+    {"_is_busy", FAST(loop_is_busy), METH_NOARGS, NULL},
+    {"_take_timers", FAST(loop_take_timers), METH_NOARGS, NULL},
+    {"_give_timer", FAST(loop_give_timer), METH_O, NULL},
+    {"_watched", FAST(loop_watched), METH_NOARGS, NULL},
     {"_open", FAST(loop_open), METH_O, open_doc},
     {"_close_engine", FAST(loop_close_engine), METH_NOARGS, close_engine_doc},
     {"_signal_fd", FAST(signal_fd), METH_NOARGS, NULL},
@@ -471,6 +467,7 @@ static PyType_Slot slots[] = {{Py_tp_doc, "The part of goloop.Loop that is writt
                               {Py_tp_dealloc, loop_dealloc},
                               {Py_tp_traverse, loop_traverse},
                               {Py_tp_clear, loop_clear},
+                              {Py_tp_setattro, loop_setattro},
                               {Py_tp_methods, methods},
                               {Py_tp_members, members},
                               {0, NULL}};

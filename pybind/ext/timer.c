@@ -37,12 +37,30 @@ static int64_t to_ns(double when) {
     return (int64_t)ns;
 }
 
-/* A subclass's time(), in seconds: its timers keep their distance from now. */
-static double custom_now(LoopObject *loop) {
-    PyObject *now = PyObject_CallMethod((PyObject *)loop, "time", NULL);
-    double seconds = now ? PyFloat_AsDouble(now) : -1.0;
-    Py_XDECREF(now);
-    return seconds;
+/* Gives a handle a place in the table and the engine a timer that is due at ns. */
+static int enroll(LoopObject *loop, TimerHandleObject *h, int64_t ns) {
+    gl_sqe *s = new_sqe(loop, GL_OP_TIMER_ADD, -1, 0);
+    if (!s) return -1;
+    if ((!loop->timers_len || loop->timers_free == UINT32_MAX) && grow(loop) < 0) {
+        s->op = GL_OP_NOP;
+        return -1;
+    }
+    uint32_t id = loop->timers_free;
+    TimerEntry *e = &loop->timers[id];
+    loop->timers_free = e->next_free;
+    loop->timers_live++;
+    if (++e->gen == 0) e->gen = 1; /* 0 is the engine's own */
+    e->handle = (TimerHandleObject *)Py_NewRef((PyObject *)h);
+    Py_XSETREF(h->scheduled, Py_NewRef(Py_True));
+    h->id = id;
+    h->gen = e->gen;
+    h->sq_index = (uint32_t)(s - loop->sq[loop->sq_now]);
+    h->sq_epoch = loop->sq_epoch;
+    s->user = id;
+    s->gen = e->gen;
+    s->len = ns;
+    if (ns < loop->sq_deadline) loop->sq_deadline = ns;
+    return 0;
 }
 
 /* Steals when. */
@@ -52,15 +70,6 @@ static PyObject *schedule(LoopObject *loop, PyObject *when, PyObject *const *arg
         Py_DECREF(when);
         return NULL;
     }
-    int64_t from_custom = 0;
-    if (loop->custom_time) {
-        double now = custom_now(loop);
-        if (now == -1.0 && PyErr_Occurred()) {
-            Py_DECREF(when);
-            return NULL;
-        }
-        from_custom = to_ns(seconds - now + (double)monotonic_ns() * 1e-9);
-    }
     TimerHandleObject *h = new_timer_handle(loop, args[0], args + 1, n - 1, context);
     if (!h) {
         Py_DECREF(when);
@@ -68,30 +77,15 @@ static PyObject *schedule(LoopObject *loop, PyObject *when, PyObject *const *arg
     }
     h->when = when;
     h->scheduled = Py_NewRef(Py_True);
-    gl_sqe *s = new_sqe(loop, GL_OP_TIMER_ADD, -1, 0);
-    if (!s) {
-        Py_DECREF(h);
-        return NULL;
+    int rc;
+    if (loop->custom_time) {
+        PyObject *r = PyObject_CallMethod((PyObject *)loop, "_schedule_by_clock", "O", h);
+        rc = r ? 0 : -1;
+        Py_XDECREF(r);
+    } else {
+        rc = enroll(loop, h, to_ns(seconds));
     }
-    if ((!loop->timers_len || loop->timers_free == UINT32_MAX) && grow(loop) < 0) {
-        s->op = GL_OP_NOP;
-        Py_DECREF(h);
-        return NULL;
-    }
-    uint32_t id = loop->timers_free;
-    TimerEntry *e = &loop->timers[id];
-    loop->timers_free = e->next_free;
-    loop->timers_live++;
-    if (++e->gen == 0) e->gen = 1; /* 0 is the engine's own */
-    e->handle = (TimerHandleObject *)Py_NewRef((PyObject *)h);
-    h->id = id;
-    h->gen = e->gen;
-    h->sq_index = (uint32_t)(s - loop->sq[loop->sq_now]);
-    h->sq_epoch = loop->sq_epoch;
-    s->user = id;
-    s->gen = e->gen;
-    s->len = loop->custom_time ? from_custom : to_ns(seconds);
-    if (s->len < loop->sq_deadline) loop->sq_deadline = s->len;
+    if (rc < 0) Py_CLEAR(h);
     return (PyObject *)h;
 }
 
@@ -137,20 +131,36 @@ static int prepare(LoopObject *loop, const char *method, const char *first, PyOb
     return 0;
 }
 
+/* call_later() of a loop whose call_at() is replaced goes through it, as asyncio's. */
+static PyObject *steal_when_for_call_at(LoopObject *loop, PyObject *when, PyObject *const *args, Py_ssize_t n,
+                                        PyObject *context) {
+    PyObject *r = NULL;
+    PyObject *all = PyTuple_New(1 + n);
+    PyObject *method = all ? PyObject_GetAttr((PyObject *)loop, names.call_at) : NULL;
+    PyObject *keywords = method ? Py_BuildValue("{O:O}", names.context, context ? context : Py_None) : NULL;
+    if (all) PyTuple_SET_ITEM(all, 0, Py_NewRef(when));
+    for (Py_ssize_t i = 0; all && i < n; i++) PyTuple_SET_ITEM(all, 1 + i, Py_NewRef(args[i]));
+    if (keywords) r = PyObject_Call(method, all, keywords);
+    Py_XDECREF(keywords);
+    Py_XDECREF(method);
+    Py_XDECREF(all);
+    Py_DECREF(when);
+    return r;
+}
+
 PyObject *loop_call_later(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     PyObject *context;
     if (prepare(loop, "call_later", "delay", args, n, kwnames, &context) < 0) return NULL;
-    double seconds = loop->custom_time ? custom_now(loop) : (double)monotonic_ns() * 1e-9;
-    if (seconds == -1.0 && PyErr_Occurred()) return NULL;
-    PyObject *now = PyFloat_FromDouble(seconds);
+    PyObject *now = loop->custom_time ? PyObject_CallMethodNoArgs((PyObject *)loop, names.time) : loop_time(loop, NULL);
     if (!now) return NULL;
     PyObject *when;
-    if (PyFloat_CheckExact(args[0])) {
+    if (PyFloat_CheckExact(args[0]) && PyFloat_CheckExact(now)) {
         when = PyFloat_FromDouble(PyFloat_AS_DOUBLE(now) + PyFloat_AS_DOUBLE(args[0]));
     } else {
         when = PyNumber_Add(now, args[0]); /* ints, and whatever adds to a float */
     }
     Py_DECREF(now);
+    if (when && loop->custom_call_at) return steal_when_for_call_at(loop, when, args + 1, n - 1, context);
     return when ? schedule(loop, when, args + 1, n - 1, context) : NULL;
 }
 
@@ -193,6 +203,41 @@ PyObject *steal_due_timer(LoopObject *loop, uint32_t id, uint32_t gen) {
     release_id(loop, id);
     Py_XSETREF(h->scheduled, Py_NewRef(Py_False));
     return (PyObject *)h;
+}
+
+/* _take_timers() -> list: the scheduled handles, which the engine then forgets. */
+PyObject *loop_take_timers(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    PyObject *list = PyList_New(0);
+    for (uint32_t i = 0; list && i < loop->timers_len; i++) {
+        TimerHandleObject *h = loop->timers[i].handle;
+        if (!h) continue;
+        if (PyList_Append(list, (PyObject *)h) < 0) Py_CLEAR(list);
+        timer_cancelled(loop, h);
+    }
+    return list;
+}
+
+/* _give_timer(handle): the engine keeps it from now on. */
+PyObject *loop_give_timer(LoopObject *loop, PyObject *handle) {
+    if (!Py_IS_TYPE(handle, TimerHandle_Type)) {
+        PyErr_SetString(PyExc_TypeError, "not a timer of this loop");
+        return NULL;
+    }
+    TimerHandleObject *h = (TimerHandleObject *)handle;
+    double seconds = PyFloat_AsDouble(h->when);
+    if (seconds == -1.0 && PyErr_Occurred()) return NULL;
+    if (enroll(loop, h, to_ns(seconds)) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* A timer that calls nothing: it ends a wait after so many seconds. */
+TimerHandleObject *new_alarm(LoopObject *loop, double seconds) {
+    TimerHandleObject *h = new_timer_handle(loop, Py_None, NULL, 0, NULL);
+    if (!h) return NULL;
+    Py_XSETREF(h->cancelled, Py_NewRef(Py_True));
+    if (enroll(loop, h, to_ns(seconds + (double)monotonic_ns() * 1e-9)) < 0) Py_CLEAR(h);
+    return h;
 }
 
 void timers_clear(LoopObject *loop) {

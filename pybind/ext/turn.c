@@ -265,8 +265,7 @@ static int plan(LoopObject *loop, bool must_poll) {
     return flags;
 }
 
-static int take_turn(LoopObject *loop, bool must_poll) {
-    int flags = plan(loop, must_poll);
+static int take_turn(LoopObject *loop, int flags) {
     if (flags < 0) {
         loop->todo = loop->ready_len;
         return 0;
@@ -313,20 +312,8 @@ static int run_batch(LoopObject *loop) {
     return 0;
 }
 
-PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
-    (void)ignored;
-    bool must_poll = true; /* each run begins with what the selector has */
-    /* What an interrupted run left: completions first, for the next turn takes
-     * their memory. Without any, its callbacks are ready ones among others. */
-    int rc = loop->cq_head < loop->cq_len ? run_batch(loop) : 0;
-    if (rc == 0) {
-        do {
-            rc = take_turn(loop, must_poll);
-            must_poll = false;
-            if (rc == 0) rc = run_batch(loop);
-        } while (rc == 0 && !loop->stopping);
-    }
-    /* What the last callbacks wrote leaves before the caller goes on. */
+/* What the last callbacks wrote leaves before the caller goes on. */
+static PyObject *leave(LoopObject *loop, int rc) {
     if (loop->engine > 0 && loop->generation == process_generation && loop->sq_urgent) {
         PyObject *exception = rc < 0 ? PyErr_GetRaisedException() : NULL;
         if (submit_now(loop) < 0) {
@@ -337,4 +324,73 @@ PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
     }
     if (rc < 0) return NULL;
     Py_RETURN_NONE;
+}
+
+PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    if (clock_look(loop) < 0) return NULL;
+    if (loop->custom_time) return PyObject_CallMethod((PyObject *)loop, "_run_by_clock", NULL);
+    bool must_poll = true; /* each run begins with what the selector has */
+    /* What an interrupted run left: completions first, for the next turn takes
+     * their memory. Without any, its callbacks are ready ones among others. */
+    int rc = loop->cq_head < loop->cq_len ? run_batch(loop) : 0;
+    if (rc == 0) {
+        do {
+            rc = take_turn(loop, plan(loop, must_poll));
+            must_poll = false;
+            if (rc == 0) rc = run_batch(loop);
+        } while (rc == 0 && !loop->stopping && !loop->custom_time);
+    }
+    return leave(loop, rc);
+}
+
+/* ---- the two halves of a turn, for a loop whose time() is replaced ---- */
+
+/* _turn(seconds): asks the selector, and waits for so long when there is nothing
+ * to run, for ever with None. What has come waits for _batch. */
+PyObject *loop_turn(LoopObject *loop, PyObject *seconds) {
+    if (loop->cq_head < loop->cq_len) Py_RETURN_NONE; /* the next would take their memory */
+    double limit = seconds == Py_None ? 0 : PyFloat_AsDouble(seconds);
+    if (limit == -1.0 && PyErr_Occurred()) return NULL;
+    int flags = plan(loop, true);
+    TimerHandleObject *alarm = NULL;
+    if (flags == GL_TURN_WAIT && seconds != Py_None) {
+        if (limit <= 0)
+            flags = GL_TURN_POLL;
+        else if (!(alarm = new_alarm(loop, limit)))
+            return NULL;
+    }
+    int rc = take_turn(loop, flags);
+    if (alarm) timer_cancelled(loop, alarm);
+    Py_XDECREF(alarm);
+    if (rc < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* _batch(due): runs what is ready, what the last _turn has brought, and the timers
+ * of the list. After SystemExit or KeyboardInterrupt the rest is left for the next. */
+PyObject *loop_batch(LoopObject *loop, PyObject *due) {
+    if (!PyList_CheckExact(due)) {
+        PyErr_SetString(PyExc_TypeError, "_batch(list)");
+        return NULL;
+    }
+    loop->todo = loop->ready_len;
+    int rc = run_batch(loop);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(due); i++) {
+        PyObject *handle = PyList_GET_ITEM(due, i);
+        if (rc == 0) {
+            rc = run_handle(loop, handle);
+            continue;
+        }
+        PyObject *exception = PyErr_GetRaisedException();
+        if (ready_push(loop, handle) < 0) PyErr_Clear();
+        PyErr_SetRaisedException(exception);
+    }
+    return leave(loop, rc);
+}
+
+/* _is_busy(): whether the next turn must not wait. */
+PyObject *loop_is_busy(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    return PyBool_FromLong(loop->ready_len || loop->stopping || loop->cq_head < loop->cq_len);
 }

@@ -126,6 +126,22 @@ PyObject *loop_remove_watch(LoopObject *loop, PyObject *file, bool writer) {
     Py_RETURN_TRUE;
 }
 
+/* _watched() -> dict: (reader's handle or None, writer's) by descriptor. */
+PyObject *loop_watched(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    PyObject *all = PyDict_New();
+    for (int fd = 0; all && fd < loop->fds_len; fd++) {
+        FdEntry *e = &loop->fds[fd];
+        if (e->kind != FD_WATCHED) continue;
+        PyObject *number = PyLong_FromLong(fd);
+        PyObject *handles = number ? PyTuple_Pack(2, e->reader ? e->reader : Py_None, e->writer ? e->writer : Py_None) : NULL;
+        if (!handles || PyDict_SetItem(all, number, handles) < 0) Py_CLEAR(all);
+        Py_XDECREF(handles);
+        Py_XDECREF(number);
+    }
+    return all;
+}
+
 /* _fd_has_transport(fd): the transport that uses it, or None. Pipes do not count, nor
  * do they in asyncio: their file may be closed by others, and its number be new. */
 PyObject *loop_fd_has_transport(LoopObject *loop, PyObject *file) {

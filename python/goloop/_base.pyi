@@ -7,9 +7,34 @@ from . import _core
 
 class LoopBase(_core.Loop, asyncio.SelectorEventLoop):
     slow_callback_duration: float
+    _clock_resolution: float
+    _compact_at: int
+    _internal_fds: int
+    _scheduled: list[Any]
+    _selector: Any
     _signal_handlers: dict[int, asyncio.Handle]
     _lookups: dict[int, asyncio.Future[Any]]
     _executor_shutdown_called: bool
+    def _make_socket_transport(
+        self,
+        sock: Any,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        *,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+    ) -> asyncio.Transport: ...
+    def _start_serving(
+        self,
+        protocol_factory: Any,
+        sock: Any,
+        sslcontext: Any = None,
+        server: Any = None,
+        backlog: int = 100,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> None: ...
+    def _stop_serving(self, sock: Any) -> None: ...
     def _check_closed(self) -> None: ...
     def _check_running(self) -> None: ...
     def _ensure_fd_no_transport(self, fd: Any) -> None: ...

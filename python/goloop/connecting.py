@@ -9,6 +9,7 @@ from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-de
 from typing import TYPE_CHECKING, Any
 
 from . import _core
+from .plainsocket import is_plain
 from .serving import ATTACH_TAKES_TRANSPORT, set_nodelay
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Connecting(_Base):
         extra: dict[str, Any] | None = None,
         server: Any = None,
     ) -> asyncio.Transport:
+        if not is_plain(sock):
+            return super()._make_socket_transport(sock, protocol, waiter, extra=extra, server=server)
         self._ensure_fd_no_transport(sock)
         set_nodelay(sock)
         transport = _core.connected_stream(
@@ -86,7 +89,11 @@ class Connecting(_Base):
             ValueError: the socket blocks, in debug mode.
             TypeError: an SSL socket.
         """
-        if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.gettimeout() != 0:
+        if (
+            not is_plain(sock)
+            or sock.family not in (socket.AF_INET, socket.AF_INET6)
+            or sock.gettimeout() != 0
+        ):
             return await super().sock_connect(sock, address)
         base_events._check_ssl_socket(sock)  # type: ignore[attr-defined]
         resolved = await self._ensure_resolved(

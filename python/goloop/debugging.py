@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 from asyncio import base_events, format_helpers
-from asyncio.log import logger
 from typing import TYPE_CHECKING, Any
 
 from . import _core
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from ._base import LoopBase as _Base
 else:
     _Base = object
+
+
+def _logger() -> logging.Logger:
+    """asyncio's logger under the name by which programs replace it."""
+    logger: logging.Logger = base_events.logger  # type: ignore[attr-defined]
+    return logger
 
 
 class Debugging(_Base):
@@ -40,14 +46,15 @@ class Debugging(_Base):
             seconds = self.time() - started
             if seconds >= self.slow_callback_duration:
                 text = base_events._format_handle(handle)  # type: ignore[attr-defined]
-                logger.warning("Executing %s took %.3f seconds", text, seconds)
+                _logger().warning("Executing %s took %.3f seconds", text, seconds)
         finally:
             self._current_handle = None
+            del handle  # the traceback of what failed keeps this frame: a task would live on in it
 
     def _warn_slow(self, owner: object, seconds: float) -> None:
         """The same for the callbacks of a transport or a listener, which have no handle."""
         if seconds >= self.slow_callback_duration:
-            logger.warning("Executing callbacks of %r took %.3f seconds", owner, seconds)
+            _logger().warning("Executing callbacks of %r took %.3f seconds", owner, seconds)
 
     def _transport_failed(
         self, transport: object, exception: BaseException, message: str, protocol: object
@@ -60,7 +67,7 @@ class Debugging(_Base):
             exception.errno == errno.EIO or not isinstance(transport, _core.ReadPipeTransport)
         ):
             if self.get_debug():
-                logger.debug("%r: %s", transport, message, exc_info=exception)
+                _logger().debug("%r: %s", transport, message, exc_info=exception)
         else:
             self.call_exception_handler(
                 {"message": message, "exception": exception, "transport": transport, "protocol": protocol}

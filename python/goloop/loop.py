@@ -16,15 +16,19 @@ from asyncio import base_events
 from typing import Any
 
 from . import _core
+from .clock import Clock
 from .connecting import Connecting
 from .debugging import Debugging
 from .names import Names
 from .pipes import Pipes
+from .selecting import EngineSelector
 from .serving import Serving
 from .signals import Signals
 
 
-class Loop(Debugging, Signals, Serving, Connecting, Names, Pipes, _core.Loop, asyncio.SelectorEventLoop):
+class Loop(
+    Debugging, Clock, Signals, Serving, Connecting, Names, Pipes, _core.Loop, asyncio.SelectorEventLoop
+):
     """An event loop for Unix with asyncio's interface and a Go engine.
 
     ``GOLOOP_SELECTOR`` in the environment forces a selector (``epoll``, ``kqueue``,
@@ -38,7 +42,7 @@ class Loop(Debugging, Signals, Serving, Connecting, Names, Pipes, _core.Loop, as
 
     def __init__(self) -> None:
         # Not SelectorEventLoop.__init__: it opens a selector and a self-pipe of its own.
-        self._selector = None
+        self._selector: Any = EngineSelector(self)
         base_events.BaseEventLoop.__init__(self)
         self._signal_handlers: dict[int, asyncio.Handle] = {}
         self._unix_server_sockets: dict[Any, Any] = {}
@@ -46,6 +50,7 @@ class Loop(Debugging, Signals, Serving, Connecting, Names, Pipes, _core.Loop, as
         self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         try:
             self._open(os.environ.get("GOLOOP_SELECTOR", ""))
+            self._internal_fds += 1  # the engine's wake-up descriptor; asyncio counts its self-pipe
         except BaseException:
             self._closed = True  # there is nothing to close, and nothing to warn of
             raise
@@ -69,6 +74,7 @@ class Loop(Debugging, Signals, Serving, Connecting, Names, Pipes, _core.Loop, as
 
     def _close_self_pipe(self) -> None:
         """The engine has a wake-up descriptor of its own."""
+        self._internal_fds -= 1
 
     def _ensure_fd_no_transport(self, fd: Any) -> None:
         """Refuse a descriptor that a transport uses.

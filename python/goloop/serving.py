@@ -9,6 +9,8 @@ from asyncio import base_events, sslproto, trsock
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .plainsocket import is_plain
+
 if TYPE_CHECKING:
     from ._base import LoopBase as _Base
 else:
@@ -45,6 +47,13 @@ class Serving(_Base):
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
     ) -> None:
+        if not is_plain(sock):
+            given: dict[str, Any] = {}
+            if ssl_shutdown_timeout is not None:  # since 3.11
+                given["ssl_shutdown_timeout"] = ssl_shutdown_timeout
+            return super()._start_serving(
+                protocol_factory, sock, sslcontext, server, backlog, ssl_handshake_timeout, **given
+            )
         factory = protocol_factory
         if sslcontext is not None:
             timeouts: dict[str, Any] = {"ssl_handshake_timeout": ssl_handshake_timeout}
@@ -70,6 +79,8 @@ class Serving(_Base):
         )
 
     def _stop_serving(self, sock: socket.socket) -> None:
+        if not is_plain(sock):
+            return super()._stop_serving(sock)
         self._unlisten(sock.fileno())
         sock.close()
 

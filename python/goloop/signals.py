@@ -46,9 +46,11 @@ os.register_at_fork(after_in_child=_forget_in_child)
 class Signals(_Base):
     """The pipe is opened by the first run in the main thread, or with the first handler."""
 
+    _ssock = None  # the reading end is the engine's
+
     @property
-    def _csock(self) -> _WakeupFd:
-        return _WakeupFd(self._signal_fd)
+    def _csock(self) -> _WakeupFd | None:
+        return None if self.is_closed() else _WakeupFd(self._signal_fd)
 
     def run_forever(self) -> None:
         """Run until :meth:`stop`.
@@ -91,6 +93,6 @@ class Signals(_Base):
             ValueError: ``sig`` is no signal, or cannot be caught.
         """
         removed = super().remove_signal_handler(sig)
-        if removed and not self._signal_handlers and self.is_running():
+        if removed and not self._signal_handlers and self.is_running() and not self._is_inherited():
             self._take_wakeup_fd()  # asyncio gives it back with the last handler
         return removed
