@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+from asyncio import base_events
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,12 +13,17 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
-# A program may put functions of its own in their place, for asyncio calls these.
+# A program may put functions of its own in their place, in the module or in base_events, for asyncio calls these.
 _getaddrinfo, _getnameinfo = socket.getaddrinfo, socket.getnameinfo
 
 _FAMILIES = {int(family): family for family in socket.AddressFamily}
 _TYPES = {int(kind): kind for kind in socket.SocketKind}
 _numbers = itertools.count(1)  # of lookups, of all loops
+
+
+def _used(name: str) -> Any:
+    """The function of ``socket`` that asyncio would call."""
+    return getattr(base_events.socket, name)  # type: ignore[attr-defined]
 
 
 class Names(_Base):
@@ -39,7 +45,7 @@ class Names(_Base):
             UnicodeError: ``host`` is no domain name.
         """
         answer = NotImplemented
-        if not self._debug and socket.getaddrinfo is _getaddrinfo and not self._executor_shutdown_called:
+        if not self._debug and _used("getaddrinfo") is _getaddrinfo and not self._executor_shutdown_called:
             number = next(_numbers)
             answer = self._getaddrinfo(number, host, port, family, type, proto, flags)
             if answer is None:
@@ -57,7 +63,7 @@ class Names(_Base):
             socket.gaierror: the address is not numeric, has no name, or the resolver fails.
         """
         answer = NotImplemented
-        if not self._debug and socket.getnameinfo is _getnameinfo and not self._executor_shutdown_called:
+        if not self._debug and _used("getnameinfo") is _getnameinfo and not self._executor_shutdown_called:
             number = next(_numbers)
             answer = self._getnameinfo(number, sockaddr, flags)
             if answer is None:
