@@ -120,6 +120,7 @@ typedef struct ListenerObject {
     bool local_known;            /* every accepted socket has the listener's own address */
     socklen_t local_len;
     uint8_t local[28];
+    PyObject *sockname; /* of a Unix socket: its address, instead of local */
 } ListenerObject;
 
 /* What every transport has. The slots of asyncio's transports._FlowControlMixin,
@@ -133,6 +134,7 @@ typedef struct ListenerObject {
     PyObject *protocol;                                                                            \
     PyObject *sock;    /* the socket.socket that owns fd, or NULL: we own it */                    \
     PyObject *server;                                                                              \
+    PyObject *sockname; /* the address that its listener is known to have, or NULL */              \
     PyObject *context; /* of what the protocol is called with */                                   \
     PyObject *held;    /* list of what came while paused, or NULL */                               \
     PyObject *dict, *weakrefs;                                                                     \
@@ -299,6 +301,7 @@ int transport_fatal(TransportObject *t, PyObject *exception, const char *message
 int transport_force_close(TransportObject *t, PyObject *exception);
 int transport_close(TransportObject *t);
 int transport_detach(TransportObject *t);
+int transport_fill_extra(TransportObject *t, PyObject *peername); /* NULL: of the peer field */
 int transport_flush(TransportObject *t);
 int transport_maybe_pause(TransportObject *t);
 int transport_wrote(TransportObject *t, int64_t n); /* the kernel took n bytes of the queue */

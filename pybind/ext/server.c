@@ -53,13 +53,15 @@ PyObject *loop_listen(LoopObject *loop, PyObject *args) {
     l->type = type;
     l->proto = proto;
     l->attach_takes_transport = takes_transport;
-    l->local_len = sizeof l->local;
-    if (getsockname(fd, (struct sockaddr *)l->local, &l->local_len) < 0 || l->local_len > sizeof l->local)
-        l->local_len = 0;
+    struct sockaddr_storage local;
+    socklen_t length = sizeof local;
+    bool named = getsockname(fd, (struct sockaddr *)&local, &length) == 0;
+    if (named && length <= sizeof l->local) memcpy(l->local, &local, l->local_len = length);
     l->local_known = (family == AF_INET || family == AF_INET6) && l->local_len && !is_wildcard(l->local, l->local_len);
+    bool failed = named && family == AF_UNIX && !(l->sockname = sockaddr_to_python(&local, length));
     l->context = PyContext_CopyCurrent();
     PyObject_GC_Track(l);
-    if (!l->context) {
+    if (failed || !l->context) {
         Py_DECREF(l);
         return NULL;
     }
@@ -125,9 +127,16 @@ int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
     t->type = l->type;
     t->proto = l->proto;
     t->attach_takes_transport = l->attach_takes_transport;
-    if (c->len > 0 && (size_t)c->len <= sizeof t->peer) {
-        memcpy(t->peer, (const void *)(uintptr_t)c->ptr, (size_t)c->len);
+    t->sockname = Py_XNewRef(l->sockname);
+    const void *peer = (const void *)(uintptr_t)c->ptr;
+    if ((size_t)c->len <= sizeof t->peer) {
+        memcpy(t->peer, peer, (size_t)c->len);
         t->peer_len = (socklen_t)c->len;
+    } else { /* the path of a Unix socket: rare, and no place is kept for it */
+        PyObject *peername = sockaddr_to_python(peer, (socklen_t)c->len);
+        int filled = peername ? transport_fill_extra(TRANSPORT(t), peername) : -1;
+        Py_XDECREF(peername);
+        if (filled < 0) goto failed;
     }
     if (l->local_known) {
         memcpy(t->local, l->local, l->local_len);
@@ -193,6 +202,7 @@ static int listener_traverse(ListenerObject *l, visitproc visit, void *arg) {
     Py_VISIT(l->server);
     Py_VISIT(l->sock);
     Py_VISIT(l->context);
+    Py_VISIT(l->sockname);
     return 0;
 }
 
@@ -201,6 +211,7 @@ static int listener_clear(ListenerObject *l) {
     Py_CLEAR(l->server);
     Py_CLEAR(l->sock);
     Py_CLEAR(l->context);
+    Py_CLEAR(l->sockname);
     return 0;
 }
 

@@ -160,7 +160,7 @@ int transport_fatal(TransportObject *t, PyObject *exception, const char *message
 
 /* Remembers the local address while the descriptor is open. */
 static void keep_local(TransportObject *t) {
-    if (t->local_len || t->extra || t->fd < 0) return;
+    if (t->local_len || t->sockname || t->extra || t->fd < 0) return;
     t->local_len = sizeof t->local;
     if (getsockname(t->fd, (struct sockaddr *)t->local, &t->local_len) < 0 || t->local_len > sizeof t->local)
         t->local_len = 0;
@@ -313,6 +313,24 @@ static int put(PyObject *dict, PyObject *key, PyObject *value) {
     return rc;
 }
 
+int transport_fill_extra(TransportObject *t, PyObject *peername) {
+    PyObject *extra = PyDict_New();
+    if (!extra) return -1;
+    keep_local(t);
+    PyObject *sock = borrow_sock(t);
+    int rc = t->fd >= 0 && !sock ? -1 : 0;
+    if (rc == 0 && sock) rc = put(extra, names.socket, PyObject_CallOneArg(imports.transport_socket, sock));
+    if (rc == 0)
+        rc = put(extra, names.sockname, t->sockname ? Py_NewRef(t->sockname) : sockaddr_to_python(t->local, t->local_len));
+    if (rc == 0)
+        rc = put(extra, names.peername, peername ? Py_NewRef(peername) : sockaddr_to_python(t->peer, t->peer_len));
+    if (rc < 0)
+        Py_DECREF(extra);
+    else
+        t->extra = extra;
+    return rc;
+}
+
 static PyObject *get_extra_info(TransportObject *t, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     PyObject *fallback = n > 1 ? args[1] : Py_None;
     if (kwnames && PyTuple_GET_SIZE(kwnames) == 1 && n == 1) {
@@ -323,21 +341,7 @@ static PyObject *get_extra_info(TransportObject *t, PyObject *const *args, Py_ss
         PyErr_SetString(PyExc_TypeError, "get_extra_info(name, default=None)");
         return NULL;
     }
-    if (!t->extra) {
-        PyObject *extra = PyDict_New();
-        if (!extra) return NULL;
-        keep_local(t);
-        PyObject *sock = borrow_sock(t);
-        int rc = t->fd >= 0 && !sock ? -1 : 0;
-        if (rc == 0 && sock) rc = put(extra, names.socket, PyObject_CallOneArg(imports.transport_socket, sock));
-        if (rc == 0) rc = put(extra, names.sockname, sockaddr_to_python(t->local, t->local_len));
-        if (rc == 0) rc = put(extra, names.peername, sockaddr_to_python(t->peer, t->peer_len));
-        if (rc < 0) {
-            Py_DECREF(extra);
-            return NULL;
-        }
-        t->extra = extra;
-    }
+    if (!t->extra && transport_fill_extra(t, NULL) < 0) return NULL;
     PyObject *value = PyDict_GetItemWithError(t->extra, args[0]);
     if (!value && PyErr_Occurred()) return NULL;
     return Py_NewRef(value ? value : fallback);
@@ -428,6 +432,7 @@ int transport_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(t->protocol);
     Py_VISIT(t->sock);
     Py_VISIT(t->server);
+    Py_VISIT(t->sockname);
     Py_VISIT(t->context);
     Py_VISIT(t->held);
     Py_VISIT(t->dict);
@@ -440,6 +445,7 @@ int transport_clear(PyObject *self) {
     Py_CLEAR(t->protocol);
     Py_CLEAR(t->sock);
     Py_CLEAR(t->server);
+    Py_CLEAR(t->sockname);
     Py_CLEAR(t->context);
     Py_CLEAR(t->held);
     Py_CLEAR(t->dict);

@@ -82,7 +82,10 @@ class Serving(_Base):
         if not is_plain(sock):
             return super()._stop_serving(sock)
         self._unlisten(sock.fileno())
-        sock.close()
+        if self._is_inherited():
+            sock.close()  # the path of a Unix socket is the parent's to take away
+        else:
+            super()._stop_serving(sock)
 
     def _accept_failed(self, sock: socket.socket, error: int, backoff: bool) -> None:
         """Called by the engine's completion; it rests for a second when ``backoff`` is true."""

@@ -8,11 +8,6 @@ What asyncio's own loop fails or skips is not here; the run finds that out by it
 """
 
 EXPECTED = {
-    "test_server.UnixServerCleanupTests.test_unix_server_*_cleanup": (
-        "3.13",
-        "3.15",
-        "open: close() of a Unix server leaves its path",
-    ),
     "test_sock_lowlevel.EventLoopTests.test_sock_client_connect_racing": (
         "3.10",
         "3.15",
