@@ -13,6 +13,7 @@ from rows import (
     loops,
     memory,
     names,
+    pipes,
     request_close,
     startup,
     tasks,
@@ -32,6 +33,7 @@ ALL: list[Row] = [
     *memory.ROWS,
     *echo.ROWS,
     *bulk.ROWS,
+    *pipes.ROWS,
     *request_close.ROWS,
     *http.ROWS,
 ]
