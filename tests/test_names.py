@@ -5,6 +5,7 @@ import itertools
 import logging
 import socket
 import threading
+import types
 
 import pytest
 
@@ -93,15 +94,20 @@ def test_lookup_ends_while_callbacks_keep_the_loop_busy(loop, run):
     run(main())
 
 
-def test_replaced_functions_are_called_off_the_loop(loop, run, monkeypatch):
+@pytest.mark.parametrize("where", ["module", "asyncio"])
+def test_replaced_functions_are_called_off_the_loop(loop, run, monkeypatch, where):
     threads = []
 
     def replaced(*args):
         threads.append(threading.current_thread())
         return args
 
-    monkeypatch.setattr(socket, "getaddrinfo", replaced)
-    monkeypatch.setattr(socket, "getnameinfo", replaced)
+    if where == "module":
+        monkeypatch.setattr(socket, "getaddrinfo", replaced)
+        monkeypatch.setattr(socket, "getnameinfo", replaced)
+    else:
+        stand_in = types.SimpleNamespace(getaddrinfo=replaced, getnameinfo=replaced)
+        monkeypatch.setattr(asyncio.base_events, "socket", stand_in)
     assert run(loop.getaddrinfo("127.0.0.1", 80, type=1, flags=4)) == ("127.0.0.1", 80, 0, 1, 0, 4)
     assert run(loop.getnameinfo(("127.0.0.1", 80), 3)) == (("127.0.0.1", 80), 3)
     assert threading.main_thread() not in threads

@@ -13,17 +13,14 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
-# A program may put functions of its own in their place, in the module or in base_events, for asyncio calls these.
+# asyncio calls what it finds as base_events.socket.getaddrinfo. A program may have put a
+# function of its own there; these are the ones that the engine stands in for.
 _getaddrinfo, _getnameinfo = socket.getaddrinfo, socket.getnameinfo
+_asyncio: Any = base_events
 
 _FAMILIES = {int(family): family for family in socket.AddressFamily}
 _TYPES = {int(kind): kind for kind in socket.SocketKind}
 _numbers = itertools.count(1)  # of lookups, of all loops
-
-
-def _used(name: str) -> Any:
-    """The function of ``socket`` that asyncio would call."""
-    return getattr(base_events.socket, name)  # type: ignore[attr-defined]
 
 
 class Names(_Base):
@@ -45,7 +42,11 @@ class Names(_Base):
             UnicodeError: ``host`` is no domain name.
         """
         answer = NotImplemented
-        if not self._debug and _used("getaddrinfo") is _getaddrinfo and not self._executor_shutdown_called:
+        if (
+            not self._debug
+            and _asyncio.socket.getaddrinfo is _getaddrinfo
+            and not self._executor_shutdown_called
+        ):
             number = next(_numbers)
             answer = self._getaddrinfo(number, host, port, family, type, proto, flags)
             if answer is None:
@@ -63,7 +64,11 @@ class Names(_Base):
             socket.gaierror: the address is not numeric, has no name, or the resolver fails.
         """
         answer = NotImplemented
-        if not self._debug and _used("getnameinfo") is _getnameinfo and not self._executor_shutdown_called:
+        if (
+            not self._debug
+            and _asyncio.socket.getnameinfo is _getnameinfo
+            and not self._executor_shutdown_called
+        ):
             number = next(_numbers)
             answer = self._getnameinfo(number, sockaddr, flags)
             if answer is None:
