@@ -72,7 +72,7 @@ type Engine struct {
 
 	// The turn under way.
 	sq       []Submission
-	dirty    []*descriptor // streams with writes in sq
+	dirty    []*descriptor // with writes or sends in sq
 	cq       []Completion
 	ncq      int
 	inTurn   bool
@@ -80,11 +80,12 @@ type Engine struct {
 	arena    []byte
 	arenaEnd int
 	owed     int              // of events: left by the last turn for want of room
-	deferred []selector.Event // streams to read in the next turn, for this one is full
+	deferred []selector.Event // descriptors to read in the next turn, for this one is full
 	spent    int              // bytes read in this turn
 	pollFds  []unix.PollFd
 
-	vector vector
+	vector   vector
+	messages *messages // nil until there is a datagram socket
 
 	lookups *lookups // nil without a Resolver
 
@@ -151,6 +152,7 @@ func (e *Engine) Close() error {
 //	     ──Listen──▶ listener ──Detach, Close──▶ none
 //	     ──Connect──▶ connecting ──Connected, Detach──▶ none
 //	     ──Watch──▶ watched ──Watch 0, Detach──▶ none
+//	     ──Datagram──▶ datagram ──Detach, Close──▶ none
 //	     ──AddSource──▶ source
 type kind uint8
 
@@ -160,6 +162,7 @@ const (
 	listener
 	connecting
 	watched
+	datagram
 	source
 )
 
@@ -170,7 +173,7 @@ type descriptor struct {
 	kind       kind
 	registered selector.Events // what the selector watches now
 
-	// stream
+	// stream, datagram
 	paused   bool // the owner wants no data
 	ended    bool // end of file seen: read no more
 	broken   bool // an error was told, or the owner discarded: neither read nor write
@@ -187,13 +190,17 @@ type descriptor struct {
 
 	user   uint64 // connecting: handed back
 	batch  int    // listener: most connections a turn
+	slot   int    // datagram: bytes of the largest that is received whole
 	source Source
 }
 
-// chunk is the unwritten rest of one Write.
+// receives tells whether d brings bytes, which a turn bounds.
+func (d *descriptor) receives() bool { return d.kind == stream || d.kind == datagram }
+
+// chunk is the unwritten rest of one Write, or the Message of one Send.
 type chunk struct {
 	ptr  uint64
-	len  int64
+	len  int64 // of a Send: what it counts for
 	user uint64
 }
 

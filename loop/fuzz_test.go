@@ -23,6 +23,7 @@ func FuzzRing(f *testing.F) {
 		{{op: OpAttach, arg: 1}, {op: fuzzPut, fd: 1, arg: 255}, {op: OpResume}, {op: fuzzTurn}, {op: fuzzRead}, {op: OpShutdown}, {op: OpDiscard}},
 		{{op: OpListen, fd: 6}, {op: OpConnect, fd: 4}, {op: fuzzTurn}, {op: fuzzTurn}, {op: OpDetach, fd: 4}},
 		{{op: OpWatch, arg: 3}, {op: OpWatch, generation: 1, arg: 1}, {op: fuzzTurn}, {op: OpWatch, generation: 1}, {op: OpClose, generation: 1}},
+		{{op: OpDatagram, fd: 7}, {op: OpSend, fd: 7, arg: 250}, {op: OpSend, fd: 7, arg: 250}, {op: OpSend, fd: 7, arg: 3}, {op: fuzzTurn}, {op: OpDatagram, fd: 8}, {op: fuzzTurn}, {op: fuzzTurn}, {op: OpDiscard, fd: 7}},
 		{{op: OpTimerAdd, arg: 1}, {op: OpTimerAdd, arg: 7}, {op: OpTimerCancel, arg: 1}, {op: fuzzTurn}, {op: OpNop}, {op: OpDetach, fd: 7}},
 	} {
 		for backend := range byte(4) {
@@ -54,11 +55,11 @@ type fuzzStep struct {
 
 // Steps that are no submissions.
 const (
-	fuzzTurn   = OpWatch + 1 + iota // a turn that does not wait
-	fuzzSubmit                      // Submit
-	fuzzPut                         // a write to a descriptor, around the engine
-	fuzzDrain                       // a read from one
-	fuzzRead                        // Engine.Read
+	fuzzTurn   = OpSend + 1 + iota // a turn that does not wait
+	fuzzSubmit                     // Submit
+	fuzzPut                        // a write to a descriptor, around the engine
+	fuzzDrain                      // a read from one
+	fuzzRead                       // Engine.Read
 	fuzzOps    = byte(fuzzRead) + 1
 )
 
@@ -84,6 +85,8 @@ func newFuzzed(t *testing.T, backend string) *fuzzed {
 	listener, address := listen(t, 2)
 	z.fds = append(z.fds, tcpSocket(t), tcpSocket(t), listener)
 	z.address = rawInet4(address)
+	a, b := datagramPair(t)
+	z.fds = append(z.fds, a, b)
 	z.spare = tcpSocket(t)
 	return z
 }
@@ -101,6 +104,13 @@ func (z *fuzzed) step(s fuzzStep) {
 	switch s.op {
 	case OpWrite:
 		z.write(pair{int32(fd), generation}, z.buffer[:min(int(s.arg)*int(s.arg), len(z.buffer))])
+		return
+	case OpSend:
+		var to []byte
+		if s.arg&1 != 0 {
+			to = z.address
+		}
+		z.send(pair{int32(fd), generation}, z.buffer[:min(int(s.arg)*int(s.arg), len(z.buffer))], to)
 		return
 	case OpConnect:
 		z.connecting(fd, generation, z.address)

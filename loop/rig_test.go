@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"goloop/selector"
 )
@@ -23,16 +24,24 @@ type rig struct {
 	t testing.TB
 	*Engine
 	sq       []Submission
-	inbox    []Completion       // of the turns since the last take
-	data     map[pair][]byte    // bytes of Data, by stream
-	chunks   map[uint64][]byte  // what the engine may still read, by User
+	inbox    []Completion      // of the turns since the last take
+	data     map[pair][]byte   // bytes of Data, by stream
+	packets  map[pair][]packet // of Datagram
+	chunks   map[uint64][]byte // what the engine may still read, by User
+	messages map[uint64]*Message
 	buffered map[pair]int64     // bytes written and not yet taken by the kernel
 	sent     map[uint64]*result // by User
 	user     uint64
 	expired  atomic.Bool
 }
 
-// result is what became of a Write.
+// packet is one datagram that came.
+type packet struct {
+	data string
+	from string // the sender's sockaddr
+}
+
+// result is what became of a Write or a Send.
 type result struct {
 	flags    uint16
 	errno    syscall.Errno // of FlagFailed
@@ -77,6 +86,7 @@ func newRig(t testing.TB, backend string, s settings) *rig {
 	}
 	r := &rig{
 		t: t, Engine: e,
+		packets: map[pair][]packet{}, messages: map[uint64]*Message{},
 		data: map[pair][]byte{}, chunks: map[uint64][]byte{}, buffered: map[pair]int64{}, sent: map[uint64]*result{},
 	}
 	var watchdog *time.Timer
@@ -117,6 +127,27 @@ func (r *rig) write(p pair, b []byte) uint64 {
 	return r.user
 }
 
+// send submits a Send and returns its User; without an address it goes to whom p
+// is connected. It counts for 8 bytes more than it has.
+func (r *rig) send(p pair, b, to []byte) uint64 {
+	r.user++
+	m := &Message{Ptr: address(b), Len: int64(len(b)), Addr: address(to), AddrLen: int64(len(to))}
+	r.chunks[r.user], r.messages[r.user] = b, m
+	weight := int64(len(b)) + 8
+	r.buffered[p] += weight
+	r.submit(Submission{Op: OpSend, Fd: p.fd, Generation: p.generation, Ptr: uint64(uintptr(unsafe.Pointer(m))), Len: weight, User: r.user})
+	return r.user
+}
+
+// awaitPackets takes turns until n datagrams have come for p, and takes them.
+func (r *rig) awaitPackets(p pair, n int) []packet {
+	r.t.Helper()
+	r.until(func() bool { return len(r.packets[p]) >= n })
+	got := r.packets[p]
+	delete(r.packets, p)
+	return got
+}
+
 // now hands the submissions over without a turn and returns them.
 func (r *rig) now() []Submission {
 	r.t.Helper()
@@ -155,6 +186,12 @@ func (r *rig) turn(flags TurnFlags) []Completion {
 		case Data:
 			at := c.Ptr - address(r.Engine.arena)
 			r.data[p] = append(r.data[p], r.Engine.arena[at:at+uint64(c.Len)]...)
+		case Datagram:
+			text := func(at uint64, n int64) string {
+				at -= address(r.Engine.arena)
+				return string(r.Engine.arena[at : at+uint64(n)])
+			}
+			r.packets[p] = append(r.packets[p], packet{text(c.Ptr, c.Len), text(c.User, int64(c.Res))})
 		case Wrote:
 			r.buffered[p] -= c.Len
 		case Released:
@@ -174,7 +211,7 @@ func (r *rig) settle(sq []Submission) {
 	r.t.Helper()
 	for i := range sq {
 		s := &sq[i]
-		if s.Op != OpWrite {
+		if s.Op != OpWrite && s.Op != OpSend {
 			continue
 		}
 		p := pair{s.Fd, s.Generation}

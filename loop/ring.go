@@ -39,9 +39,9 @@ const (
 	FlagPipe   = 2 // Attach: read with read(2), written with write(2)
 	FlagHangup = 4 // Attach: the writing end of a pipe, which is ready to be read when its reader has gone
 
-	FlagDone   = 0x100 // Write, set by the engine: the kernel has all of it
-	FlagQueued = 0x200 // Write, set by the engine: the rest waits; Released follows
-	FlagFailed = 0x400 // Write, set by the engine: Res is the errno; Error follows
+	FlagDone   = 0x100 // Write and Send, set by the engine: the kernel has all of it
+	FlagQueued = 0x200 // Write and Send, set by the engine: the rest waits; Released follows
+	FlagFailed = 0x400 // Write and Send, set by the engine: Res is the errno; Error follows
 
 	FlagCancel = 1 // Resolve: forget User's lookup
 

@@ -132,10 +132,11 @@ func (e *Engine) Read(fd int32, generation uint32, p uintptr, n int) (int, error
 	return 0, nil
 }
 
-// submitWrite chains a Write behind those that the same turn brought before.
-func (e *Engine) submitWrite(i int, s *Submission) {
+// submitWrite chains a Write behind those that the same turn brought before. It
+// does the same with a Send, k being datagram.
+func (e *Engine) submitWrite(i int, s *Submission, k kind) {
 	d := e.lookup(s.Fd, s.Generation)
-	if d == nil || d.kind != stream || d.broken {
+	if d == nil || d.kind != k || d.broken {
 		return // neither flag: C lets go of the bytes
 	}
 	if d.head < len(d.queue) {
@@ -161,6 +162,15 @@ func (e *Engine) enqueue(d *descriptor, s *Submission, n int64) {
 	s.Flags |= FlagQueued
 	s.Len = n
 	s.Res = 0
+}
+
+// flush sends all that this turn submitted for d.
+func (e *Engine) flush(d *descriptor) {
+	if d.kind == datagram {
+		e.flushSends(d)
+	} else {
+		e.flushWrites(d)
+	}
 }
 
 // flushWrites sends all that this turn wrote to d.

@@ -86,7 +86,9 @@ func (e *Engine) process(sq []Submission) {
 		s := &sq[i]
 		switch s.Op {
 		case OpWrite:
-			e.submitWrite(i, s)
+			e.submitWrite(i, s, stream)
+		case OpSend:
+			e.submitWrite(i, s, datagram)
 		case OpTimerAdd:
 			e.stats.TimersAdded++
 			e.timers.add(uint32(s.User), s.Generation, s.Len)
@@ -96,6 +98,8 @@ func (e *Engine) process(sq []Submission) {
 		case OpNop:
 		case OpAttach:
 			e.attach(s)
+		case OpDatagram:
+			e.openDatagram(s)
 		case OpListen:
 			e.listen(s)
 		case OpConnect:
@@ -112,7 +116,7 @@ func (e *Engine) process(sq []Submission) {
 	}
 	for _, d := range e.dirty {
 		if d.dirty {
-			e.flushWrites(d)
+			e.flush(d)
 		}
 	}
 	e.dirty = e.dirty[:0]
@@ -127,12 +131,12 @@ func (e *Engine) control(s *Submission) {
 		s.Res = int32(syscall.EBADF)
 		return
 	}
-	if d.kind != stream && s.Op != OpDetach && s.Op != OpClose {
+	if !allows(d.kind, s.Op) {
 		s.Res = int32(syscall.EINVAL)
 		return
 	}
 	if d.dirty {
-		e.flushWrites(d)
+		e.flush(d)
 	}
 	switch s.Op {
 	case OpShutdown:
@@ -145,7 +149,8 @@ func (e *Engine) control(s *Submission) {
 	case OpResume:
 		e.resume(d, s)
 	case OpDiscard:
-		d.broken = true
+		d.broken = d.kind == stream
+		d.paused = true
 		e.dropQueue(d)
 		e.refresh(d)
 	case OpDetach:
@@ -156,6 +161,17 @@ func (e *Engine) control(s *Submission) {
 	default:
 		s.Res = int32(syscall.EINVAL)
 	}
+}
+
+// allows tells whether an operation that control handles is one for k.
+func allows(k kind, op Op) bool {
+	switch op {
+	case OpDetach, OpClose:
+		return true
+	case OpPause, OpResume, OpDiscard:
+		return k == stream || k == datagram
+	}
+	return k == stream
 }
 
 // selectOnce asks the selector and dispatches what is ready, until there is no
@@ -180,7 +196,7 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 			continue
 		}
 		ready := ev.Ready
-		if d.kind == stream && ready&selector.EventRead != 0 && e.spent >= turnBytes {
+		if d.receives() && ready&selector.EventRead != 0 && e.full(d) {
 			e.deferred = append(e.deferred, *ev)
 			ready &^= selector.EventRead
 		}
@@ -189,18 +205,28 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 	return nil
 }
 
-// readDeferred reads the streams that a full turn left, and those that this turn
+// readDeferred reads the descriptors that a full turn left, and those that this turn
 // leaves again wait for the next. A turn of turnBytes keeps what is read,
 // answered and written in the processor's cache.
 func (e *Engine) readDeferred() {
 	i := 0
-	for ; i < len(e.deferred) && e.spent < turnBytes && e.room() >= minRoom && !e.arenaShort(); i++ {
+	for ; i < len(e.deferred) && e.room() >= minRoom && !e.arenaShort(); i++ {
 		ev := &e.deferred[i]
-		if d := e.lookup(ev.Fd, ev.Generation); d != nil && d.kind == stream {
-			e.readStream(d)
+		d := e.lookup(ev.Fd, ev.Generation)
+		if d == nil || !d.receives() {
+			continue
 		}
+		if e.full(d) {
+			break
+		}
+		e.dispatch(d, selector.EventRead)
 	}
 	e.deferred = e.deferred[:copy(e.deferred, e.deferred[i:])]
+}
+
+// full tells whether reading d has to wait for the next turn.
+func (e *Engine) full(d *descriptor) bool {
+	return e.spent >= turnBytes || e.arenaEnd > 0 && len(e.arena)-e.arenaEnd < d.slot+maxSockaddr
 }
 
 // timeout is how long the selector may wait.
@@ -276,6 +302,13 @@ func (e *Engine) dispatch(d *descriptor, ready selector.Events) {
 		}
 		if ready&selector.EventWrite != 0 && d.kind == stream {
 			e.flushQueue(d)
+		}
+	case datagram:
+		if ready&selector.EventRead != 0 {
+			e.readDatagrams(d)
+		}
+		if ready&selector.EventWrite != 0 {
+			e.flushDatagrams(d)
 		}
 	case watched:
 		if ready&selector.EventRead != 0 {
