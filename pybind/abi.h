@@ -34,7 +34,7 @@ enum gl_op {
     GL_OP_CONNECT = 12,     /* fd, gen, ptr, len: a sockaddr; user comes back in CONNECTED */
     GL_OP_WATCH = 13,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets */
     GL_OP_DATAGRAM = 14,    /* fd, gen, flags GL_ATTACH_PAUSED: a datagram socket */
-    GL_OP_SEND = 15,        /* fd, gen, ptr, len, user: struct gl_message; kept as for WRITE */
+    GL_OP_SEND = 15,        /* fd, gen, ptr: gl_message, len: what it counts for in WROTE, user; kept as for WRITE */
     GL_OP_CHILD = 16,       /* len: pid; user comes back in CHILD_EXITED */
     GL_OP_RESOLVE = 17,     /* ptr: struct gl_query, user: any number; res: see there. flags GL_RESOLVE_CANCEL: user */
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
@@ -46,8 +46,8 @@ enum { GL_READ = 1, GL_WRITE = 2 };
 enum { GL_ATTACH_PAUSED = 1, GL_ATTACH_PIPE = 2, GL_ATTACH_HANGUP = 4 };
 enum { GL_RESOLVE_CANCEL = 1 }; /* res 0: RESOLVED will not come; ENOENT: it will, or has come */
 
-/* Set by the engine in flags of a WRITE that it has handled. FAILED: res is the
- * errno, and an ERROR follows. No flag: the pair was stale. Only after QUEUED does
+/* Set by the engine in flags of a WRITE or SEND that it has handled. FAILED: res is
+ * the errno, and an ERROR follows. No flag: the pair was stale. Only after QUEUED does
  * the engine keep the bytes. */
 enum { GL_SQE_DONE = 0x100, GL_SQE_QUEUED = 0x200, GL_SQE_FAILED = 0x400 };
 
@@ -62,14 +62,22 @@ typedef struct gl_sqe {
     int64_t len; /* WRITE, after the call: bytes the kernel took at once */
 } gl_sqe;
 
+/* What a SEND sends. addr_len 0: to whom the socket is connected. */
+typedef struct gl_message {
+    uint64_t ptr;
+    int64_t len;
+    uint64_t addr;
+    int64_t addr_len;
+} gl_message;
+
 /* What a completion tells. */
 enum gl_kind {
     GL_DATA = 1,          /* fd, gen, ptr, len: bytes in the arena, valid until the next turn */
     GL_READABLE = 2,      /* fd, gen, len: a stream that fills its reads; fetch up to len bytes with goloop_read */
     GL_EOF = 3,           /* fd, gen; nothing more is read */
-    GL_ERROR = 4,         /* fd, gen, res: errno, flags: GL_READ or GL_WRITE; neither goes on */
+    GL_ERROR = 4,         /* fd, gen, res: errno, flags: GL_READ or GL_WRITE; a stream goes on with neither */
     GL_WROTE = 5,         /* fd, gen, len: bytes of the queue that the kernel took */
-    GL_RELEASED = 6,      /* user: of a queued WRITE, no longer needed */
+    GL_RELEASED = 6,      /* user: of a queued WRITE or SEND, no longer needed */
     GL_ACCEPTED = 7,      /* fd, gen: the listener; res: new descriptor; ptr, len: peer's sockaddr in the arena */
     GL_ACCEPT_FAILED = 8, /* fd, gen, res: errno; flags 1: no accept for a second, as asyncio waits */
     GL_CONNECTED = 9,     /* fd, gen, res: 0 or errno, user; the descriptor is forgotten */

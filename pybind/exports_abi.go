@@ -18,6 +18,7 @@ func layout() []uint32 {
 	var c loop.Completion
 	var q loop.RingQuery
 	var a loop.Address
+	var m loop.Message
 	return []uint32{
 		C.GL_ABI_VERSION,
 		uint32(unsafe.Sizeof(s)),
@@ -37,6 +38,9 @@ func layout() []uint32 {
 		uint32(unsafe.Sizeof(a)),
 		uint32(unsafe.Offsetof(a.Family)), uint32(unsafe.Offsetof(a.Type)), uint32(unsafe.Offsetof(a.Proto)),
 		uint32(unsafe.Offsetof(a.Len)), uint32(unsafe.Offsetof(a.Addr)),
+		uint32(unsafe.Sizeof(m)),
+		uint32(unsafe.Offsetof(m.Ptr)), uint32(unsafe.Offsetof(m.Len)),
+		uint32(unsafe.Offsetof(m.Addr)), uint32(unsafe.Offsetof(m.AddrLen)),
 		uint32(unsafe.Sizeof(loop.Stats{})),
 		uint32(unsafe.Sizeof(C.gl_shared{})),
 	}
@@ -48,6 +52,7 @@ func layoutOfC() []uint32 {
 	var c C.gl_cqe
 	var q C.gl_query
 	var a C.gl_address
+	var m C.gl_message
 	return []uint32{
 		C.GL_ABI_VERSION,
 		uint32(unsafe.Sizeof(s)),
@@ -67,6 +72,9 @@ func layoutOfC() []uint32 {
 		uint32(unsafe.Sizeof(a)),
 		uint32(unsafe.Offsetof(a.family)), uint32(unsafe.Offsetof(a._type)), uint32(unsafe.Offsetof(a.proto)),
 		uint32(unsafe.Offsetof(a.len)), uint32(unsafe.Offsetof(a.addr)),
+		uint32(unsafe.Sizeof(m)),
+		uint32(unsafe.Offsetof(m.ptr)), uint32(unsafe.Offsetof(m.len)),
+		uint32(unsafe.Offsetof(m.addr)), uint32(unsafe.Offsetof(m.addr_len)),
 		uint32(unsafe.Sizeof(C.gl_stats{})),
 		uint32(unsafe.Sizeof(C.gl_shared{})),
 	}

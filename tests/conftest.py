@@ -254,6 +254,45 @@ def terminal(unbuffered):
     return terminal
 
 
+@pytest.fixture
+def endpoint(loop):
+    """Makes a datagram endpoint a call, closed with the test: (transport, protocol)."""
+    opened = []
+
+    async def endpoint(factory=protocols.DatagramRecorder, **options):
+        if not options:
+            options = {"local_addr": ("127.0.0.1", 0)}
+        transport, protocol = await loop.create_datagram_endpoint(factory, **options)
+        opened.append(transport)
+        return transport, protocol
+
+    yield endpoint
+    if loop.is_closed():
+        return
+    for transport in opened:
+        if not transport.is_closing():
+            transport.abort()
+    loop.run_until_complete(protocols.turns(2))
+
+
+@pytest.fixture
+def peer():
+    """A bound, non-blocking UDP socket that is not the loop's."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.setblocking(False)
+        yield sock
+
+
+@pytest.fixture
+def unix_peer(tmp_path):
+    """A bound, non-blocking Unix datagram socket that is not the loop's."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(tmp_path / "peer"))
+        sock.setblocking(False)
+        yield sock
+
+
 class Script:
     """A Python program in a fresh interpreter, in which new_event_loop() and run(coroutine) are defined."""
 

@@ -96,6 +96,41 @@ class BufferedRecorder(_Recording, asyncio.BufferedProtocol):
         self._record("buffer_updated")
 
 
+class DatagramRecorder(_Recording, asyncio.DatagramProtocol):
+    """Records what came as `datagrams`, pairs of data and address, and what failed as `failures`."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.datagrams = []
+        self.failures = []
+
+    def datagram_received(self, data, addr):
+        assert type(data) is bytes
+        self.datagrams.append((data, addr))
+        self._record("datagram_received")
+
+    def error_received(self, exc):
+        self.failures.append(exc)
+        self._record("error_received")
+
+    async def arrived(self, count):
+        """Wait for `count` datagrams and return the data of all that came."""
+        await self.until(lambda: len(self.datagrams) >= count)
+        return [data for data, _ in self.datagrams]
+
+    async def failed(self):
+        await self.until(lambda: self.failures)
+        return self.failures[-1]
+
+
+class DatagramEcho(DatagramRecorder):
+    """Sends back what it receives."""
+
+    def datagram_received(self, data, addr):
+        self.transport.sendto(data, addr)
+        super().datagram_received(data, addr)
+
+
 class Echo(Recorder):
     """Writes back what it receives."""
 
@@ -119,6 +154,20 @@ def reset(sock):
     """Close the socket so that its peer gets a TCP RST."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
+
+
+def has_ipv6():
+    """Whether ::1 can be bound."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def sockname(transport):
+    return transport.get_extra_info("sockname")
 
 
 async def turns(count):

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from protocols import Echo, Recorder
+from protocols import DatagramRecorder, Echo, Recorder
 
 
 class Counting(socket.socket):
@@ -100,3 +100,24 @@ def test_streams_on_a_subclass_of_socket(loop, run, tcp_pair):
 
     assert run(main()) == (b"answer\n", b"question\n")
     assert {"recv", "send"} <= set(sock.calls)
+
+
+def test_datagrams_on_a_subclass_of_socket(run, endpoint, peer):
+    class Stamping(socket.socket):
+        def recvfrom(self, *args):
+            data, addr = super().recvfrom(*args)
+            return b"received " + data, addr
+
+        def sendto(self, data, addr):
+            return super().sendto(b"sent " + data, addr)
+
+    async def main():
+        sock = Stamping(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(("127.0.0.1", 0))
+        transport, protocol = await endpoint(DatagramRecorder, sock=sock)
+        transport.sendto(b"ping", peer.getsockname())
+        assert peer.recv(20) == b"sent ping"
+        peer.sendto(b"pong", sock.getsockname())
+        assert await protocol.arrived(1) == [b"received pong"]
+
+    run(main())

@@ -14,6 +14,7 @@
  *   stream.c   StreamTransport
  *   stream_write.c, stream_read.c   its two directions, and those of pipes
  *   pipe.c     ReadPipeTransport, WritePipeTransport: streams in one direction
+ *   datagram.c DatagramTransport
  *   sockaddr.c addresses
  *   names.c    getaddrinfo, getnameinfo
  */
@@ -55,12 +56,12 @@ typedef struct TimerHandleObject {
 } TimerHandleObject;
 
 /* Who a descriptor belongs to. gen changes with every owner. */
-enum fd_kind { FD_FREE = 0, FD_STREAM, FD_LISTENER, FD_WATCHED, FD_CONNECTING };
+enum fd_kind { FD_FREE = 0, FD_STREAM, FD_LISTENER, FD_WATCHED, FD_CONNECTING, FD_DATAGRAM };
 
 typedef struct FdEntry {
     enum fd_kind kind;
     uint32_t gen;
-    PyObject *owner;           /* stream, listener or future; NULL when watched */
+    PyObject *owner;           /* transport, listener or future; NULL when watched */
     PyObject *reader, *writer; /* handles of a watched descriptor */
 } FdEntry;
 
@@ -171,7 +172,7 @@ typedef struct StreamObject {
     X(buffer_updated) X(pause_writing) X(resume_writing) X(call_exception_handler) X(_attach)      \
     X(_detach) X(close) X(fileno) X(transport) X(protocol) X(socket) X(sockname) X(peername)       \
     X(set_result) X(done) X(context) X(_handle_signal) X(_run_handle_in_debug) X(_handle_failed)   \
-    X(_accept_failed) X(_connect_done) X(_warn_slow) X(_resolved)
+    X(_accept_failed) X(_connect_done) X(_warn_slow) X(_resolved) X(datagram_received) X(error_received)
 typedef struct {
 #define X(n) PyObject *n;
     NAMES(X)
@@ -314,7 +315,7 @@ enum { WARN_AFTER = 5 }; /* writes after the end: asyncio's LOG_THRESHOLD_FOR_CO
 int transport_warn_lost(TransportObject *t); /* counts a write after the end, and warns of many */
 int transport_traverse(PyObject *self, visitproc visit, void *arg);
 int transport_clear(PyObject *self);
-static inline bool is_transport(enum fd_kind kind) { return kind == FD_STREAM; }
+static inline bool is_transport(enum fd_kind kind) { return kind == FD_STREAM || kind == FD_DATAGRAM; }
 #define TRANSPORT(t) ((TransportObject *)(t))
 
 /* stream.c */
@@ -348,9 +349,14 @@ int pipe_ended(StreamObject *t);
 int pipe_failed(StreamObject *t, PyObject *exception, int direction); /* steals */
 int pipe_callback_failed(StreamObject *t, PyObject *exception);       /* steals */
 
+/* datagram.c */
+int datagram_setup(PyObject *module);
+int on_datagram(TransportObject *t, gl_cqe *c);
+
 /* sockaddr.c */
 PyObject *sockaddr_to_python(const void *addr, socklen_t len);
 int sockaddr_from_python(PyObject *address, int family, void *out, socklen_t *len); /* 0: not numeric */
+int sockaddr_from_path(PyObject *path, void *out, socklen_t *len);
 
 /* names.c */
 PyObject *loop_getaddrinfo(LoopObject *, PyObject *const *, Py_ssize_t);

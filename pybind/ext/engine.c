@@ -189,10 +189,13 @@ static int resolve(void *library) {
 #define OFFSETS_ADDRESS                                                                            \
     sizeof(gl_address), offsetof(gl_address, family), offsetof(gl_address, type),                  \
         offsetof(gl_address, proto), offsetof(gl_address, len), offsetof(gl_address, addr)
+#define OFFSETS_MESSAGE                                                                            \
+    sizeof(gl_message), offsetof(gl_message, ptr), offsetof(gl_message, len),                      \
+        offsetof(gl_message, addr), offsetof(gl_message, addr_len)
 
 static int check_layout(void) {
-    const uint32_t ours[] = {GL_ABI_VERSION,  OFFSETS_SQE,      OFFSETS_CQE,      OFFSETS_QUERY,
-                             OFFSETS_ADDRESS, sizeof(gl_stats), sizeof(gl_shared)};
+    const uint32_t ours[] = {GL_ABI_VERSION,  OFFSETS_SQE,     OFFSETS_CQE,      OFFSETS_QUERY,
+                             OFFSETS_ADDRESS, OFFSETS_MESSAGE, sizeof(gl_stats), sizeof(gl_shared)};
     uint32_t theirs[64];
     int32_t n = api.abi(theirs, 64);
     if (n == (int32_t)(sizeof ours / sizeof *ours) && memcmp(ours, theirs, sizeof ours) == 0) return 0;

@@ -7,6 +7,7 @@ Imports imports;
 extern PyType_Spec loop_spec;
 PyObject *connected_stream(PyObject *module, PyObject *args);
 PyObject *connected_pipe(PyObject *module, PyObject *args);
+PyObject *datagram_transport(PyObject *module, PyObject *args);
 
 static int intern_names(void) {
 #define X(n)                                                                                       \
@@ -41,7 +42,7 @@ static int module_exec(PyObject *module) {
         return -1;
     }
     if (intern_names() < 0 || import_all() < 0 || handle_setup(module) < 0 || transport_setup(module) < 0 ||
-        stream_setup(module) < 0 || pipe_setup(module) < 0 || server_setup(module) < 0)
+        stream_setup(module) < 0 || pipe_setup(module) < 0 || datagram_setup(module) < 0 || server_setup(module) < 0)
         return -1;
     Loop_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &loop_spec, NULL);
     if (!Loop_Type) return -1;
@@ -52,6 +53,7 @@ static PyMethodDef functions[] = {
     {"engine_info", engine_info, METH_NOARGS, "engine_info()\n--\n\nA dict: whether this process has loaded the engine, and its path."},
     {"connected_stream", connected_stream, METH_VARARGS, NULL},
     {"connected_pipe", connected_pipe, METH_VARARGS, NULL},
+    {"datagram_transport", datagram_transport, METH_VARARGS, NULL},
     {0}};
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, module_exec},

@@ -65,7 +65,7 @@ int sockaddr_from_python(PyObject *address, int family, void *out, socklen_t *le
         PyObject *o = PyTuple_GET_ITEM(address, i);
         if (!PyLong_CheckExact(o)) return 0;
         more[i - 2] = PyLong_AsUnsignedLong(o);
-        if (PyErr_Occurred() || more[i - 2] > UINT32_MAX) {
+        if (PyErr_Occurred() || more[i - 2] > (i == 2 ? 0xFFFFF : UINT32_MAX)) {
             PyErr_Clear();
             return 0;
         }
@@ -78,4 +78,27 @@ int sockaddr_from_python(PyObject *address, int family, void *out, socklen_t *le
     a->sin6_scope_id = (uint32_t)more[1];
     *len = sizeof *a;
     return inet_pton(AF_INET6, text, &a->sin6_addr) == 1;
+}
+
+/* Encodes the path of a Unix socket, or its name in the abstract namespace. Returns
+ * 1, 0 when somebody else has to look at it, -1 with an exception. */
+int sockaddr_from_path(PyObject *path, void *out, socklen_t *len) {
+    struct sockaddr_un *a = out;
+    PyObject *bytes;
+    if (PyUnicode_Check(path))
+        bytes = PyUnicode_EncodeFSDefault(path);
+    else
+        bytes = PyObject_CheckBuffer(path) ? PyBytes_FromObject(path) : NULL;
+    if (!bytes) return PyErr_Occurred() ? -1 : 0;
+    Py_ssize_t n = PyBytes_GET_SIZE(bytes);
+    bool fits = n > 0 && (size_t)n < sizeof a->sun_path;
+    if (fits) {
+        memset(a, 0, sizeof *a);
+        a->sun_family = AF_UNIX;
+        memcpy(a->sun_path, PyBytes_AS_STRING(bytes), (size_t)n);
+        /* A name is as long as it says, a path ends with a 0. */
+        *len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n + (a->sun_path[0] != 0));
+    }
+    Py_DECREF(bytes);
+    return fits;
 }

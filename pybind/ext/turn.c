@@ -19,8 +19,9 @@
  * chain of callbacks cannot starve I/O, a burst of them pays one system call. */
 enum { POLL_EVERY = 30000 };
 
-/* Our own kind: a completion that has become a handle, owned by the entry. */
-enum { RUN_HANDLE = 1000, NOTHING = 1001 };
+/* Our own kinds: a completion that has become a handle, owned by the entry; one
+ * that is nobody's; one for a DatagramTransport. */
+enum { RUN_HANDLE = 1000, NOTHING = 1001, ON_DATAGRAM = 1002 };
 
 /* ---- submissions ---- */
 
@@ -50,21 +51,22 @@ gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen) {
     return s;
 }
 
-/* Settles the Write entries of submissions that the engine has handled. Python
+/* Settles the Write and Send entries of submissions that the engine has handled. Python
  * code runs only after the last of them: it may submit, and fill the array. */
 static int settle_writes(LoopObject *loop, gl_sqe *sq, int32_t n) {
-    PyObject *notify = NULL; /* streams that have something to tell their protocol */
+    PyObject *notify = NULL; /* transports that have something to tell their protocol */
     int rc = 0;
     for (int32_t i = 0; i < n; i++) {
         gl_sqe *s = &sq[i];
-        if (s->op != GL_OP_WRITE) continue;
+        if (s->op != GL_OP_WRITE && s->op != GL_OP_SEND) continue;
         FdEntry *e = fd_lookup(loop, s->fd, s->gen);
-        if (e && e->kind == FD_STREAM) {
-            StreamObject *t = (StreamObject *)e->owner;
+        if (e && is_transport(e->kind)) {
+            TransportObject *t = TRANSPORT(e->owner);
             t->unsent--;
             t->buffered -= s->len;
-            if (s->flags & GL_SQE_FAILED) t->write_error = s->res;
-            if (stream_must_tell(t)) {
+            bool stream = e->kind == FD_STREAM;
+            if (stream && s->flags & GL_SQE_FAILED) ((StreamObject *)t)->write_error = s->res;
+            if (stream ? stream_must_tell((StreamObject *)t) : transport_must_tell(t)) {
                 if (!notify) notify = PyList_New(0);
                 if (!notify || PyList_Append(notify, (PyObject *)t) < 0) rc = -1;
             }
@@ -72,8 +74,10 @@ static int settle_writes(LoopObject *loop, gl_sqe *sq, int32_t n) {
         if (!(s->flags & GL_SQE_QUEUED)) Py_DECREF((PyObject *)(uintptr_t)s->user);
     }
     if (notify) {
-        for (Py_ssize_t i = 0; rc == 0 && i < PyList_GET_SIZE(notify); i++)
-            rc = stream_wrote((StreamObject *)PyList_GET_ITEM(notify, i), 0);
+        for (Py_ssize_t i = 0; rc == 0 && i < PyList_GET_SIZE(notify); i++) {
+            PyObject *t = PyList_GET_ITEM(notify, i);
+            rc = Py_IS_TYPE(t, Datagram_Type) ? transport_wrote(TRANSPORT(t), 0) : stream_wrote((StreamObject *)t, 0);
+        }
         Py_DECREF(notify);
     }
     return rc;
@@ -215,7 +219,10 @@ static int dispatch(LoopObject *loop, gl_cqe *c) {
     StreamObject *t = (StreamObject *)owner;
     int rc = 0;
     int64_t started = loop->debug ? monotonic_ns() : 0;
-    switch (c->kind) {
+    switch (e->kind == FD_DATAGRAM ? ON_DATAGRAM : c->kind) {
+    case ON_DATAGRAM:
+        rc = on_datagram(TRANSPORT(owner), c);
+        break;
     case GL_DATA:
         rc = on_data(t, (const char *)(uintptr_t)c->ptr, (Py_ssize_t)c->len);
         break;

@@ -18,7 +18,7 @@ else:
     _Base = object
 
 
-def _extra_of(sock: socket.socket, extra: dict[str, Any] | None) -> dict[str, Any]:
+def extra_of(sock: socket.socket, extra: dict[str, Any] | None) -> dict[str, Any]:
     """What ``get_extra_info`` of a transport around ``sock`` knows, as asyncio collects it."""
     info: dict[str, Any] = dict(extra) if extra else {}
     info["socket"] = trsock.TransportSocket(sock)
@@ -51,7 +51,7 @@ class Connecting(_Base):
         self._ensure_fd_no_transport(sock)
         set_nodelay(sock)
         transport = _core.connected_stream(
-            self, sock, sock.fileno(), protocol, _extra_of(sock, extra), server, ATTACH_TAKES_TRANSPORT
+            self, sock, sock.fileno(), protocol, extra_of(sock, extra), server, ATTACH_TAKES_TRANSPORT
         )
         # asyncio's order: the protocol knows its transport before the first byte,
         # the caller wakes last.

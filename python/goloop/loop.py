@@ -18,6 +18,7 @@ from typing import Any
 from . import _core
 from .clock import Clock
 from .connecting import Connecting
+from .datagrams import Datagrams
 from .debugging import Debugging
 from .names import Names
 from .pipes import Pipes
@@ -27,7 +28,16 @@ from .signals import Signals
 
 
 class Loop(
-    Debugging, Clock, Signals, Serving, Connecting, Names, Pipes, _core.Loop, asyncio.SelectorEventLoop
+    Debugging,
+    Clock,
+    Signals,
+    Serving,
+    Connecting,
+    Names,
+    Pipes,
+    Datagrams,
+    _core.Loop,
+    asyncio.SelectorEventLoop,
 ):
     """An event loop for Unix with asyncio's interface and a Go engine.
 

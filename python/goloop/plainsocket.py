@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-_OWN_METHODS = ("accept", "connect", "recv", "recv_into", "send", "shutdown", "fileno")
+_OWN_METHODS = ("accept", "connect", "recv", "recv_into", "recvfrom", "send", "sendto", "shutdown", "fileno")
 
 
 def is_plain(sock: Any) -> bool:

@@ -1,0 +1,412 @@
+/* DatagramTransport: a datagram socket, connected or not. sendto() only appends
+ * to the submissions: all that one turn sends leaves in few system calls. It
+ * leaves at once where stream writes do (stream_write.c). */
+#include "core.h"
+
+#include <errno.h>
+#include <structmember.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#if PY_VERSION_HEX >= 0x030D0000
+enum { HEADER = 8, SENDS_EMPTY = 1 }; /* bytes that asyncio counts for each datagram it keeps */
+#else
+enum { HEADER = 0, SENDS_EMPTY = 0 };
+#endif
+
+/* Addresses of recent senders, so that a peer's next datagram and the answer to
+ * it cost no conversion. A power of two. */
+enum { PEERS = 64 };
+
+typedef struct Peer {
+    PyObject *address; /* as datagram_received had it, or NULL */
+    uint8_t raw[28];
+    uint8_t len;
+} Peer;
+
+typedef struct DatagramObject {
+    TRANSPORT_FIELDS
+    PyObject *address; /* of remote_addr, or None */
+    bool connected;    /* as asyncio sees it: the socket has a peer with a name */
+    Peer *peers;       /* PEERS of them by hash of raw, once something was received */
+    uint8_t by_object[PEERS]; /* index into peers, by hash of address as an object */
+} DatagramObject;
+
+/* One datagram on its way to the kernel: kept alive as the bytes of a WRITE are. */
+typedef struct Message {
+    PyObject_HEAD
+    PyObject *data;
+    gl_message wire;
+    struct sockaddr_storage address;
+} Message;
+
+PyTypeObject *Datagram_Type;
+static PyTypeObject *Message_Type;
+
+static void message_dealloc(Message *m) {
+    PyTypeObject *type = Py_TYPE(m);
+    Py_DECREF(m->data);
+    PyObject_Free(m);
+    Py_DECREF(type);
+}
+
+/* ---- addresses ---- */
+
+static Peer *peer_of(DatagramObject *t, const void *raw, socklen_t len) {
+    uint64_t words[3] = {0, 0, 0}; /* family, port, IPv4 address or flow; IPv6 address */
+    memcpy(words, raw, len < sizeof words ? len : sizeof words);
+    uint64_t hash = (words[0] ^ words[1] ^ words[2]) * 0x9E3779B97F4A7C15u;
+    return &t->peers[hash >> 58 & (PEERS - 1)];
+}
+
+static uint8_t *index_of(DatagramObject *t, PyObject *address) {
+    return &t->by_object[((uintptr_t)address >> 4) & (PEERS - 1)];
+}
+
+/* The address that a datagram came from, as recvfrom() gives it. */
+static PyObject *new_sender(DatagramObject *t, const void *raw, socklen_t len) {
+    bool inet = (t->family == AF_INET || t->family == AF_INET6) && len <= sizeof t->peers->raw;
+    if (!inet) return sockaddr_to_python(raw, len);
+    if (!t->peers && !(t->peers = PyMem_Calloc(PEERS, sizeof *t->peers))) return PyErr_NoMemory();
+    Peer *p = peer_of(t, raw, len);
+    if (p->address && p->len == len && memcmp(p->raw, raw, len) == 0) return Py_NewRef(p->address);
+    PyObject *address = sockaddr_to_python(raw, len);
+    if (!address) return NULL;
+    memcpy(p->raw, raw, len);
+    p->len = (uint8_t)len;
+    *index_of(t, address) = (uint8_t)(p - t->peers);
+    Py_XSETREF(p->address, Py_NewRef(address));
+    return address;
+}
+
+/* Writes where a message goes. 0 when only socket.sendto can tell. */
+static int encode(DatagramObject *t, PyObject *address, Message *m) {
+    socklen_t len = 0;
+    int known;
+    Peer *p = t->peers ? &t->peers[*index_of(t, address)] : NULL;
+    if (p && p->address == address) {
+        memcpy(&m->address, p->raw, p->len);
+        len = p->len;
+        known = 1;
+    } else if (t->family == AF_UNIX) {
+        known = sockaddr_from_path(address, &m->address, &len);
+    } else {
+        known = sockaddr_from_python(address, t->family, &m->address, &len);
+    }
+    if (known < 0) PyErr_Clear();
+    m->wire.addr = (uintptr_t)&m->address;
+    m->wire.addr_len = len;
+    return known > 0;
+}
+
+/* ---- sending ---- */
+
+/* asyncio's way with an error of one datagram: those of the system are the
+ * protocol's to know, any other ends the transport. */
+static int send_failed(DatagramObject *t) {
+    PyObject *exception = steal_exception();
+    if (!PyErr_GivenExceptionMatches(exception, PyExc_OSError))
+        return transport_fatal(TRANSPORT(t), exception, "Fatal write error on datagram transport");
+    PyObject *protocol = Py_NewRef(t->protocol);
+    int rc = call_method_drop(protocol, names.error_received, exception);
+    Py_DECREF(protocol);
+    Py_DECREF(exception);
+    return rc;
+}
+
+/* Appends a datagram. Borrows the message. */
+static int submit(DatagramObject *t, Message *m) {
+    gl_sqe *s = new_sqe(t->loop, GL_OP_SEND, t->fd, t->gen);
+    if (!s) return -1;
+    s->ptr = (uintptr_t)&m->wire;
+    s->len = m->wire.len + HEADER;
+    s->user = (uintptr_t)Py_NewRef((PyObject *)m);
+    t->unsent++;
+    t->buffered += s->len;
+    if (!t->pinned) transport_pin(TRANSPORT(t));
+    if (t->buffered > t->high) return transport_maybe_pause(TRANSPORT(t));
+    return t->loop->thread_id == Py_None ? transport_flush(TRANSPORT(t)) : 0;
+}
+
+/* A host name, a scope, anything that is not plain: socket.sendto knows it, and
+ * has the exception for what is wrong. When the kernel has no room, the address is
+ * resolved and the datagram queued behind the others. */
+static int send_by_socket(DatagramObject *t, Message *m, PyObject *address) {
+    if (t->unsent && transport_flush(TRANSPORT(t)) < 0) return -1;
+    if (t->buffered == 0) {
+        PyObject *r = PyObject_CallMethod(t->sock, "sendto", "OO", m->data, address);
+        Py_XDECREF(r);
+        if (r) return 0;
+        if (!PyErr_ExceptionMatches(PyExc_BlockingIOError) && !PyErr_ExceptionMatches(PyExc_InterruptedError))
+            return send_failed(t);
+        PyErr_Clear();
+    }
+    PyObject *numeric = PyObject_CallMethod((PyObject *)t->loop, "_numeric_address", "OO", t->sock, address);
+    if (numeric && !encode(t, numeric, m)) PyErr_Format(PyExc_OSError, "no numeric address in %R", numeric);
+    Py_XDECREF(numeric);
+    if (PyErr_Occurred()) return send_failed(t);
+    return submit(t, m);
+}
+
+static int send_to(DatagramObject *t, PyObject *data, PyObject *address) {
+    if (engine_usable(t->loop) < 0) return -1;
+    Message *m = PyObject_New(Message, Message_Type);
+    if (!m) return -1;
+    m->data = PyBytes_CheckExact(data) ? Py_NewRef(data) : PyBytes_FromObject(data); /* what cannot change */
+    if (!m->data) {
+        m->data = Py_NewRef(Py_None);
+        Py_DECREF(m);
+        return -1;
+    }
+    m->wire = (gl_message){.ptr = (uintptr_t)PyBytes_AS_STRING(m->data), .len = PyBytes_GET_SIZE(m->data)};
+    int rc = t->connected || encode(t, address, m) ? submit(t, m) : send_by_socket(t, m, address);
+    Py_DECREF(m);
+    return rc;
+}
+
+static int parse_sendto(PyObject *const *args, Py_ssize_t n, PyObject *kwnames, PyObject **data, PyObject **address) {
+    PyObject *given[2] = {n > 0 ? args[0] : NULL, n > 1 ? args[1] : NULL};
+    Py_ssize_t k = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    for (Py_ssize_t i = 0; i < k; i++) {
+        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
+        int place = PyUnicode_CompareWithASCIIString(name, "data") == 0   ? 0
+                    : PyUnicode_CompareWithASCIIString(name, "addr") == 0 ? 1
+                                                                          : -1;
+        if (place < 0) {
+            PyErr_Format(PyExc_TypeError, "sendto() got an unexpected keyword argument '%U'", name);
+            return -1;
+        }
+        if (given[place]) {
+            PyErr_Format(PyExc_TypeError, "sendto() got multiple values for argument '%U'", name);
+            return -1;
+        }
+        given[place] = args[n + i];
+    }
+    if (n > 2 || !given[0]) {
+        PyErr_Format(PyExc_TypeError, n > 2 ? "sendto() takes from 2 to 3 positional arguments but %zd were given"
+                                            : "sendto() missing 1 required positional argument: 'data'",
+                     n + 1);
+        return -1;
+    }
+    *data = given[0];
+    *address = given[1] ? given[1] : Py_None;
+    return 0;
+}
+
+/* Whether an address may be given to a transport that has one: 1, 0, -1. */
+static int is_own_address(DatagramObject *t, PyObject *address) {
+    if (address == Py_None) return 1;
+    return PyObject_RichCompareBool(address, t->address, Py_EQ);
+}
+
+static PyObject *method_sendto(DatagramObject *t, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    PyObject *data, *address;
+    if (parse_sendto(args, n, kwnames, &data, &address) < 0) return NULL;
+    if (!PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data)) {
+        PyErr_Format(PyExc_TypeError, "data argument must be a bytes-like object, not '%.200s'", Py_TYPE(data)->tp_name);
+        return NULL;
+    }
+    if (!SENDS_EMPTY) {
+        Py_ssize_t length = PyObject_Length(data);
+        if (length < 0) return NULL;
+        if (length == 0) Py_RETURN_NONE;
+    }
+    int bound = PyObject_IsTrue(t->address);
+    if (bound < 0) return NULL;
+    if (bound) {
+        int own = is_own_address(t, address);
+        if (own == 0) PyErr_Format(PyExc_ValueError, "Invalid address: must be None or %S", t->address);
+        if (own <= 0) return NULL;
+        address = t->address;
+    }
+    int rc = t->lost || (t->conn_lost && bound) ? transport_warn_lost(TRANSPORT(t)) : send_to(t, data, address);
+    if (rc < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- receiving ---- */
+
+#define READING "Exception in callback DatagramTransport._read_ready()"
+#define SENDING "Exception in callback DatagramTransport._sendto_ready()"
+
+/* asyncio calls the protocol from a handle of the loop: what it raises is told, and
+ * the transport goes on. */
+static int told(DatagramObject *t, PyObject *name, PyObject *const *args, size_t n, const char *message) {
+    PyObject *argv[3] = {t->protocol, args[0], n > 1 ? args[1] : NULL};
+    PyObject *context = Py_NewRef(t->context), *protocol = Py_NewRef(t->protocol);
+    int rc = -1;
+    if (transport_enter(TRANSPORT(t))) {
+        PyObject *r = PyObject_VectorcallMethod(name, argv, n + 1, NULL);
+        Py_XDECREF(r);
+        rc = r ? 0 : -1;
+        transport_leave(context);
+    }
+    if (rc < 0) {
+        PyObject *exception = steal_exception();
+        if (is_exit_exception(exception)) {
+            PyErr_SetRaisedException(exception);
+        } else {
+            rc = call_exception_handler(t->loop, message, exception, (PyObject *)t, protocol);
+            Py_DECREF(exception);
+        }
+    }
+    Py_DECREF(protocol);
+    Py_DECREF(context);
+    return rc;
+}
+
+static int on_received(DatagramObject *t, gl_cqe *c) {
+    if (t->closing || !t->protocol) return 0;
+    PyObject *data = PyBytes_FromStringAndSize((const char *)(uintptr_t)c->ptr, (Py_ssize_t)c->len);
+    PyObject *address = data ? new_sender(t, (const void *)(uintptr_t)c->user, (socklen_t)c->res) : NULL;
+    int rc = -1;
+    if (address && t->paused) {
+        PyObject *both = PyTuple_Pack(2, data, address);
+        rc = both ? transport_hold(TRANSPORT(t), both) : -1;
+        Py_XDECREF(both);
+    } else if (address) {
+        PyObject *args[2] = {data, address};
+        rc = told(t, names.datagram_received, args, 2, READING);
+    }
+    Py_XDECREF(address);
+    Py_XDECREF(data);
+    return rc;
+}
+
+static int on_failed(DatagramObject *t, int error, int direction) {
+    if (t->conn_lost || !t->protocol) return 0;
+    errno = error;
+    PyErr_SetFromErrno(PyExc_OSError);
+    PyObject *exception = steal_exception();
+    int rc = told(t, names.error_received, &exception, 1, direction & GL_WRITE ? SENDING : READING);
+    Py_DECREF(exception);
+    return rc;
+}
+
+int on_datagram(TransportObject *transport, gl_cqe *c) {
+    DatagramObject *t = (DatagramObject *)transport;
+    switch (c->kind) {
+    case GL_DATAGRAM:
+        return on_received(t, c);
+    case GL_ERROR:
+        return on_failed(t, c->res, c->flags);
+    case GL_WROTE:
+        return transport_wrote(transport, c->len);
+    }
+    return 0;
+}
+
+/* After resume_reading(): what came while the transport was paused. */
+static PyObject *deliver_held(DatagramObject *t, PyObject *ignored) {
+    (void)ignored;
+    PyObject *list = t->held;
+    t->held = NULL;
+    int rc = 0;
+    for (Py_ssize_t i = 0; list && rc == 0 && i < PyList_GET_SIZE(list); i++) {
+        PyObject *both = PyList_GET_ITEM(list, i);
+        if (t->closing || !t->protocol) break;
+        if (t->paused) {
+            rc = transport_hold(TRANSPORT(t), both);
+            continue;
+        }
+        PyObject *argv[3] = {t->protocol, PyTuple_GET_ITEM(both, 0), PyTuple_GET_ITEM(both, 1)};
+        PyObject *r = PyObject_VectorcallMethod(names.datagram_received, argv, 3, NULL);
+        Py_XDECREF(r);
+        rc = r ? 0 : -1;
+    }
+    Py_XDECREF(list);
+    if (rc < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- the type ---- */
+
+/* datagram_transport(loop, sock, fd, protocol, address, extra) -> DatagramTransport: around a
+ * non-blocking datagram socket of IPv4, IPv6 or Unix, not reading yet. */
+PyObject *datagram_transport(PyObject *module, PyObject *args) {
+    (void)module;
+    LoopObject *loop;
+    PyObject *sock, *protocol, *address, *extra;
+    int fd, family;
+    if (!PyArg_ParseTuple(args, "O!OiiOOO!", Loop_Type, &loop, &sock, &fd, &family, &protocol, &address, &PyDict_Type, &extra))
+        return NULL;
+    if (engine_usable(loop) < 0) return NULL;
+    PyObject *peername = PyDict_GetItemWithError(extra, names.peername);
+    int connected = peername ? PyObject_IsTrue(peername) : 0;
+    if (connected < 0 || PyErr_Occurred()) return NULL;
+    DatagramObject *t = (DatagramObject *)Datagram_Type->tp_alloc(Datagram_Type, 0);
+    if (!t) return NULL;
+    if (transport_init(TRANSPORT(t), loop, fd) == 0) {
+        t->family = family;
+        t->connected = connected;
+        t->address = Py_NewRef(address);
+        t->protocol = Py_NewRef(protocol);
+        t->extra = Py_NewRef(extra);
+        if (transport_attach(TRANSPORT(t), FD_DATAGRAM, GL_OP_DATAGRAM, 0) == 0) {
+            t->sock = Py_NewRef(sock);
+            return (PyObject *)t;
+        }
+    }
+    t->fd = -1; /* the caller's again */
+    t->lost = true;
+    Py_DECREF(t);
+    return NULL;
+}
+
+static PyObject *get_buffer_size(DatagramObject *t, void *ignored) {
+    (void)ignored;
+    return PyObject_CallMethod((PyObject *)t, "get_write_buffer_size", NULL);
+}
+
+static PyMethodDef methods[] = {
+    {"sendto", (PyCFunction)(void (*)(void))method_sendto, METH_FASTCALL | METH_KEYWORDS,
+     "sendto(data, addr=None)\n--\n\nSend one datagram; what one turn sends leaves together. Raises TypeError and, for an\n"
+     "address that is not the transport's own, ValueError. See asyncio.DatagramTransport.sendto."},
+    {"_deliver_held", (PyCFunction)(void (*)(void))deliver_held, METH_NOARGS, NULL},
+    {0}};
+
+static PyMemberDef members[] = {{"_address", T_OBJECT, offsetof(DatagramObject, address), READONLY, NULL}, {0}};
+
+static PyGetSetDef getset[] = {{"_buffer_size", (getter)get_buffer_size, NULL, NULL, NULL}, {0}};
+
+static int datagram_traverse(PyObject *self, visitproc visit, void *arg) {
+    Py_VISIT(((DatagramObject *)self)->address);
+    return transport_traverse(self, visit, arg);
+}
+
+static int datagram_clear(PyObject *self) {
+    DatagramObject *t = (DatagramObject *)self;
+    Py_CLEAR(t->address);
+    Peer *peers = t->peers;
+    t->peers = NULL;
+    for (int i = 0; peers && i < PEERS; i++) Py_XDECREF(peers[i].address); /* of strings and numbers */
+    PyMem_Free(peers);
+    return transport_clear(self);
+}
+
+static PyType_Slot slots[] = {{Py_tp_doc, "A datagram socket; see asyncio.DatagramTransport."},
+                              {Py_tp_traverse, datagram_traverse},
+                              {Py_tp_clear, datagram_clear},
+                              {Py_tp_methods, methods},
+                              {Py_tp_members, members},
+                              {Py_tp_getset, getset},
+                              {0, NULL}};
+static PyType_Spec spec = {"goloop._core.DatagramTransport", sizeof(DatagramObject), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+
+static PyType_Slot message_slots[] = {{Py_tp_dealloc, message_dealloc}, {0, NULL}};
+static PyType_Spec message_spec = {"goloop._core._Message", sizeof(Message), 0,
+                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, message_slots};
+
+int datagram_setup(PyObject *module) {
+    PyObject *transports = PyImport_ImportModule("asyncio.transports");
+    PyObject *interface = transports ? PyObject_GetAttrString(transports, "DatagramTransport") : NULL;
+    Py_XDECREF(transports);
+    PyObject *bases = interface ? PyTuple_Pack(2, (PyObject *)Transport_Type, interface) : NULL;
+    Py_XDECREF(interface);
+    if (bases) Datagram_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &spec, bases);
+    Py_XDECREF(bases);
+    if (!Datagram_Type || PyModule_AddType(module, Datagram_Type) < 0) return -1;
+    Message_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &message_spec, NULL);
+    return Message_Type ? 0 : -1;
+}

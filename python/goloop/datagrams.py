@@ -1,0 +1,60 @@
+"""Datagram endpoints: ``BaseEventLoop.create_datagram_endpoint`` over the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-defined]
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+from .connecting import extra_of
+from .plainsocket import is_plain
+
+if TYPE_CHECKING:
+    from ._base import LoopBase as _Base
+else:
+    _Base = object
+
+FAMILIES = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
+TYPES = (socket.SOCK_DGRAM, socket.SOCK_RAW)
+
+
+class Datagrams(_Base):
+    """The transport hook of ``create_datagram_endpoint``, and what the extension asks of it."""
+
+    def _make_datagram_transport(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.DatagramProtocol,
+        address: Any = None,
+        waiter: asyncio.Future[None] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> asyncio.DatagramTransport:
+        if not is_plain(sock) or sock.family not in FAMILIES or sock.type not in TYPES:
+            # Netlink, packet, CAN and their kin: Python's socket knows their addresses.
+            return super()._make_datagram_transport(sock, protocol, address, waiter, extra)
+        self._ensure_fd_no_transport(sock)
+        transport = _core.datagram_transport(
+            self, sock, sock.fileno(), sock.family, protocol, address, extra_of(sock, extra)
+        )
+        # asyncio's order: the protocol knows its transport before the first datagram,
+        # the caller wakes last.
+        self.call_soon(protocol.connection_made, transport)
+        self.call_soon(transport._start_reading)
+        if waiter is not None:
+            self.call_soon(_set_result_unless_cancelled, waiter, None)
+        return transport
+
+    def _numeric_address(self, sock: socket.socket, address: Any) -> Any:
+        """The address that ``sock.sendto`` would find for a name, for a datagram that has to wait.
+
+        Raises:
+            OSError: there is none.
+            TypeError: ``address`` is none.
+        """
+        host, port, *scope = address
+        if host == "<broadcast>":
+            host = "255.255.255.255"
+        found = socket.getaddrinfo(host or None, port, sock.family, sock.type, sock.proto, socket.AI_PASSIVE)
+        return (*found[0][4][:2], *(scope or found[0][4][2:]))
