@@ -35,12 +35,13 @@ type options struct {
 
 // modes names every kind of traffic.
 var modes = map[string]func(*options, *meter) traffic{
-	"echo":     newEcho,     // closed loop: -conns connections, -depth messages of -size bytes outstanding on each
-	"upload":   newUpload,   // client sends, server counts
-	"download": newDownload, // server sends, client counts
-	"close":    newClose,    // connect, one request, one reply, closed by the server
-	"http":     newHTTP,     // keep-alive GET
-	"tls":      newTLS,      // echo through TLS, certificate not verified
+	"echo":     newEcho,      // closed loop: -conns connections, -depth messages of -size bytes outstanding on each
+	"upload":   newUpload,    // client sends, server counts
+	"download": newDownload,  // server sends, client counts
+	"close":    newClose,     // connect, one request, one reply, closed by the server
+	"http":     newHTTP,      // keep-alive GET
+	"tls":      newTLS,       // echo through TLS, certificate not verified
+	"datagram": newDatagrams, // closed loop over UDP: -conns peers, -depth messages outstanding on each
 }
 
 func main() {
@@ -51,7 +52,7 @@ func main() {
 	debug.SetMemoryLimit(2 << 30)
 
 	var opt options
-	mode := flag.String("mode", "echo", "echo, upload, download, close, http, tls or idle")
+	mode := flag.String("mode", "echo", "echo, upload, download, close, http, tls, datagram or idle")
 	flag.StringVar(&opt.addr, "addr", "", "127.0.0.1:PORT or unix:PATH")
 	flag.IntVar(&opt.conns, "conns", 10, "connections")
 	flag.IntVar(&opt.size, "size", 1024, "bytes of a message, or of one write of a bulk transfer")

@@ -8,6 +8,7 @@ from typing import Any
 from rows import (
     bulk,
     call_soon,
+    datagram,
     echo,
     http,
     loops,
@@ -32,6 +33,7 @@ ALL: list[Row] = [
     *startup.ROWS,
     *memory.ROWS,
     *echo.ROWS,
+    *datagram.ROWS,
     *bulk.ROWS,
     *pipes.ROWS,
     *request_close.ROWS,
