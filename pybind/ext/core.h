@@ -190,7 +190,7 @@ typedef struct {
 } Imports;
 extern Imports imports;
 
-extern PyTypeObject *Loop_Type, *Handle_Type, *TimerHandle_Type, *Transport_Type, *Stream_Type, *Listener_Type;
+extern PyTypeObject *Loop_Type, *Handle_Type, *TimerHandle_Type, *Transport_Type, *Stream_Type, *Datagram_Type, *Listener_Type;
 extern PyTypeObject *ReadPipe_Type, *WritePipe_Type, *AsyncioHandle_Type;
 
 /* engine.c */
