@@ -13,19 +13,22 @@ ENGINE := ./selector ./loop ./unixevents ./pybind
 PORTABLE := ./selector ./loop ./unixevents
 FUZZ_SECONDS ?= 10
 TEST_REQUIREMENTS := tests/requirements.txt tests/hosts/requirements.txt
+# Tested in a chroot of Debian sid, which has them where the system has not.
+SID_PYTHONS := $(or $(PY),3.14 3.15)
 # More words for pytest, tests/conformance/run.py or benchmarks/run.py.
 ARGS ?=
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll conformance test-bench test-sdist \
-	lint lint-go lint-c lint-py lint-size fmt bench wheel clean
+	test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt bench wheel clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
 	@echo 'make test      all tests and checks, on every Python found (this is what CI runs)'
 	@echo 'make test-py   the Python tests; PY=3.13 for one Python, ARGS="-k name" for pytest'
 	@echo 'make conformance  CPython'"'"'s own asyncio tests, and tornado'"'"'s, on asyncio and on goloop; PY, ARGS="-k name"'
+	@echo 'make test-sid, conformance-sid  both on Python 3.14 and 3.15, in a chroot of Debian sid that tools/sid makes; as root'
 	@echo 'make test-go   the Go tests, with the race detector, and short fuzzing'
 	@echo 'make lint      gofmt, vet, staticcheck, C warnings, ruff, mypy, file sizes'
 	@echo 'make fmt       gofmt and ruff, in place'
@@ -89,6 +92,13 @@ conformance-tornado: pythons
 	@mkdir -p build/conformance
 	$(CONFORMANCE) ../../.venv/$(NEWEST)/bin/python $(CONFORMANCE_RUN) tornado.json --suite tornado
 
+# Not part of `make test`: these need root, and the first time some minutes and 1 GB.
+test-sid:
+	tools/sid make lint-c test-py PYTHONS='$(SID_PYTHONS)' ARGS='$(ARGS)'
+
+conformance-sid:
+	tools/sid make conformance PYTHONS='$(SID_PYTHONS)' ARGS='$(ARGS)'
+
 # The arithmetic of the benchmarks, not their figures.
 test-bench: pythons
 	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
@@ -144,5 +154,5 @@ wheel: pythons
 	@ls -l dist
 
 clean:
-	rm -rf build dist .venv .mypy_cache .ruff_cache python/goloop.egg-info python/goloop/*.so tests/.pytest_cache
+	rm -rf build dist .venv .sid .mypy_cache .ruff_cache python/goloop.egg-info python/goloop/*.so tests/.pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -301,14 +301,14 @@ class Script:
             import asyncio, os, signal, socket, sys, threading, time
             from {loop_name} import {FACTORIES[loop_name]} as new_event_loop
 
-            class Policy(asyncio.DefaultEventLoopPolicy):
-                def new_event_loop(self):
-                    return new_event_loop()
-
             def run(main):
                 if sys.version_info >= (3, 11):
                     with asyncio.Runner(loop_factory=new_event_loop) as runner:
                         return runner.run(main)
+
+                class Policy(asyncio.DefaultEventLoopPolicy):
+                    _loop_factory = new_event_loop
+
                 asyncio.set_event_loop_policy(Policy())
                 return asyncio.run(main)
         """)
