@@ -1,5 +1,6 @@
 """call_soon_threadsafe, loops in other threads, and what debug mode says of a wrong thread."""
 
+import asyncio
 import threading
 import time
 
@@ -201,3 +202,102 @@ def test_debug_allows_any_thread_while_the_loop_does_not_run(loop):
     loop.stop()
     loop.run_forever()
     assert calls == ["called"]
+
+
+# ---- handles of call_soon_threadsafe, from 3.14 on ----
+
+
+def waits_for_the_callback(loop, ask):
+    """What ask(handle) returns in another thread while the callback runs, and whether it waited for its end."""
+    events = []
+    begun = threading.Event()
+    asked = threading.Event()
+    answers = []
+
+    def callback():
+        begun.set()
+        asked.wait()
+        time.sleep(0.05)  # no event tells that the other thread waits
+        events.append("callback ends")
+
+    def work():
+        begun.wait()
+        asked.set()
+        answers.append(ask(handle))
+        events.append("answer")
+        loop.call_soon_threadsafe(loop.stop)
+
+    handle = loop.call_soon_threadsafe(callback)
+    thread = in_thread(work)
+    loop.run_forever()
+    thread.join()
+    return answers[0], events == ["callback ends", "answer"]
+
+
+@pytest.mark.since("3.14")
+@pytest.mark.parametrize("debug", [False, True])
+def test_cancel_from_another_thread_waits_while_the_callback_runs(loop, debug):
+    loop.set_debug(debug)
+    assert waits_for_the_callback(loop, lambda handle: handle.cancel()) == (None, True)
+
+
+@pytest.mark.since("3.14")
+def test_cancelled_from_another_thread_waits_while_the_callback_runs(loop):
+    assert waits_for_the_callback(loop, lambda handle: handle.cancelled()) == (False, True)
+
+
+@pytest.mark.since("3.14")
+def test_cancel_from_several_threads_waits_for_a_callback_that_fails(loop, errors):
+    begun, asked = threading.Event(), threading.Barrier(5)
+    cancelled = []
+
+    def callback():
+        begun.set()
+        asked.wait()
+        raise LookupError
+
+    def work():
+        begun.wait()
+        asked.wait()
+        handle.cancel()
+        cancelled.append(handle.cancelled())
+
+    handle = loop.call_soon_threadsafe(callback)
+    threads = [in_thread(work) for _ in range(4)]
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    for thread in threads:
+        thread.join()
+    assert cancelled == [True] * 4
+    assert [type(context["exception"]) for context in errors] == [LookupError]
+
+
+def test_callback_of_another_thread_can_cancel_its_own_handle(loop):
+    answers = []
+
+    def callback():
+        handle.cancel()
+        answers.append(handle.cancelled())
+        loop.stop()
+
+    handle = loop.call_soon_threadsafe(callback)
+    loop.run_forever()
+    assert answers == [True]
+
+
+def test_handle_cancelled_by_another_thread_before_its_turn_does_not_run(loop):
+    calls = []
+    handle = loop.call_soon_threadsafe(calls.append, "called")
+    thread = in_thread(handle.cancel)
+    thread.join()
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert (calls, handle.cancelled()) == ([], True)
+
+
+@pytest.mark.since("3.14")
+def test_handle_of_call_soon_threadsafe_is_of_asyncios_type(loop):
+    handle = loop.call_soon_threadsafe(print)
+    assert isinstance(handle, asyncio.events._ThreadSafeHandle)
+    assert repr(handle).startswith("<_ThreadSafeHandle ")
+    handle.cancel()

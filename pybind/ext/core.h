@@ -8,6 +8,7 @@
  *   timer.c    call_later, call_at, the table of scheduled handles
  *   clock.c    loops whose time() is replaced
  *   handle.c   Handle, TimerHandle
+ *   threadsafe.c   ThreadSafeHandle
  *   watch.c    add_reader, add_writer, connect
  *   server.c   listening sockets
  *   transport.c   what all transports are and do: life, end, flow control
@@ -118,6 +119,7 @@ typedef struct ListenerObject {
     PyObject *factory, *server, *sock, *context;
     int family, type, proto;
     bool attach_takes_transport; /* base_events.Server._attach(transport), 3.13 */
+    bool one_context;            /* its connections have: each a copy of context */
     bool local_known;            /* every accepted socket has the listener's own address */
     socklen_t local_len;
     uint8_t local[28];
@@ -149,6 +151,7 @@ typedef struct ListenerObject {
     bool attached, pinned, ended, paused, closing, eof_held, protocol_paused, lost;                \
     bool attach_takes_transport;                                                                   \
     bool duplicate;    /* fd is a copy of the one in sock, and ours */                             \
+    bool one_context; /* all callbacks run in context itself (3.15), not in copies of their own */  \
     int family, type, proto;                                                                       \
     socklen_t peer_len, local_len;                                                                 \
     uint8_t peer[28], local[28];
@@ -186,12 +189,13 @@ typedef struct {
     PyObject *buffered_protocol;
     PyObject *logger_warning;
     PyObject *gaierror;      /* socket.gaierror */
+    PyObject *lock;          /* threading.Lock */
     PyObject *extract_stack; /* asyncio.format_helpers.extract_stack */
 } Imports;
 extern Imports imports;
 
-extern PyTypeObject *Loop_Type, *Handle_Type, *TimerHandle_Type, *Transport_Type, *Stream_Type, *Datagram_Type, *Listener_Type;
-extern PyTypeObject *ReadPipe_Type, *WritePipe_Type, *AsyncioHandle_Type;
+extern PyTypeObject *Loop_Type, *Handle_Type, *TimerHandle_Type, *ThreadSafeHandle_Type, *AsyncioHandle_Type;
+extern PyTypeObject *Transport_Type, *Stream_Type, *Datagram_Type, *ReadPipe_Type, *WritePipe_Type, *Listener_Type;
 
 /* engine.c */
 extern volatile uint64_t process_generation;
@@ -207,6 +211,8 @@ static inline int engine_usable(LoopObject *loop) {
 
 /* loop.c */
 int ready_push(LoopObject *loop, PyObject *handle); /* borrows */
+/* The one keyword that the scheduling methods know, NULL for None; borrows. */
+int take_context(const char *method, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, PyObject **context);
 void ready_clear(LoopObject *loop);
 void loop_wake(LoopObject *loop);
 PyObject *loop_call_soon(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
@@ -262,12 +268,25 @@ PyObject *new_handle(LoopObject *loop, PyObject *callback, PyObject *const *args
 TimerHandleObject *new_timer_handle(LoopObject *loop, PyObject *callback, PyObject *const *args,
                                     Py_ssize_t n, PyObject *context);
 int run_handle(LoopObject *loop, PyObject *handle); /* -1: leave the loop with the exception set */
+int run_callback(LoopObject *loop, PyObject *handle); /* the same for one that is not cancelled */
+int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
+                PyObject *context);
+int handle_traverse(PyObject *handle, visitproc visit, void *arg);
+int handle_clear(PyObject *handle);
+int handle_cancel_fields(HandleObject *h);
+PyTypeObject *handle_subclass(PyObject *module, PyType_Spec *spec, PyObject *base);
 int handle_setup(PyObject *module);
 int check_slot(PyObject *type, const char *name, Py_ssize_t offset); /* ImportError when it lies elsewhere */
 static inline bool handle_is_cancelled(PyObject *h) { return ((HandleObject *)h)->cancelled == Py_True; }
 
+/* threadsafe.c */
+PyObject *new_thread_safe_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
+                                 PyObject *context);
+int run_thread_safe_handle(LoopObject *loop, PyObject *handle);
+int thread_safe_handle_setup(PyObject *module);
+
 /* watch.c */
-PyObject *loop_add_watch(LoopObject *, PyObject *const *, Py_ssize_t, bool writer);
+PyObject *loop_add_watch(LoopObject *, PyObject *const *, Py_ssize_t, PyObject *kwnames, bool writer);
 PyObject *loop_remove_watch(LoopObject *, PyObject *fd, bool writer);
 PyObject *loop_watched(LoopObject *, PyObject *ignored);
 PyObject *loop_connect(LoopObject *, PyObject *const *, Py_ssize_t);

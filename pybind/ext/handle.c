@@ -34,7 +34,7 @@ static TimerHandleObject *alloc_timer(void) {
 }
 
 /* Fills the common slots of a handle whose memory is zeroed. */
-static int fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
+int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
                 PyObject *context) {
     h->context = context ? Py_NewRef(context) : PyContext_CopyCurrent();
     if (!h->context) return -1;
@@ -51,18 +51,18 @@ static int fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject 
 
 PyObject *new_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n, PyObject *context) {
     HandleObject *h = alloc_handle();
-    if (h && fill(h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
+    if (h && handle_fill(h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
     return (PyObject *)h;
 }
 
 TimerHandleObject *new_timer_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
                                     PyObject *context) {
     TimerHandleObject *h = alloc_timer();
-    if (h && fill((HandleObject *)h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
+    if (h && handle_fill((HandleObject *)h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
     return h;
 }
 
-static int handle_traverse(PyObject *self, visitproc visit, void *arg) {
+int handle_traverse(PyObject *self, visitproc visit, void *arg) {
     HandleObject *h = (HandleObject *)self;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(h->args);
@@ -74,7 +74,7 @@ static int handle_traverse(PyObject *self, visitproc visit, void *arg) {
     return 0;
 }
 
-static int handle_clear(PyObject *self) {
+int handle_clear(PyObject *self) {
     HandleObject *h = (HandleObject *)self;
     Py_CLEAR(h->args);
     Py_CLEAR(h->callback);
@@ -122,8 +122,8 @@ static void timer_dealloc(PyObject *self) {
     Py_DECREF(type);
 }
 
-/* cancel() of both: asyncio's, with the loop's debug flag read directly. */
-static int cancel(HandleObject *h) {
+/* cancel() of all: asyncio's, with the loop's debug flag read directly. */
+int handle_cancel_fields(HandleObject *h) {
     LoopObject *loop = (LoopObject *)h->loop;
     Py_XSETREF(h->cancelled, Py_NewRef(Py_True));
     if (loop && PyObject_TypeCheck(h->loop, Loop_Type) && loop->debug) {
@@ -140,7 +140,7 @@ PyDoc_STRVAR(cancel_doc, "cancel()\n--\n\nCancel the callback. A second call, or
 
 static PyObject *handle_cancel(PyObject *self, PyObject *ignored) {
     (void)ignored;
-    if (!handle_is_cancelled(self) && cancel((HandleObject *)self) < 0) return NULL;
+    if (!handle_is_cancelled(self) && handle_cancel_fields((HandleObject *)self) < 0) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -151,18 +151,22 @@ static PyObject *timer_cancel(PyObject *self, PyObject *ignored) {
     if (h->loop && PyObject_TypeCheck(h->loop, Loop_Type)) {
         Py_INCREF(self); /* the table may hold the last reference */
         timer_cancelled((LoopObject *)h->loop, h);
-        int rc = cancel((HandleObject *)h);
+        int rc = handle_cancel_fields((HandleObject *)h);
         Py_DECREF(self);
         if (rc < 0) return NULL;
         Py_RETURN_NONE;
     }
-    if (cancel((HandleObject *)h) < 0) return NULL;
+    if (handle_cancel_fields((HandleObject *)h) < 0) return NULL;
     Py_RETURN_NONE;
 }
 
 int run_handle(LoopObject *loop, PyObject *self) {
-    HandleObject *h = (HandleObject *)self;
     if (handle_is_cancelled(self)) return 0;
+    return Py_IS_TYPE(self, ThreadSafeHandle_Type) ? run_thread_safe_handle(loop, self) : run_callback(loop, self);
+}
+
+int run_callback(LoopObject *loop, PyObject *self) {
+    HandleObject *h = (HandleObject *)self;
     if (loop->debug) {
         PyObject *r = PyObject_CallMethodOneArg((PyObject *)loop, names._run_handle_in_debug, self);
         if (!r) return -1;
@@ -233,7 +237,7 @@ int check_slot(PyObject *type, const char *name, Py_ssize_t offset) {
     return -1;
 }
 
-static PyTypeObject *subclass(PyObject *module, PyType_Spec *spec, PyObject *base) {
+PyTypeObject *handle_subclass(PyObject *module, PyType_Spec *spec, PyObject *base) {
     PyObject *bases = PyTuple_Pack(1, base);
     if (!bases) return NULL;
     PyObject *type = PyType_FromModuleAndSpec(module, spec, bases);
@@ -267,9 +271,9 @@ int handle_setup(PyObject *module) {
         goto done;
     }
     AsyncioHandle_Type = (PyTypeObject *)Py_NewRef(base);
-    Handle_Type = subclass(module, &handle_spec, base);
-    TimerHandle_Type = Handle_Type ? subclass(module, &timer_spec, timer_base) : NULL;
-    rc = TimerHandle_Type ? 0 : -1;
+    Handle_Type = handle_subclass(module, &handle_spec, base);
+    TimerHandle_Type = Handle_Type ? handle_subclass(module, &timer_spec, timer_base) : NULL;
+    rc = TimerHandle_Type ? thread_safe_handle_setup(module) : -1;
 done:
     Py_XDECREF(base);
     Py_XDECREF(timer_base);

@@ -87,15 +87,13 @@ int loop_call_soon_drop(LoopObject *loop, PyObject *callback, PyObject *arg, PyO
     return handle ? 0 : -1;
 }
 
-/* Takes the one keyword that the scheduling methods know. */
-static int take_context(const char *method, Py_ssize_t n, PyObject *const *args, PyObject *kwnames, PyObject **context) {
+int take_context(const char *method, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, PyObject **context) {
     *context = NULL;
     Py_ssize_t k = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
     for (Py_ssize_t i = 0; i < k; i++) {
         PyObject *name = PyTuple_GET_ITEM(kwnames, i);
         if (name != names.context && PyUnicode_Compare(name, names.context) != 0) {
-            if (!PyErr_Occurred())
-                PyErr_Format(PyExc_TypeError, "BaseEventLoop.%s() got an unexpected keyword argument '%U'", method, name);
+            if (!PyErr_Occurred()) PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", method, name);
             return -1;
         }
         if (args[n + i] != Py_None) *context = args[n + i];
@@ -111,7 +109,8 @@ static int take_callback(const char *method, Py_ssize_t n) {
 
 static PyObject *call_soon(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     PyObject *context;
-    if (take_callback("call_soon", n) < 0 || take_context("call_soon", n, args, kwnames, &context) < 0) return NULL;
+    if (take_callback("call_soon", n) < 0) return NULL;
+    if (take_context("BaseEventLoop.call_soon", args, n, kwnames, &context) < 0) return NULL;
     if (check_open(loop) < 0) return NULL;
     if (loop->debug && debug_checks(loop, args[0], "call_soon", true) < 0) return NULL;
     return loop_call_soon(loop, args[0], args + 1, n - 1, context);
@@ -120,9 +119,11 @@ static PyObject *call_soon(LoopObject *loop, PyObject *const *args, Py_ssize_t n
 static PyObject *call_soon_threadsafe(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     PyObject *context;
     if (take_callback("call_soon_threadsafe", n) < 0) return NULL;
-    if (take_context("call_soon_threadsafe", n, args, kwnames, &context) < 0 || check_open(loop) < 0) return NULL;
+    if (take_context("BaseEventLoop.call_soon_threadsafe", args, n, kwnames, &context) < 0) return NULL;
+    if (check_open(loop) < 0) return NULL;
     if (loop->debug && debug_checks(loop, args[0], "call_soon_threadsafe", false) < 0) return NULL;
-    PyObject *handle = loop_call_soon(loop, args[0], args + 1, n - 1, context);
+    PyObject *handle = new_thread_safe_handle(loop, args[0], args + 1, n - 1, context);
+    if (handle && ready_push(loop, handle) < 0) Py_CLEAR(handle);
     if (handle) loop_wake(loop);
     return handle;
 }
@@ -395,8 +396,12 @@ static PyObject *inject_panic(LoopObject *loop, PyObject *ignored) {
     Py_RETURN_NONE;
 }
 
-static PyObject *add_reader(LoopObject *loop, PyObject *const *args, Py_ssize_t n) { return loop_add_watch(loop, args, n, false); }
-static PyObject *add_writer(LoopObject *loop, PyObject *const *args, Py_ssize_t n) { return loop_add_watch(loop, args, n, true); }
+static PyObject *add_reader(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    return loop_add_watch(loop, args, n, kwnames, false);
+}
+static PyObject *add_writer(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    return loop_add_watch(loop, args, n, kwnames, true);
+}
 static PyObject *remove_reader(LoopObject *loop, PyObject *fd) { return loop_remove_watch(loop, fd, false); }
 static PyObject *remove_writer(LoopObject *loop, PyObject *fd) { return loop_remove_watch(loop, fd, true); }
 
@@ -440,8 +445,8 @@ static PyMethodDef methods[] = {
     {"_stats", FAST(loop_stats), METH_NOARGS, NULL},
     {"_is_inherited", FAST(is_inherited), METH_NOARGS, NULL},
     {"_inject_panic", FAST(inject_panic), METH_NOARGS, NULL},
-    {"_add_reader", FAST(add_reader), METH_FASTCALL, NULL},
-    {"_add_writer", FAST(add_writer), METH_FASTCALL, NULL},
+    {"_add_reader", FAST(add_reader), METH_FASTCALL | METH_KEYWORDS, NULL},
+    {"_add_writer", FAST(add_writer), METH_FASTCALL | METH_KEYWORDS, NULL},
     {"_remove_reader", FAST(remove_reader), METH_O, NULL},
     {"_remove_writer", FAST(remove_writer), METH_O, NULL},
     {"_fd_has_transport", FAST(loop_fd_has_transport), METH_O, NULL},

@@ -28,7 +28,8 @@ static int import_all(void) {
     imports.transport_socket = import("asyncio.trsock", "TransportSocket");
     imports.socket = imports.transport_socket ? import("socket", "socket") : NULL;
     imports.gaierror = imports.socket ? import("socket", "gaierror") : NULL;
-    imports.buffered_protocol = imports.gaierror ? import("asyncio.protocols", "BufferedProtocol") : NULL;
+    imports.lock = imports.gaierror ? import("threading", "Lock") : NULL;
+    imports.buffered_protocol = imports.lock ? import("asyncio.protocols", "BufferedProtocol") : NULL;
     imports.extract_stack = imports.buffered_protocol ? import("asyncio.format_helpers", "extract_stack") : NULL;
     PyObject *logger = imports.extract_stack ? import("asyncio.log", "logger") : NULL;
     imports.logger_warning = logger ? PyObject_GetAttrString(logger, "warning") : NULL;

@@ -25,12 +25,12 @@ static bool is_wildcard(const uint8_t *addr, socklen_t len) {
     return true;
 }
 
-/* _listen(fd, sock, factory, server, attach_takes_transport, backlog, family, type, proto) */
+/* _listen(fd, sock, factory, server, attach_takes_transport, backlog, family, type, proto, context) */
 PyObject *loop_listen(LoopObject *loop, PyObject *args) {
     int fd, takes_transport, backlog, family, type, proto;
-    PyObject *sock, *factory, *server;
-    if (!PyArg_ParseTuple(args, "iOOOpiiii", &fd, &sock, &factory, &server, &takes_transport, &backlog, &family, &type,
-                          &proto))
+    PyObject *sock, *factory, *server, *context;
+    if (!PyArg_ParseTuple(args, "iOOOpiiiiO", &fd, &sock, &factory, &server, &takes_transport, &backlog, &family, &type,
+                          &proto, &context))
         return NULL;
     if (engine_usable(loop) < 0) return NULL;
     if (fd < 0) {
@@ -59,7 +59,8 @@ PyObject *loop_listen(LoopObject *loop, PyObject *args) {
     if (named && length <= sizeof l->local) memcpy(l->local, &local, l->local_len = length);
     l->local_known = (family == AF_INET || family == AF_INET6) && l->local_len && !is_wildcard(l->local, l->local_len);
     bool failed = named && family == AF_UNIX && !(l->sockname = sockaddr_to_python(&local, length));
-    l->context = PyContext_CopyCurrent();
+    l->one_context = context != Py_None;
+    l->context = l->one_context ? Py_NewRef(context) : PyContext_CopyCurrent();
     PyObject_GC_Track(l);
     if (failed || !l->context) {
         Py_DECREF(l);
@@ -127,6 +128,10 @@ int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
     t->type = l->type;
     t->proto = l->proto;
     t->attach_takes_transport = l->attach_takes_transport;
+    if (l->one_context) {
+        t->one_context = true;
+        Py_SETREF(t->context, Py_NewRef(context));
+    }
     t->sockname = Py_XNewRef(l->sockname);
     const void *peer = (const void *)(uintptr_t)c->ptr;
     if ((size_t)c->len <= sizeof t->peer) {
@@ -150,15 +155,16 @@ int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
         t->server = Py_NewRef(l->server);
     }
     if (stream_attach(t) < 0) goto failed;
-    if (PyContext_Exit(context) < 0) {
-        Py_DECREF(context);
-        context = NULL;
-        goto failed;
+    if (!t->one_context) { /* connection_made and the reads have contexts of their own, as in asyncio */
+        int left = PyContext_Exit(context);
+        Py_CLEAR(context);
+        if (left < 0) goto failed;
+        context = PyContext_Copy(t->context);
+        if (!context || PyContext_Enter(context) < 0) {
+            Py_CLEAR(context);
+            goto failed;
+        }
     }
-    Py_CLEAR(context);
-    /* connection_made and the reads have contexts of their own, as in asyncio. */
-    context = PyContext_Copy(t->context);
-    if (!context || PyContext_Enter(context) < 0) goto failed;
     if (call_method_drop(protocol, names.connection_made, (PyObject *)t) < 0) {
         PyObject *exception = steal_exception();
         if (is_exit_exception(exception)) {

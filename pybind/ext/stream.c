@@ -27,15 +27,15 @@ int stream_attach(StreamObject *t) {
     return transport_attach(TRANSPORT(t), FD_STREAM, GL_OP_ATTACH, 0);
 }
 
-/* connected_stream(loop, sock, fd, protocol, extra, server, attach_takes_transport) -> StreamTransport:
- * around a connected socket, not reading yet. */
+/* connected_stream(loop, sock, fd, protocol, extra, server, attach_takes_transport, context) -> StreamTransport:
+ * around a connected socket, not reading yet. context: of all its callbacks, or None. */
 PyObject *connected_stream(PyObject *module, PyObject *args) {
     (void)module;
     LoopObject *loop;
-    PyObject *sock, *protocol, *extra, *server;
+    PyObject *sock, *protocol, *extra, *server, *context;
     int fd, takes_transport;
-    if (!PyArg_ParseTuple(args, "O!OiOO!Op", Loop_Type, &loop, &sock, &fd, &protocol, &PyDict_Type, &extra, &server,
-                          &takes_transport))
+    if (!PyArg_ParseTuple(args, "O!OiOO!OpO", Loop_Type, &loop, &sock, &fd, &protocol, &PyDict_Type, &extra, &server,
+                          &takes_transport, &context))
         return NULL;
     if (engine_usable(loop) < 0) return NULL;
     StreamObject *t = new_stream(loop, fd, protocol);
@@ -43,6 +43,10 @@ PyObject *connected_stream(PyObject *module, PyObject *args) {
     t->sock = Py_NewRef(sock);
     t->extra = Py_NewRef(extra);
     t->attach_takes_transport = takes_transport;
+    if (context != Py_None) {
+        t->one_context = true;
+        Py_SETREF(t->context, Py_NewRef(context));
+    }
     if (server != Py_None) {
         PyObject *argv[2] = {server, (PyObject *)t};
         PyObject *r = PyObject_VectorcallMethod(names._attach, argv, takes_transport ? 2 : 1, NULL);

@@ -127,13 +127,23 @@ int on_readable(StreamObject *t, Py_ssize_t hint) {
 }
 
 /* The peer of a socket sends no more. */
-static int ended(StreamObject *t, PyObject *protocol) {
+static int ended(StreamObject *t) {
+    PyObject *protocol = Py_NewRef(t->protocol);
     PyObject *keep = PyObject_CallMethodNoArgs(protocol, names.eof_received);
+    Py_DECREF(protocol);
     int truth = keep ? PyObject_IsTrue(keep) : -1;
     Py_XDECREF(keep);
     if (truth < 0)
         return transport_fatal(TRANSPORT(t), steal_exception(), "Fatal error: protocol.eof_received() call failed.");
     return truth ? 0 : transport_close(TRANSPORT(t)); /* kept: the engine reads no more */
+}
+
+/* The end of file, in the transport's context. */
+static int give_eof(StreamObject *t) {
+    int rc = t->pipe ? pipe_ended(t) : ended(t);
+    t->ended = true;
+    transport_pin(TRANSPORT(t));
+    return rc;
 }
 
 int on_eof(StreamObject *t) {
@@ -142,15 +152,12 @@ int on_eof(StreamObject *t) {
         t->eof_held = true;
         return 0;
     }
-    PyObject *context = Py_NewRef(t->context), *protocol = Py_NewRef(t->protocol);
+    PyObject *context = Py_NewRef(t->context);
     int rc = -1;
     if (transport_enter(TRANSPORT(t))) {
-        rc = t->pipe ? pipe_ended(t) : ended(t, protocol);
-        t->ended = true;
-        transport_pin(TRANSPORT(t));
+        rc = give_eof(t);
         transport_leave(context);
     }
-    Py_DECREF(protocol);
     Py_DECREF(context);
     return rc;
 }
@@ -165,7 +172,7 @@ int on_error(StreamObject *t, int error, int direction) {
                                              : "Fatal read error on socket transport");
 }
 
-/* After resume_reading(): what came while the transport was paused. */
+/* After resume_reading(), in the transport's context: what came while it was paused. */
 PyObject *stream_deliver_held(StreamObject *t, PyObject *ignored) {
     (void)ignored;
     while (t->held && !t->paused && !t->closing) {
@@ -180,14 +187,9 @@ PyObject *stream_deliver_held(StreamObject *t, PyObject *ignored) {
         Py_DECREF(list);
         if (rc < 0) return NULL;
     }
-    if (t->eof_held && !t->held && !t->paused && !t->closing) {
+    if (t->eof_held && !t->held && !t->paused && !t->closing && !t->conn_lost && t->protocol) {
         t->eof_held = false;
-        /* Here the context is entered already. */
-        PyObject *context = t->context;
-        t->context = PyContext_Copy(context);
-        int rc = t->context ? on_eof(t) : -1;
-        Py_DECREF(context);
-        if (rc < 0) return NULL;
+        if (give_eof(t) < 0) return NULL;
     }
     Py_RETURN_NONE;
 }

@@ -84,7 +84,9 @@ static int lost_connection(StreamObject *t) {
 
 PyObject *stream_write(StreamObject *t, PyObject *data) {
     if (!PyBytes_CheckExact(data) && !PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data)) {
-        PyErr_Format(PyExc_TypeError, "data argument must be a bytes-like object, not '%.200s'", Py_TYPE(data)->tp_name);
+        PyErr_Format(PyExc_TypeError, "data argument must be a %s, not '%.200s'",
+                     PY_VERSION_HEX < 0x030E0000 ? "bytes-like object" : "bytes, bytearray, or memoryview object",
+                     Py_TYPE(data)->tp_name);
         return NULL;
     }
     if (writable(t, "write") < 0) return NULL;

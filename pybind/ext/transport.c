@@ -88,19 +88,28 @@ int transport_maybe_pause(TransportObject *t) {
 int transport_schedule_lost(TransportObject *t, PyObject *exception) {
     PyObject *callback = PyObject_GetAttrString((PyObject *)t, "_call_connection_lost");
     if (!callback) return -1;
-    int rc = loop_call_soon_drop(t->loop, callback, exception ? exception : Py_None, NULL);
+    int rc = loop_call_soon_drop(t->loop, callback, exception ? exception : Py_None, t->one_context ? t->context : NULL);
     Py_DECREF(callback);
+    return rc;
+}
+
+static int resume_writing(TransportObject *t) {
+    t->protocol_paused = false;
+    PyObject *context = t->one_context ? Py_NewRef(t->context) : NULL;
+    if (context && !transport_enter(t)) { /* a callback of the same transport is running: entered already */
+        PyErr_Clear();
+        Py_CLEAR(context);
+    }
+    int rc = call_method_drop(t->protocol, names.resume_writing, NULL);
+    if (rc < 0) rc = report(t, "protocol.resume_writing() failed");
+    if (context) transport_leave(context);
+    Py_XDECREF(context);
     return rc;
 }
 
 int transport_wrote(TransportObject *t, int64_t n) {
     t->buffered = t->buffered > n ? t->buffered - n : 0;
-    if (t->protocol_paused && t->buffered <= t->low && t->protocol) {
-        t->protocol_paused = false;
-        if (call_method_drop(t->protocol, names.resume_writing, NULL) < 0 &&
-            report(t, "protocol.resume_writing() failed") < 0)
-            return -1;
-    }
+    if (t->protocol_paused && t->buffered <= t->low && t->protocol && resume_writing(t) < 0) return -1;
     if (t->buffered) return 0;
     transport_pin(t);
     if (t->closing && !t->conn_lost) {

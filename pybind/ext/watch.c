@@ -57,8 +57,12 @@ static int cancel_and_drop(PyObject *handle) {
     return r ? 0 : -1;
 }
 
-/* _add_reader(fd, callback, *args) and _add_writer. */
-PyObject *loop_add_watch(LoopObject *loop, PyObject *const *args, Py_ssize_t n, bool writer) {
+/* _add_reader(fd, callback, *args, context=None) and _add_writer. */
+PyObject *loop_add_watch(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, bool writer) {
+    PyObject *context;
+    if (take_context(writer ? "BaseSelectorEventLoop._add_writer" : "BaseSelectorEventLoop._add_reader", args, n,
+                     kwnames, &context) < 0)
+        return NULL;
     if (n < 2) {
         PyErr_Format(PyExc_TypeError, "BaseSelectorEventLoop._add_%s() missing %d required positional argument%s",
                      writer ? "writer" : "reader", (int)(2 - n), n == 1 ? "" : "s");
@@ -73,7 +77,7 @@ PyObject *loop_add_watch(LoopObject *loop, PyObject *const *args, Py_ssize_t n, 
         busy(fd, e->owner);
         return NULL;
     }
-    PyObject *handle = new_handle(loop, args[1], args + 2, n - 2, NULL);
+    PyObject *handle = new_handle(loop, args[1], args + 2, n - 2, context);
     if (!handle) return NULL;
     e = fd_entry(loop, fd); /* creating an object may have run anything */
     if (e->kind == FD_FREE) {

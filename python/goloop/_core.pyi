@@ -1,4 +1,5 @@
 import asyncio
+from contextvars import Context
 from typing import Any
 
 class Handle(asyncio.Handle): ...
@@ -56,6 +57,7 @@ class Loop:
         family: int,
         type: int,
         proto: int,
+        context: Context | None,
         /,
     ) -> None: ...
     def _unlisten(self, fd: int, /) -> bool: ...
@@ -69,6 +71,7 @@ def connected_stream(
     extra: dict[str, Any],
     server: Any,
     attach_takes_transport: bool,
+    context: Context | None,
     /,
 ) -> StreamTransport: ...
 def connected_pipe(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import socket
 from asyncio import base_events, sslproto, trsock
 from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-defined]
@@ -45,17 +46,25 @@ class Connecting(_Base):
         *,
         extra: dict[str, Any] | None = None,
         server: Any = None,
+        context: contextvars.Context | None = None,  # of all callbacks of the connection: 3.15
     ) -> asyncio.Transport:
         if not is_plain(sock):
             return super()._make_socket_transport(sock, protocol, waiter, extra=extra, server=server)
         self._ensure_fd_no_transport(sock)
         set_nodelay(sock)
         transport = _core.connected_stream(
-            self, sock, sock.fileno(), protocol, extra_of(sock, extra), server, ATTACH_TAKES_TRANSPORT
+            self,
+            sock,
+            sock.fileno(),
+            protocol,
+            extra_of(sock, extra),
+            server,
+            ATTACH_TAKES_TRANSPORT,
+            context,
         )
         # asyncio's order: the protocol knows its transport before the first byte,
         # the caller wakes last.
-        self.call_soon(protocol.connection_made, transport)
+        self.call_soon(protocol.connection_made, transport, context=context)
         self.call_soon(transport._start_reading)
         if waiter is not None:
             self.call_soon(_set_result_unless_cancelled, waiter, None)
@@ -72,13 +81,14 @@ class Connecting(_Base):
         server_hostname: str | None = None,
         extra: dict[str, Any] | None = None,
         server: Any = None,
+        context: contextvars.Context | None = None,
         **timeouts: Any,
     ) -> asyncio.Transport:
         self._ensure_fd_no_transport(rawsock)
         ssl_protocol = sslproto.SSLProtocol(
             self, protocol, sslcontext, waiter, server_side, server_hostname, **timeouts
         )
-        self._make_socket_transport(rawsock, ssl_protocol, extra=extra, server=server)
+        self._make_socket_transport(rawsock, ssl_protocol, extra=extra, server=server, context=context)
         return ssl_protocol._app_transport
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:

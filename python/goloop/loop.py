@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import weakref
-from asyncio import base_events
+from asyncio import base_events, unix_events
 from typing import Any
 
 from . import _core
@@ -58,6 +59,9 @@ class Loop(
         self._unix_server_sockets: dict[Any, Any] = {}
         self._lookups: dict[int, asyncio.Future[Any]] = {}
         self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        if sys.version_info >= (3, 14):  # a loop has its child watcher; before, the policy has
+            pidfd = unix_events.can_use_pidfd()
+            self._watcher = unix_events._PidfdChildWatcher() if pidfd else unix_events._ThreadedChildWatcher()
         try:
             self._open(os.environ.get("GOLOOP_SELECTOR", ""))
             self._internal_fds += 1  # the engine's wake-up descriptor; asyncio counts its self-pipe
@@ -76,6 +80,11 @@ class Loop(
         super().close()
         self._close_engine()
         self._lookups.clear()
+
+    def __del__(self, _modules: Any = (base_events, unix_events)) -> None:
+        # A loop that outlives the modules at the interpreter's end has nothing left to close itself with.
+        if all(getattr(module, "sys", None) for module in _modules):
+            super().__del__()  # type: ignore[misc]
 
     def _check_running(self) -> None:
         if self._is_inherited():

@@ -27,4 +27,6 @@ def install() -> None:
     Python 3.12) changes one program's loop only, and is the better choice where it exists:
     Python 3.14 deprecates policies.
     """
-    asyncio.set_event_loop_policy(EventLoopPolicy())
+    # 3.14 warns of the public name; this is what it calls.
+    set_policy = getattr(asyncio.events, "_set_event_loop_policy", None) or asyncio.set_event_loop_policy
+    set_policy(EventLoopPolicy())

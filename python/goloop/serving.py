@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import socket
 from asyncio import base_events, sslproto, trsock
@@ -46,6 +47,7 @@ class Serving(_Base):
         backlog: int = 100,
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
+        context: contextvars.Context | None = None,  # each connection gets a copy: 3.15
     ) -> None:
         if not is_plain(sock):
             given: dict[str, Any] = {}
@@ -76,6 +78,7 @@ class Serving(_Base):
             sock.family,
             sock.type,
             sock.proto,
+            context,
         )
 
     def _stop_serving(self, sock: socket.socket) -> None:
