@@ -1,7 +1,7 @@
 # goloop: `make demo` and `make test` do everything from a fresh clone, given Go, a C compiler and a Python.
 
 # The Pythons to test with, those that are there: pyenv's or on PATH. PY=3.13 means only that one.
-PYTHONS ?= 3.10 3.11 3.12 3.13
+PYTHONS ?= 3.10 3.11 3.12 3.13 3.14 3.15
 ifdef PY
 PYTHONS := $(PY)
 endif

@@ -49,7 +49,7 @@ var engine = []string{"selector", "loop", "unixevents", "pybind"}
 const pythonHeader = "pybind/ext"
 
 // elsewhere are folders that belong to other modules or to no source at all.
-var elsewhere = []string{".git", ".venv", "build", "dist", "tools", "testdata"}
+var elsewhere = []string{".git", ".sid", ".venv", "build", "dist", "tools", "testdata"}
 
 func TestImportsRunDownwards(t *testing.T) {
 	seen := map[string]bool{}

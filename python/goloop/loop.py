@@ -60,8 +60,9 @@ class Loop(
         self._lookups: dict[int, asyncio.Future[Any]] = {}
         self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         if sys.version_info >= (3, 14):  # a loop has its child watcher; before, the policy has
-            pidfd = unix_events.can_use_pidfd()
-            self._watcher = unix_events._PidfdChildWatcher() if pidfd else unix_events._ThreadedChildWatcher()
+            unix: Any = unix_events
+            watcher = unix._PidfdChildWatcher if unix.can_use_pidfd() else unix._ThreadedChildWatcher
+            self._watcher = watcher()
         try:
             self._open(os.environ.get("GOLOOP_SELECTOR", ""))
             self._internal_fds += 1  # the engine's wake-up descriptor; asyncio counts its self-pipe
@@ -84,7 +85,7 @@ class Loop(
     def __del__(self, _modules: Any = (base_events, unix_events)) -> None:
         # A loop that outlives the modules at the interpreter's end has nothing left to close itself with.
         if all(getattr(module, "sys", None) for module in _modules):
-            super().__del__()  # type: ignore[misc]
+            super().__del__()
 
     def _check_running(self) -> None:
         if self._is_inherited():
