@@ -104,6 +104,9 @@ typedef struct LoopObject {
     /* completions of the batch under way */
     int32_t cq_head, cq_len;
 
+    PyObject **spent; /* contexts of writes that have left, to be let go */
+    size_t spent_len, spent_cap;
+
     int64_t polled; /* ns, when the selector was last asked */
 
     FdEntry *fds;
@@ -139,6 +142,7 @@ typedef struct ListenerObject {
     PyObject *server;                                                                              \
     PyObject *sockname; /* the address that its listener is known to have, or NULL */              \
     PyObject *context; /* of what the protocol is called with */                                   \
+    PyObject *write_context; /* of the first write that waits: of what comes of it */              \
     PyObject *held;    /* list of what came while paused, or NULL */                               \
     PyObject *dict, *weakrefs;                                                                     \
     /* state */                                                                                    \
@@ -359,6 +363,7 @@ int on_data(StreamObject *t, const char *p, Py_ssize_t n);
 int on_readable(StreamObject *t, Py_ssize_t hint);
 int on_eof(StreamObject *t);
 int on_error(StreamObject *t, int error, int direction);
+int stream_failed(StreamObject *t, int error, int direction);
 PyObject *stream_deliver_held(StreamObject *t, PyObject *ignored);
 
 /* pipe.c */

@@ -27,6 +27,7 @@ int ready_push(LoopObject *loop, PyObject *handle) {
         for (size_t i = 0; i < loop->ready_len; i++)
             items[i] = loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)];
         PyMem_Free(loop->ready);
+    PyMem_Free(loop->spent);
         loop->ready = items;
         loop->ready_cap = cap;
         loop->ready_head = 0;

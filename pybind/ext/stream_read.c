@@ -162,7 +162,8 @@ int on_eof(StreamObject *t) {
     return rc;
 }
 
-int on_error(StreamObject *t, int error, int direction) {
+/* The connection failed: its context is entered already. */
+int stream_failed(StreamObject *t, int error, int direction) {
     if (t->conn_lost) return 0;
     errno = error;
     PyErr_SetFromErrno(PyExc_OSError);
@@ -170,6 +171,17 @@ int on_error(StreamObject *t, int error, int direction) {
     return transport_fatal(TRANSPORT(t), steal_exception(),
                         direction & GL_WRITE ? "Fatal write error on socket transport"
                                              : "Fatal read error on socket transport");
+}
+
+int on_error(StreamObject *t, int error, int direction) {
+    PyObject *context = Py_NewRef(direction & GL_WRITE && t->write_context ? t->write_context : t->context);
+    int rc = -1;
+    if (PyContext_Enter(context) == 0) {
+        rc = stream_failed(t, error, direction);
+        transport_leave(context);
+    }
+    Py_DECREF(context);
+    return rc;
 }
 
 /* After resume_reading(), in the transport's context: what came while it was paused. */

@@ -4,13 +4,12 @@
  * close() and abort(), for get_write_buffer_size(), outside a running loop. */
 #include "core.h"
 
-/* The kernel took n bytes of the queue. */
-int stream_wrote(StreamObject *t, int64_t n) {
+static int wrote(StreamObject *t, int64_t n) {
     if (t->write_error) {
         int error = t->write_error;
         t->write_error = 0;
         t->buffered = t->buffered > n ? t->buffered - n : 0;
-        return on_error(t, error, GL_WRITE);
+        return stream_failed(t, error, GL_WRITE);
     }
     if (transport_wrote(TRANSPORT(t), n) < 0) return -1;
     if (t->buffered || !t->empty_waiter) return 0;
@@ -19,6 +18,24 @@ int stream_wrote(StreamObject *t, int64_t n) {
     bool is_done = done == Py_True;
     Py_DECREF(done);
     return is_done ? 0 : call_method_drop(t->empty_waiter, names.set_result, Py_None);
+}
+
+/* The kernel took n bytes of the queue, or failed. The protocol hears of it in the
+ * context of the write that had to wait, where asyncio's add_writer was called. */
+int stream_wrote(StreamObject *t, int64_t n) {
+    PyObject *context = t->write_context;
+    if (!context) return wrote(t, n);
+    t->write_context = NULL;
+    int rc = -1;
+    if (PyContext_Enter(context) == 0) {
+        rc = wrote(t, n);
+        transport_leave(context);
+    }
+    if (t->buffered && !t->write_context)
+        t->write_context = context;
+    else
+        Py_DECREF(context);
+    return rc;
 }
 
 /* Bytes that stay as they are until the kernel has them: the object itself when
@@ -36,6 +53,10 @@ static int append(StreamObject *t, PyObject *bytes) {
         return 0;
     }
     gl_sqe *s = new_sqe(t->loop, GL_OP_WRITE, t->fd, t->gen);
+    if (s && !t->write_context && !t->one_context && !(t->write_context = PyContext_CopyCurrent())) {
+        s->op = GL_OP_NOP;
+        s = NULL;
+    }
     if (!s) {
         Py_DECREF(bytes);
         return -1;

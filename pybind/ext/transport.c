@@ -288,6 +288,11 @@ PyObject *method_pause_reading(TransportObject *t, PyObject *i) {
 PyObject *method_resume_reading(TransportObject *t, PyObject *i) {
     (void)i;
     if (t->closing || !t->paused) Py_RETURN_NONE;
+    if (!t->one_context) { /* asyncio adds its reader anew, here */
+        PyObject *context = PyContext_CopyCurrent();
+        if (!context) return NULL;
+        Py_SETREF(t->context, context);
+    }
     t->paused = false;
     if (t->held || t->eof_held) { /* before anything newer */
         PyObject *callback = PyObject_GetAttrString((PyObject *)t, "_deliver_held");
@@ -443,6 +448,7 @@ int transport_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(t->server);
     Py_VISIT(t->sockname);
     Py_VISIT(t->context);
+    Py_VISIT(t->write_context);
     Py_VISIT(t->held);
     Py_VISIT(t->dict);
     return 0;
@@ -456,6 +462,7 @@ int transport_clear(PyObject *self) {
     Py_CLEAR(t->server);
     Py_CLEAR(t->sockname);
     Py_CLEAR(t->context);
+    Py_CLEAR(t->write_context);
     Py_CLEAR(t->held);
     Py_CLEAR(t->dict);
     return 0;

@@ -51,6 +51,20 @@ gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen) {
     return s;
 }
 
+/* Takes the context of writes that have left all. It is let go when Python code may
+ * run, for it may hold the last reference to anything. */
+static void spend_context(LoopObject *loop, TransportObject *t) {
+    if (loop->spent_len == loop->spent_cap) {
+        size_t cap = loop->spent_cap ? 2 * loop->spent_cap : 64;
+        PyObject **spent = PyMem_Realloc(loop->spent, cap * sizeof *spent);
+        if (!spent) return; /* it stays with its stream */
+        loop->spent = spent;
+        loop->spent_cap = cap;
+    }
+    loop->spent[loop->spent_len++] = t->write_context;
+    t->write_context = NULL;
+}
+
 /* Settles the Write and Send entries of submissions that the engine has handled. Python
  * code runs only after the last of them: it may submit, and fill the array. */
 static int settle_writes(LoopObject *loop, gl_sqe *sq, int32_t n) {
@@ -69,10 +83,13 @@ static int settle_writes(LoopObject *loop, gl_sqe *sq, int32_t n) {
             if (stream ? stream_must_tell((StreamObject *)t) : transport_must_tell(t)) {
                 if (!notify) notify = PyList_New(0);
                 if (!notify || PyList_Append(notify, (PyObject *)t) < 0) rc = -1;
+            } else if (!t->buffered && t->write_context) {
+                spend_context(loop, t);
             }
         }
         if (!(s->flags & GL_SQE_QUEUED)) Py_DECREF((PyObject *)(uintptr_t)s->user);
     }
+    while (loop->spent_len) Py_DECREF(loop->spent[--loop->spent_len]);
     if (notify) {
         for (Py_ssize_t i = 0; rc == 0 && i < PyList_GET_SIZE(notify); i++) {
             PyObject *t = PyList_GET_ITEM(notify, i);
