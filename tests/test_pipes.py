@@ -57,9 +57,7 @@ def test_paused_read_pipe_leaves_the_bytes_in_it(loop, run, pipe):
     async def main():
         reader, writer = pipe()
         transport, protocol = await loop.connect_read_pipe(Recorder, reader)
-        assert transport.is_reading()
         transport.pause_reading()
-        assert not transport.is_reading()
         writer.write(b"hello")
         await turns(5)
         assert protocol.data == b""
@@ -70,6 +68,21 @@ def test_paused_read_pipe_leaves_the_bytes_in_it(loop, run, pipe):
         await protocol.lost()
 
     run(main())
+
+
+@pytest.mark.since("3.11")
+def test_read_pipe_tells_whether_it_reads(loop, run, pipe):
+    async def main():
+        reader, _ = pipe()
+        transport, protocol = await loop.connect_read_pipe(Recorder, reader)
+        reads = [transport.is_reading()]
+        for change in (transport.pause_reading, transport.resume_reading, transport.close):
+            change()
+            reads.append(transport.is_reading())
+        await protocol.lost()
+        return reads
+
+    assert run(main()) == [True, False, True, False]
 
 
 def test_end_of_a_paused_pipe_waits(loop, run, pipe):
