@@ -35,8 +35,7 @@ class Writer(asyncio.BaseProtocol):
         self.piece = bytes(PIECE)
         self.paused = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
+    def connection_made(self, transport: asyncio.WriteTransport) -> None:  # type: ignore[override]
         self.transport = transport
 
     def pause_writing(self) -> None:
