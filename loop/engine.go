@@ -87,7 +87,8 @@ type Engine struct {
 	vector   vector
 	messages *messages // nil until there is a datagram socket
 
-	lookups *lookups // nil without a Resolver
+	lookups *lookups          // nil without a Resolver
+	onChild func(*Submission) // of OpChild
 
 	stats  Stats
 	closed bool
@@ -153,7 +154,7 @@ func (e *Engine) Close() error {
 //	     ──Connect──▶ connecting ──Connected, Detach──▶ none
 //	     ──Watch──▶ watched ──Watch 0, Detach──▶ none
 //	     ──Datagram──▶ datagram ──Detach, Close──▶ none
-//	     ──AddSource──▶ source
+//	     ──AddSource──▶ source ──RemoveSource, Detach──▶ none
 type kind uint8
 
 const (
@@ -229,6 +230,18 @@ func (e *Engine) AddSource(fd int, generation uint32, s Source) error {
 	}
 	return err
 }
+
+// RemoveSource ends AddSource, also during Ready. A stale pair is ignored.
+func (e *Engine) RemoveSource(fd int, generation uint32) {
+	if d := e.lookup(int32(fd), generation); d != nil && d.kind == source {
+		e.forget(d)
+	}
+}
+
+// OnChild sets who serves OpChild: package unixevents, which knows processes. It
+// is called within Turn or Submit, may call Complete, and leaves its answer in
+// Res. Without one the operation is refused with EINVAL.
+func (e *Engine) OnChild(serve func(s *Submission)) { e.onChild = serve }
 
 // Complete appends a completion; what finds no room waits for the next turn.
 func (e *Engine) Complete(c Completion) {

@@ -34,6 +34,7 @@ type SelectorEventLoop struct {
 	watches     []*watch // by descriptor
 	stopping    bool
 	onSignal    func(number int)
+	onChild     func(c Completion)
 
 	// mu guards what follows. Nothing is called while it is held, but Wake.
 	mu         sync.Mutex
@@ -109,6 +110,10 @@ func (l *SelectorEventLoop) CallSoonThreadsafe(callback func()) (*Handle, error)
 // OnSignal sets what is called, as a callback of its own, for each Signal that a
 // Source of the engine completes. Package unixevents uses it.
 func (l *SelectorEventLoop) OnSignal(callback func(number int)) { l.onSignal = callback }
+
+// OnChildExited sets what is called, as a callback of its own, for each ChildExited.
+// Package unixevents uses it.
+func (l *SelectorEventLoop) OnChildExited(callback func(c Completion)) { l.onChild = callback }
 
 // Stop ends RunForever after the turn under way; before RunForever, after its
 // first turn, which does not wait.
@@ -215,6 +220,10 @@ func (l *SelectorEventLoop) complete(c *Completion) {
 	case Signal:
 		if number := int(c.Res); l.onSignal != nil {
 			l.ready.push(&Handle{callback: func() { l.onSignal(number) }})
+		}
+	case ChildExited:
+		if exited := *c; l.onChild != nil {
+			l.ready.push(&Handle{callback: func() { l.onChild(exited) }})
 		}
 	}
 }

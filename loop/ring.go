@@ -46,6 +46,13 @@ const (
 	FlagCancel = 1 // Resolve: forget User's lookup
 
 	FlagBackoff = 1 // AcceptFailed: no accept for a second
+
+	ChildAdd    = 1     // Child: watch the pid in Len; ChildExited follows
+	ChildRemove = 2     // Child: watch it no more
+	ChildKill   = 3     // Child: send it the signal in Fd
+	ChildScan   = 4     // Child: SIGCHLDs may have been missed: look at all
+	ChildAction = 0xff  // Child: the part of Flags that is one of the above
+	FlagSigchld = 0x100 // ChildAdd, ChildScan: SIGCHLD reaches the pipe of this engine
 )
 
 // Submission is one request to the engine: struct gl_sqe.

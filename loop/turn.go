@@ -108,6 +108,12 @@ func (e *Engine) process(sq []Submission) {
 			e.watch(s)
 		case OpResolve:
 			e.resolve(s)
+		case OpChild:
+			if e.onChild == nil {
+				s.Res = int32(syscall.EINVAL)
+			} else {
+				e.onChild(s)
+			}
 		case OpPanic:
 			panic("asked for by a test")
 		default:

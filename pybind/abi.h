@@ -35,7 +35,7 @@ enum gl_op {
     GL_OP_WATCH = 13,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets */
     GL_OP_DATAGRAM = 14,    /* fd, gen, flags GL_ATTACH_PAUSED: a datagram socket */
     GL_OP_SEND = 15,        /* fd, gen, ptr: gl_message, len: what it counts for in WROTE, user; kept as for WRITE */
-    GL_OP_CHILD = 16,       /* len: pid; user comes back in CHILD_EXITED */
+    GL_OP_CHILD = 16,       /* flags GL_CHILD_*, user: whom CHILD_EXITED names, len: pid, fd: signal */
     GL_OP_RESOLVE = 17,     /* ptr: struct gl_query, user: any number; res: see there. flags GL_RESOLVE_CANCEL: user */
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
 };
@@ -45,6 +45,16 @@ enum { GL_READ = 1, GL_WRITE = 2 };
  * pipe, never read: EOF tells that its reader has gone, and nothing more is written. */
 enum { GL_ATTACH_PAUSED = 1, GL_ATTACH_PIPE = 2, GL_ATTACH_HANGUP = 4 };
 enum { GL_RESOLVE_CANCEL = 1 }; /* res 0: RESOLVED will not come; ENOENT: it will, or has come */
+
+/* The actions of CHILD; each but SCAN names one child by user. res: ESRCH, the child has
+ * been reaped. */
+enum {
+    GL_CHILD_ADD = 1,        /* len: pid; CHILD_EXITED follows, once */
+    GL_CHILD_REMOVE = 2,     /* no CHILD_EXITED any more, and no reaping */
+    GL_CHILD_KILL = 3,       /* fd: the signal to send */
+    GL_CHILD_SCAN = 4,       /* SIGCHLDs may have been missed */
+    GL_CHILD_SIGCHLD = 0x100 /* with ADD, SCAN: SIGCHLD reaches the pipe of goloop_signal_fd */
+};
 
 /* Set by the engine in flags of a WRITE or SEND that it has handled. FAILED: res is
  * the errno, and an ERROR follows. No flag: the pair was stale. Only after QUEUED does
@@ -85,7 +95,7 @@ enum gl_kind {
     GL_TIMER_DUE = 11,    /* user: id, gen */
     GL_SIGNAL = 12,       /* res: the number */
     GL_DATAGRAM = 13,     /* fd, gen, ptr, len: one datagram in the arena; user, res: its sender's sockaddr there */
-    GL_CHILD_EXITED = 14, /* res: pid, len: wait status or -1 when another has reaped it, user */
+    GL_CHILD_EXITED = 14, /* res: pid, len: wait status, or -1 when another has reaped it; user */
     GL_RESOLVED = 15      /* user, flags: what; fd: errno, or res: gai_strerror's number; gen, ptr, len: the answer in the arena */
 };
 
@@ -131,6 +141,8 @@ typedef struct gl_address {
     uint8_t addr[28]; /* struct sockaddr_in or sockaddr_in6 */
 } gl_address;
 
+#define GL_NAME 16 /* bytes of a name, with its end */
+
 /* One loop's memory. C writes the first part before goloop_open and sq, sq_len
  * before each turn; the engine writes the second part. */
 typedef struct gl_shared {
@@ -140,7 +152,7 @@ typedef struct gl_shared {
     int64_t arena_len;
     int32_t sq_len;
     int32_t cq_cap;
-    char selector[16]; /* a backend's name, or empty for the best */
+    char selector[GL_NAME]; /* a backend's name, or empty for the best */
 
     int64_t next_deadline; /* ns; INT64_MAX without a timer */
     int32_t nfds;          /* descriptors and lookups that a poll could find ready */
@@ -170,6 +182,7 @@ typedef struct gl_api {
     int32_t (*submit)(int64_t engine, gl_sqe *sq, int32_t n);            /* now, without a turn */
     int64_t (*read)(int64_t engine, int32_t fd, uint32_t gen, void *p, int64_t n);
     int32_t (*signal_fd)(int64_t engine);                                 /* for set_wakeup_fd */
+    int32_t (*child_watcher)(int64_t engine, char *name);                 /* GL_NAME bytes, in and out */
     int32_t (*stats)(int64_t engine, gl_stats *out);
     int32_t (*close)(int64_t engine);
     int32_t (*panic_text)(char *out, int32_t n);                          /* length written */

@@ -54,6 +54,15 @@ func (c *client) read(fd int32, generation uint32, p []byte) int {
 
 func (c *client) signalFd() int { return int(goloop_signal_fd(c.handle)) }
 
+func (c *client) childWatcher(name string) (string, int) {
+	var buffer [C.GL_NAME]C.char
+	for i, char := range []byte(name) {
+		buffer[i] = C.char(char)
+	}
+	rc := goloop_child_watcher(c.handle, &buffer[0])
+	return C.GoString(&buffer[0]), int(rc)
+}
+
 func (c *client) stats() (s loop.Stats, rc int) {
 	rc = int(goloop_stats(c.handle, (*C.gl_stats)(unsafe.Pointer(&s))))
 	return s, rc

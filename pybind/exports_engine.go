@@ -128,15 +128,40 @@ func goloop_signal_fd(handle C.int64_t) (fd C.int32_t) {
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)
 	}
-	if b.signals == nil {
-		s, err := unixevents.OpenSignals(b.engine)
-		if err != nil {
+	s, err := b.openSignals()
+	if err != nil {
+		return C.int32_t(errnoOf(err))
+	}
+	b.publish()
+	return C.int32_t(s.WakeupFd())
+}
+
+// goloop_child_watcher lets the engine serve GL_OP_CHILD. name is the child watcher
+// to force, or empty; it becomes the one that the next child gets.
+//
+//export goloop_child_watcher
+func goloop_child_watcher(handle C.int64_t, name *C.char) (rc C.int32_t) {
+	defer func() {
+		if r := recover(); r != nil {
+			keep(r)
+			rc = panicked
+		}
+	}()
+	b := find(handle)
+	if b == nil {
+		return -C.int32_t(syscall.EBADF)
+	}
+	if b.children == nil {
+		b.children = unixevents.OpenChildren(b.engine, b.openSignals)
+	}
+	if forced := C.GoString(name); forced != "" {
+		if err := b.children.SetChildWatcher(forced); err != nil {
 			return C.int32_t(errnoOf(err))
 		}
-		b.signals = s
-		b.publish()
 	}
-	return C.int32_t(b.signals.WakeupFd())
+	out := unsafe.Slice((*byte)(unsafe.Pointer(name)), C.GL_NAME)
+	out[copy(out[:C.GL_NAME-1], b.children.ChildWatcher())] = 0
+	return 0
 }
 
 // goloop_stats copies the counters.
@@ -172,6 +197,9 @@ func goloop_close(handle C.int64_t) (rc C.int32_t) {
 		return -C.int32_t(syscall.EBADF)
 	}
 	err := b.engine.Close()
+	if b.children != nil {
+		b.children.Close()
+	}
 	if b.signals != nil {
 		b.signals.Close()
 	}

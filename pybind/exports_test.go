@@ -127,6 +127,36 @@ func TestSignalFd(t *testing.T) {
 	}
 }
 
+func TestChildWatcher(t *testing.T) {
+	c := open(t)
+	chosen, rc := c.childWatcher("")
+	if rc != 0 || chosen == "" {
+		t.Fatalf("goloop_child_watcher = %d, %q", rc, chosen)
+	}
+	if _, rc := c.childWatcher("fork"); rc != -int(syscall.EINVAL) {
+		t.Errorf("an unknown watcher gave %d", rc)
+	}
+	if forced, rc := c.childWatcher("thread"); rc != 0 || forced != "thread" {
+		t.Errorf("goloop_child_watcher = %d, %q", rc, forced)
+	}
+	if again, rc := c.childWatcher(""); rc != 0 || again != "thread" {
+		t.Errorf("then goloop_child_watcher = %d, %q", rc, again)
+	}
+	process, err := os.StartProcess("/bin/sh", []string{"sh", "-c", "exit 3"}, &os.ProcAttr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sq := []loop.Submission{{Op: loop.OpChild, Flags: loop.ChildAdd, Len: int64(process.Pid), User: 9}}
+	n := c.turn(sq, loop.TurnWait)
+	for n == 0 { // a signal ends the wait
+		n = c.turn(nil, loop.TurnWait)
+	}
+	want := loop.Completion{Kind: loop.ChildExited, Res: int32(process.Pid), Len: 3 << 8, User: 9}
+	if n != 1 || c.completions[0] != want {
+		t.Errorf("goloop_turn = %d: %+v, want %+v", n, c.completions[0], want)
+	}
+}
+
 // TestPanic: a panic of the engine becomes a number and a text.
 func TestPanic(t *testing.T) {
 	c := open(t)
@@ -174,9 +204,10 @@ func TestStaleHandle(t *testing.T) {
 	for _, handle := range []int64{int64(stale.handle), 0, -1, 1, math.MaxInt64, math.MinInt64, int64(made.handle) + 1<<placeBits} {
 		*(*int64)(unsafe.Pointer(&stale.handle)) = handle
 		_, stats := stale.stats()
+		_, watcher := stale.childWatcher("")
 		for name, rc := range map[string]int{
 			"turn": stale.turn(nil, loop.TurnWait), "submit": stale.submit(loop.Submission{Op: loop.OpPanic}),
-			"read": stale.read(0, 1, make([]byte, 1)), "signal_fd": stale.signalFd(), "stats": stats, "close": stale.close(),
+			"read": stale.read(0, 1, make([]byte, 1)), "signal_fd": stale.signalFd(), "stats": stats, "child_watcher": watcher, "close": stale.close(),
 		} {
 			if rc != -int(syscall.EBADF) {
 				t.Errorf("goloop_%s of handle %d = %d, want -EBADF", name, handle, rc)

@@ -34,11 +34,24 @@ func init() { debug.SetGCPercent(400) }
 
 // binding is one loop's engine behind a handle.
 type binding struct {
-	handle  int64
-	engine  *loop.Engine
-	signals *unixevents.Signals
-	shared  *C.gl_shared
-	yielded time.Time
+	handle   int64
+	engine   *loop.Engine
+	signals  *unixevents.Signals
+	children *unixevents.Children
+	shared   *C.gl_shared
+	yielded  time.Time
+}
+
+// openSignals opens the pipe for signals, once.
+func (b *binding) openSignals() (*unixevents.Signals, error) {
+	if b.signals == nil {
+		s, err := unixevents.OpenSignals(b.engine)
+		if err != nil {
+			return nil, err
+		}
+		b.signals = s
+	}
+	return b.signals, nil
 }
 
 // The table of open engines. Writers hold mu and replace the slice; readers load

@@ -187,6 +187,21 @@ def run(loop):
 
 
 @pytest.fixture
+def fresh_policy():
+    """A policy without a child watcher; asyncio's loop makes one, which any loop then uses."""
+    if sys.version_info >= (3, 14):  # policies have none any more
+        yield
+        return
+    asyncio.set_event_loop_policy(None)
+    yield
+    if asyncio.get_event_loop_policy()._watcher is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            asyncio.set_child_watcher(None)
+    asyncio.set_event_loop_policy(None)
+
+
+@pytest.fixture
 def tcp_pair():
     """Makes two connected non-blocking TCP sockets a call: (ours, peer)."""
     opened = []

@@ -49,4 +49,19 @@ ASYNCIO = {
         "3.13.0",
         "the cleanup of the refused run_forever() also ends the outer one",
     ),
+    "test_subprocess.py::test_callbacks_run_in_the_context_of_the_creation": (
+        "3.10",
+        "3.11",
+        "asyncio's watcher of these is a thread, which knows no context",
+    ),
+    "test_subprocess.py::test_signal_to_a_dead_child_does_not_lose_its_status": (
+        "3.10",
+        "3.12",
+        "Popen.send_signal takes the status of a dead child from the watcher, which then reports 255",
+    ),
+    "test_subprocess.py::test_signal_after_the_exit_while_pipes_are_open_goes_nowhere": (
+        "3.13",
+        "3.15",
+        "asyncio calls os.kill with a pid that has been reaped",
+    ),
 }

@@ -1,5 +1,5 @@
 // Package unixevents is what an event loop has on Unix beyond descriptors and
-// timers: signals now, and the place of Unix sockets, pipes and processes.
+// timers: signals and child processes.
 //
 // It knows package loop and nothing of Python or C. Like an Engine, its types
 // belong to the thread that runs the loop.
@@ -18,7 +18,12 @@ import (
 // os/signal is not used: with it a process that hosts this library lost Ctrl-C.
 type Signals struct {
 	read, write int
+	onSigchld   func() // of the watcher that needs it, or nil
 }
+
+// sourceGeneration marks descriptors of this package in the engine: the host counts
+// its own from 1.
+const sourceGeneration = 1 << 31
 
 // signalBuffer is how many signals one turn takes; more stay in the pipe.
 const signalBuffer = 128
@@ -30,7 +35,7 @@ func OpenSignals(e *loop.Engine) (*Signals, error) {
 		return nil, os.NewSyscallError("pipe", err)
 	}
 	s := &Signals{read: p[0], write: p[1]}
-	if err := e.AddSource(s.read, 1, s); err != nil {
+	if err := e.AddSource(s.read, sourceGeneration, s); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -48,10 +53,16 @@ func (s *Signals) Ready(e *loop.Engine) {
 	if err != nil {
 		return // EAGAIN, EINTR: the selector asks again
 	}
+	sigchld := false
 	for _, number := range buf[:n] {
 		if number != 0 { // 0 is a bare wake-up
 			e.Complete(loop.Completion{Kind: loop.Signal, Res: int32(number)})
 		}
+		sigchld = sigchld || number == byte(syscall.SIGCHLD)
+	}
+	// A full pipe may have lost one.
+	if s.onSigchld != nil && (sigchld || n == len(buf)) {
+		s.onSigchld()
 	}
 }
 

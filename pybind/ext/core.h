@@ -10,6 +10,7 @@
  *   handle.c   Handle, TimerHandle
  *   threadsafe.c   ThreadSafeHandle
  *   watch.c    add_reader, add_writer, connect
+ *   child.c    child processes
  *   server.c   listening sockets
  *   transport.c   what all transports are and do: life, end, flow control
  *   stream.c   StreamTransport
@@ -296,6 +297,11 @@ PyObject *loop_watched(LoopObject *, PyObject *ignored);
 PyObject *loop_connect(LoopObject *, PyObject *const *, Py_ssize_t);
 PyObject *loop_connect_cancel(LoopObject *, PyObject *);
 PyObject *loop_fd_has_transport(LoopObject *, PyObject *);
+
+/* child.c */
+PyObject *loop_child_watcher(LoopObject *, PyObject *name);
+PyObject *loop_child(LoopObject *, PyObject *args);
+int on_child_exited(LoopObject *loop, gl_cqe *c);
 
 /* server.c */
 PyObject *loop_listen(LoopObject *, PyObject *args);

@@ -159,7 +159,7 @@ static int resolve(void *library) {
         {"goloop_turn", &api.turn},       {"goloop_submit", &api.submit},
         {"goloop_read", &api.read},       {"goloop_signal_fd", &api.signal_fd},
         {"goloop_stats", &api.stats},     {"goloop_close", &api.close},
-        {"goloop_panic_text", &api.panic_text},
+        {"goloop_panic_text", &api.panic_text}, {"goloop_child_watcher", &api.child_watcher},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         void *symbol = dlsym(library, table[i].name);

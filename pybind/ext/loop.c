@@ -456,6 +456,8 @@ static PyMethodDef methods[] = {
     {"_getaddrinfo", FAST(loop_getaddrinfo), METH_FASTCALL, NULL},
     {"_getnameinfo", FAST(loop_getnameinfo), METH_FASTCALL, NULL},
     {"_resolve_cancel", FAST(loop_resolve_cancel), METH_O, NULL},
+    {"_child_watcher", FAST(loop_child_watcher), METH_O, NULL},
+    {"_child", FAST(loop_child), METH_VARARGS, NULL},
     {"_listen", FAST(loop_listen), METH_VARARGS, NULL},
     {"_unlisten", FAST(loop_unlisten), METH_O, NULL},
     {0}};

@@ -47,7 +47,18 @@ static int module_exec(PyObject *module) {
         return -1;
     Loop_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &loop_spec, NULL);
     if (!Loop_Type) return -1;
-    return PyModule_AddType(module, Loop_Type);
+    if (PyModule_AddType(module, Loop_Type) < 0) return -1;
+    static const struct {
+        const char *name;
+        int value;
+    } constants[] = {{"CHILD_ADD", GL_CHILD_ADD},
+                     {"CHILD_REMOVE", GL_CHILD_REMOVE},
+                     {"CHILD_KILL", GL_CHILD_KILL},
+                     {"CHILD_SCAN", GL_CHILD_SCAN},
+                     {"CHILD_SIGCHLD", GL_CHILD_SIGCHLD}};
+    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
+        if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value) < 0) return -1;
+    return 0;
 }
 
 static PyMethodDef functions[] = {

@@ -226,6 +226,8 @@ static int dispatch(LoopObject *loop, gl_cqe *c) {
         return on_signal(loop, c->res);
     case GL_RESOLVED:
         return on_resolved(loop, c);
+    case GL_CHILD_EXITED:
+        return on_child_exited(loop, c);
     }
     FdEntry *e = fd_lookup(loop, c->fd, c->gen);
     if (!e || !e->owner) {

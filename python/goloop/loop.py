@@ -17,6 +17,7 @@ from asyncio import base_events, unix_events
 from typing import Any
 
 from . import _core
+from .children import Children
 from .clock import Clock
 from .connecting import Connecting
 from .datagrams import Datagrams
@@ -26,11 +27,14 @@ from .pipes import Pipes
 from .selecting import EngineSelector
 from .serving import Serving
 from .signals import Signals
+from .subprocess import Subprocesses
 
 
 class Loop(
     Debugging,
     Clock,
+    Subprocesses,
+    Children,
     Signals,
     Serving,
     Connecting,
@@ -43,11 +47,13 @@ class Loop(
     """An event loop for Unix with asyncio's interface and a Go engine.
 
     ``GOLOOP_SELECTOR`` in the environment forces a selector (``epoll``, ``kqueue``,
-    ``poll``, ``select``); without it the system's best is taken.
+    ``poll``, ``select``), ``GOLOOP_CHILD_WATCHER`` a child watcher (``pidfd``, ``sigchld``,
+    ``thread``); without them the system's best is taken.
 
     Raises:
         RuntimeError: the engine cannot be loaded.
-        ValueError: ``GOLOOP_SELECTOR`` names no selector of this system.
+        ValueError: ``GOLOOP_SELECTOR`` names no selector of this system, or
+            ``GOLOOP_CHILD_WATCHER`` no child watcher.
         OSError: the system refuses a descriptor.
     """
 
@@ -59,15 +65,17 @@ class Loop(
         self._unix_server_sockets: dict[Any, Any] = {}
         self._lookups: dict[int, asyncio.Future[Any]] = {}
         self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-        if sys.version_info >= (3, 14):  # a loop has its child watcher; before, the policy has
+        if sys.version_info >= (3, 14):  # asyncio's loop has one there; ours leaves the work to the engine
             unix: Any = unix_events
             watcher = unix._PidfdChildWatcher if unix.can_use_pidfd() else unix._ThreadedChildWatcher
             self._watcher = watcher()
         try:
             self._open(os.environ.get("GOLOOP_SELECTOR", ""))
             self._internal_fds += 1  # the engine's wake-up descriptor; asyncio counts its self-pipe
+            self._init_children(os.environ.get("GOLOOP_CHILD_WATCHER", ""))
         except BaseException:
-            self._closed = True  # there is nothing to close, and nothing to warn of
+            self._closed = True  # there is nothing to warn of
+            self._close_engine()
             raise
 
     def close(self) -> None:
@@ -79,6 +87,7 @@ class Loop(
         if self._is_inherited():
             self._thread_id = None  # it runs in the parent, not here
         super().close()
+        self._close_children()
         self._close_engine()
         self._lookups.clear()
 

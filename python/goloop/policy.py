@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
 
 from .loop import Loop
+
+if sys.version_info < (3, 14):
+    from .childwatcher import ChildWatcher
 
 if TYPE_CHECKING:
     _Policy = asyncio.DefaultEventLoopPolicy
@@ -14,10 +19,25 @@ else:
     _Policy = getattr(asyncio.unix_events, "_DefaultEventLoopPolicy", None) or asyncio.DefaultEventLoopPolicy
 
 
+_lock = threading.Lock()  # held while a policy makes its child watcher
+
+
 class EventLoopPolicy(_Policy):
-    """asyncio's default policy, child watchers included, that makes :class:`goloop.Loop`."""
+    """asyncio's default policy that makes :class:`goloop.Loop`.
+
+    Until Python 3.13 it has a child watcher: :class:`goloop.ChildWatcher`, unless the program sets
+    one of asyncio's.
+    """
 
     _loop_factory = Loop
+    _watcher: Any
+
+    if sys.version_info < (3, 14):
+
+        def _init_watcher(self) -> None:
+            with _lock:
+                if self._watcher is None:
+                    self._watcher = ChildWatcher()
 
 
 def install() -> None:

@@ -62,6 +62,7 @@ class Signals(_Base):
         self._check_closed()
         self._check_running()
         ours = threading.current_thread() is threading.main_thread() and self._take_wakeup_fd()
+        self._signals_reach(ours)
         try:
             super().run_forever()
         finally:

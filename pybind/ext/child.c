@@ -1,0 +1,46 @@
+/* Child processes: the engine watches, python/goloop/children.py keeps what is to
+ * be called under a number of its own, so that no reference crosses the boundary. */
+#include "core.h"
+
+#include <errno.h>
+
+/* _child_watcher(name) -> str: forces a child watcher unless name is empty, and tells
+ * which one the next child gets. ValueError for one that this system does not have. */
+PyObject *loop_child_watcher(LoopObject *loop, PyObject *name) {
+    const char *wanted = PyUnicode_AsUTF8(name);
+    if (!wanted || engine_usable(loop) < 0) return NULL;
+    char chosen[GL_NAME] = "";
+    int32_t rc = -EINVAL;
+    if (strlen(wanted) < sizeof chosen) {
+        strcpy(chosen, wanted);
+        rc = loop->api->child_watcher(loop->engine, chosen);
+    }
+    if (rc == 0) return PyUnicode_FromString(chosen);
+    if (rc == -EINVAL)
+        PyErr_Format(PyExc_ValueError, "goloop: this system has no child watcher called %.50s (GOLOOP_CHILD_WATCHER)",
+                     wanted);
+    else
+        engine_error(loop, rc);
+    return NULL;
+}
+
+/* _child(flags, number, pid, signal) -> errno: one GL_OP_CHILD. From another thread while
+ * the loop waits, it is done soon and the answer is 0. */
+PyObject *loop_child(LoopObject *loop, PyObject *args) {
+    unsigned int flags;
+    unsigned long long number;
+    int pid;
+    Py_ssize_t signal;
+    if (!PyArg_ParseTuple(args, "IKin", &flags, &number, &pid, &signal)) return NULL;
+    if (signal != (int)signal) return PyLong_FromLong(EINVAL);
+    gl_sqe s = {.op = GL_OP_CHILD, .fd = (int)signal, .flags = (uint16_t)flags, .user = number, .len = pid};
+    int error = submit_one(loop, &s);
+    return error < 0 ? NULL : PyLong_FromLong(error);
+}
+
+int on_child_exited(LoopObject *loop, gl_cqe *c) {
+    PyObject *r = PyObject_CallMethod((PyObject *)loop, "_child_exited", "KiL", (unsigned long long)c->user, (int)c->res,
+                                      (long long)c->len);
+    Py_XDECREF(r);
+    return r ? 0 : -1;
+}

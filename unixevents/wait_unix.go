@@ -1,0 +1,33 @@
+//go:build unix
+
+package unixevents
+
+import "syscall"
+
+// byPid is the part of a ChildWatcher that has nothing but the pid to name a child
+// by.
+type byPid struct{}
+
+// Reap implements ChildWatcher.
+func (byPid) Reap(p *Process) (status int, ended bool) {
+	var w syscall.WaitStatus
+	got, err := syscall.Wait4(p.pid, &w, syscall.WNOHANG, nil)
+	if err != nil {
+		return lost, true
+	}
+	return int(w), got == p.pid
+}
+
+// awaitStatus waits until one child has ended and takes its wait status.
+func awaitStatus(pid int) int {
+	for {
+		var w syscall.WaitStatus
+		switch _, err := syscall.Wait4(pid, &w, 0, nil); err {
+		case nil:
+			return int(w)
+		case syscall.EINTR:
+		default:
+			return lost
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package unixevents
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync"
+	"syscall"
+
+	"goloop/loop"
+)
+
+// threadWatcher has a goroutine a child, which keeps a thread in a blocking wait.
+// Where the system can wait without reaping, that is left to the loop's thread.
+type threadWatcher struct {
+	byPid
+	children *Children
+	read     int // a source of the engine: readable while ended is not empty
+
+	// mu guards what follows, which the goroutines share.
+	mu     sync.Mutex
+	write  int // -1 once closed
+	ended  []exit
+	failed error // a panic of a goroutine
+}
+
+// exit is what a goroutine has learnt.
+type exit struct {
+	process *Process
+	status  int
+	reaped  bool // the status is taken
+}
+
+func newThreadWatcher(c *Children) (ChildWatcher, error) {
+	var p [2]int
+	if err := pipe(&p); err != nil {
+		return nil, os.NewSyscallError("pipe", err)
+	}
+	w := &threadWatcher{children: c, read: p[0], write: p[1]}
+	if err := c.engine.AddSource(w.read, sourceGeneration, w); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *threadWatcher) Name() string { return "thread" }
+
+func (w *threadWatcher) AddChildHandler(p *Process) error {
+	go w.wait(p, p.pid)
+	return nil
+}
+
+// RemoveChildHandler leaves the goroutine where it is: what it learns is dropped.
+func (w *threadWatcher) RemoveChildHandler(p *Process) {}
+
+func (w *threadWatcher) wait(p *Process, pid int) {
+	defer func() {
+		if r := recover(); r != nil {
+			w.post(nil, fmt.Errorf("%v\n%s", r, debug.Stack()))
+		}
+	}()
+	status, reaped := awaitExit(pid)
+	w.post(&exit{p, status, reaped}, nil)
+}
+
+// post hands over to the loop's thread. After Close it does nothing.
+func (w *threadWatcher) post(x *exit, failed error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.write < 0 {
+		return
+	}
+	if x != nil {
+		w.ended = append(w.ended, *x)
+	} else {
+		w.failed = failed
+	}
+	_, _ = syscall.Write(w.write, []byte{1}) // a full pipe is readable already
+}
+
+// Ready implements loop.Source, for the pipe. A panic of a goroutine becomes one of
+// the turn, which closes the loop and tells why.
+func (w *threadWatcher) Ready(*loop.Engine) {
+	var buf [256]byte
+	_, _ = syscall.Read(w.read, buf[:])
+	w.mu.Lock()
+	ended, failed := w.ended, w.failed
+	w.ended = nil
+	w.mu.Unlock()
+	if failed != nil {
+		panic(failed)
+	}
+	for _, x := range ended {
+		switch c := w.children; {
+		case c.processes[x.process.user] != x.process: // removed meanwhile
+		case x.reaped:
+			c.tell(x.process, x.status)
+		case !c.ended(x.process):
+			go w.wait(x.process, x.process.pid) // a wait that was cut short
+		}
+	}
+}
+
+func (w *threadWatcher) Close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.write >= 0 {
+		syscall.Close(w.read)
+		syscall.Close(w.write)
+		w.write = -1
+	}
+	w.ended = nil
+}
