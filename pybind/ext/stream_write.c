@@ -133,6 +133,9 @@ PyObject *stream_writelines(StreamObject *t, PyObject *list) {
     Py_DECREF(joined);
     return r;
 #else
+    int any = PyObject_IsTrue(list); /* asyncio asks first: None is an empty list */
+    if (any < 0) return NULL;
+    if (!any) Py_RETURN_NONE;
     PyObject *items = PySequence_List(list);
     if (!items) return NULL;
     Py_ssize_t n = PyList_GET_SIZE(items);

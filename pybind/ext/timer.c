@@ -63,9 +63,21 @@ static int enroll(LoopObject *loop, TimerHandleObject *h, int64_t ns) {
     return 0;
 }
 
+/* What call_at asks before it looks at the time; call_later has added to it by then. */
+static int check_usable(LoopObject *loop, PyObject *callback) {
+    if (engine_usable(loop) < 0) return -1;
+    if (!loop->debug) return 0;
+    PyObject *r = PyObject_CallMethod((PyObject *)loop, "_check_thread", NULL);
+    if (!r) return -1;
+    Py_DECREF(r);
+    r = PyObject_CallMethod((PyObject *)loop, "_check_callback", "Os", callback, "call_at");
+    Py_XDECREF(r);
+    return r ? 0 : -1;
+}
+
 /* Steals when. */
 static PyObject *schedule(LoopObject *loop, PyObject *when, PyObject *const *args, Py_ssize_t n, PyObject *context) {
-    double seconds = PyFloat_AsDouble(when);
+    double seconds = check_usable(loop, args[0]) < 0 ? -1.0 : PyFloat_AsDouble(when);
     if (seconds == -1.0 && PyErr_Occurred()) {
         Py_DECREF(when);
         return NULL;
@@ -89,7 +101,7 @@ static PyObject *schedule(LoopObject *loop, PyObject *when, PyObject *const *arg
     return (PyObject *)h;
 }
 
-static int prepare(LoopObject *loop, const char *method, const char *first, PyObject *const *args, Py_ssize_t n,
+static int prepare(const char *method, const char *first, PyObject *const *args, Py_ssize_t n,
                    PyObject *kwnames, PyObject **context) {
     if (n < 2) {
         if (n == 0)
@@ -119,15 +131,6 @@ static int prepare(LoopObject *loop, const char *method, const char *first, PyOb
         PyErr_Format(PyExc_TypeError, "%s", later ? "delay must not be None" : "when cannot be None");
         return -1;
     }
-    if (engine_usable(loop) < 0) return -1;
-    if (loop->debug) {
-        PyObject *r = PyObject_CallMethod((PyObject *)loop, "_check_thread", NULL);
-        if (!r) return -1;
-        Py_DECREF(r);
-        r = PyObject_CallMethod((PyObject *)loop, "_check_callback", "Os", args[1], "call_at");
-        if (!r) return -1;
-        Py_DECREF(r);
-    }
     return 0;
 }
 
@@ -150,7 +153,7 @@ static PyObject *steal_when_for_call_at(LoopObject *loop, PyObject *when, PyObje
 
 PyObject *loop_call_later(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     PyObject *context;
-    if (prepare(loop, "call_later", "delay", args, n, kwnames, &context) < 0) return NULL;
+    if (prepare("call_later", "delay", args, n, kwnames, &context) < 0) return NULL;
     PyObject *now = loop->custom_time ? PyObject_CallMethodNoArgs((PyObject *)loop, names.time) : loop_time(loop, NULL);
     if (!now) return NULL;
     PyObject *when;
@@ -166,7 +169,7 @@ PyObject *loop_call_later(LoopObject *loop, PyObject *const *args, Py_ssize_t n,
 
 PyObject *loop_call_at(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     PyObject *context;
-    if (prepare(loop, "call_at", "when", args, n, kwnames, &context) < 0) return NULL;
+    if (prepare("call_at", "when", args, n, kwnames, &context) < 0) return NULL;
     return schedule(loop, Py_NewRef(args[0]), args + 1, n - 1, context);
 }
 

@@ -9,6 +9,7 @@
  * is scheduled. lost: it has run, the descriptor is closed. */
 #include "transport.h"
 
+#include <math.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -86,6 +87,7 @@ int transport_maybe_pause(TransportObject *t) {
 }
 
 int transport_schedule_lost(TransportObject *t, PyObject *exception) {
+    if (t->loop->closed) return engine_usable_slow(t->loop);
     PyObject *callback = PyObject_GetAttrString((PyObject *)t, "_call_connection_lost");
     if (!callback) return -1;
     int rc = loop_call_soon_drop(t->loop, callback, exception ? exception : Py_None, t->one_context ? t->context : NULL);
@@ -346,19 +348,25 @@ int transport_fill_extra(TransportObject *t, PyObject *peername) {
 }
 
 static PyObject *get_extra_info(TransportObject *t, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
-    PyObject *fallback = n > 1 ? args[1] : Py_None;
-    if (kwnames && PyTuple_GET_SIZE(kwnames) == 1 && n == 1) {
-        fallback = args[1];
-        if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0), "default") != 0) n = 0;
+    PyObject *name = n > 0 ? args[0] : NULL, *fallback = n > 1 ? args[1] : NULL;
+    Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    bool known = n <= 2;
+    for (Py_ssize_t i = 0; i < keywords && known; i++) {
+        PyObject *keyword = PyTuple_GET_ITEM(kwnames, i);
+        PyObject **slot = PyUnicode_CompareWithASCIIString(keyword, "name") == 0      ? &name
+                          : PyUnicode_CompareWithASCIIString(keyword, "default") == 0 ? &fallback
+                                                                                      : NULL;
+        known = slot && !*slot;
+        if (known) *slot = args[n + i];
     }
-    if (n < 1 || n > 2) {
+    if (!known || !name) {
         PyErr_SetString(PyExc_TypeError, "get_extra_info(name, default=None)");
         return NULL;
     }
     if (!t->extra && transport_fill_extra(t, NULL) < 0) return NULL;
-    PyObject *value = PyDict_GetItemWithError(t->extra, args[0]);
+    PyObject *value = PyDict_GetItemWithError(t->extra, name);
     if (!value && PyErr_Occurred()) return NULL;
-    return Py_NewRef(value ? value : fallback);
+    return Py_NewRef(value ? value : fallback ? fallback : Py_None);
 }
 
 PyObject *method_get_write_buffer_size(TransportObject *t, PyObject *i) {
@@ -372,22 +380,40 @@ PyObject *method_get_write_buffer_limits(TransportObject *t, PyObject *i) {
     return Py_BuildValue("(LL)", (long long)t->low, (long long)t->high);
 }
 
+/* A limit in an error's text: what was given, or the number that stands for None. */
+static PyObject *new_shown(PyObject *given, double value) {
+    if (given != Py_None) return Py_NewRef(given);
+    return isfinite(value) ? PyLong_FromDouble(value) : PyFloat_FromDouble(value);
+}
+
 PyObject *method_set_write_buffer_limits(TransportObject *t, PyObject *args, PyObject *kwargs) {
     static char *keywords[] = {"high", "low", NULL};
     PyObject *high_object = Py_None, *low_object = Py_None;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:set_write_buffer_limits", keywords, &high_object, &low_object))
         return NULL;
-    long long low = low_object == Py_None ? 0 : PyLong_AsLongLong(low_object);
-    if (low == -1 && PyErr_Occurred()) return NULL;
-    long long high = high_object == Py_None ? (low_object == Py_None ? 64 * 1024 : 4 * low) : PyLong_AsLongLong(high_object);
-    if (high == -1 && PyErr_Occurred()) return NULL;
-    if (low_object == Py_None) low = high >= 0 ? high / 4 : -((-high + 3) / 4);
+    double low = 0, high = 64 * 1024;
+    if (low_object != Py_None) {
+        low = PyFloat_AsDouble(low_object);
+        high = 4 * low;
+    }
+    if (high_object != Py_None && !PyErr_Occurred()) {
+        high = PyFloat_AsDouble(high_object);
+        if (low_object == Py_None) low = floor(high / 4);
+    } else if (low_object == Py_None) {
+        low = 16 * 1024;
+    }
+    if (PyErr_Occurred()) return NULL;
     if (!(high >= low && low >= 0)) {
-        PyErr_Format(PyExc_ValueError, "high (%lld) must be >= low (%lld) must be >= 0", high, low);
+        PyObject *shown_high = new_shown(high_object, high), *shown_low = new_shown(low_object, low);
+        if (shown_high && shown_low)
+            PyErr_Format(PyExc_ValueError, "high (%R) must be >= low (%R) must be >= 0", shown_high, shown_low);
+        Py_XDECREF(shown_high);
+        Py_XDECREF(shown_low);
         return NULL;
     }
-    t->high = high;
-    t->low = low;
+    /* Limits beyond what fits are limits that no queue reaches. */
+    t->high = high < 9e18 ? (int64_t)high : INT64_MAX;
+    t->low = low < 9e18 ? (int64_t)low : INT64_MAX;
     return none_or_null(transport_maybe_pause(t));
 }
 

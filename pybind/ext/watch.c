@@ -150,8 +150,8 @@ PyObject *loop_watched(LoopObject *loop, PyObject *ignored) {
  * do they in asyncio: their file may be closed by others, and its number be new. */
 PyObject *loop_fd_has_transport(LoopObject *loop, PyObject *file) {
     int fd = descriptor_of(file);
-    if (fd < 0) {
-        if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return NULL;
+    if (fd < 0) { /* of an impossible number add_reader itself complains, once the loop is known to be open */
+        if (!PyErr_ExceptionMatches(PyExc_OverflowError) && !PyErr_ExceptionMatches(PyExc_ValueError)) return NULL;
         PyErr_Clear();
         Py_RETURN_NONE;
     }
