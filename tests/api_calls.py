@@ -17,7 +17,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import warnings
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -30,8 +29,12 @@ LIMITS = (0.02, 2)  # seconds that a coroutine may take; then its end is Timeout
 # Not called: they do not return.
 EXCLUDED = {("loop", "run_forever"), ("server", "serve_forever")}
 
-CLOSED = "asyncio's transports write to their socket when the loop is closed; ours is the engine's, and has gone"
-LATE = "asyncio's heap compares the times, later and in another callback's name; goloop converts a time at once"
+CLOSED = (
+    "asyncio's transports write to their socket when the loop is closed; ours is the engine's, and has gone"
+)
+LATE = (
+    "asyncio's heap compares the times, later and in another callback's name; goloop converts a time at once"
+)
 PIPE = "asyncio's pipe has forgotten its loop by then, and misses an attribute"
 LOST = "asyncio from 3.12 writes although the connection is lost, and misses what it has let go of"
 ITERATOR = "asyncio takes an iterator that yields nothing for data, and finds none"
@@ -107,21 +110,18 @@ def datagram_socket(world):
 def descriptor(world):
     """The same number in each call, and no signal's."""
     fd = os.dup2(unix_pair(world).fileno(), 200, False)
-    return world.keep(open(fd, "rb", 0)).fileno()
+    return world.keep(io.FileIO(fd)).fileno()
 
 
 def pipe_end(world, end):
     ends = os.pipe()
     os.set_blocking(ends[0], False)  # a method that iterates over its argument must not wait for a line
-    files = world.keep(open(ends[0], "rb", 0)), world.keep(open(ends[1], "wb", 0))
-    return files[end]
+    files = [io.FileIO(fd, mode) for fd, mode in zip(ends, ("rb", "wb"))]
+    return [world.keep(file) for file in files][end]
 
 
 def regular_file(world):
-    file = world.keep(tempfile.TemporaryFile())
-    file.write(b"x" * 1000)
-    file.seek(0)
-    return file
+    return world.keep(open(__file__, "rb"))
 
 
 def done_future(world):
@@ -228,7 +228,9 @@ async def stream(world):
 
 
 async def datagram(world):
-    transport, _ = await world.loop.create_datagram_endpoint(asyncio.DatagramProtocol, sock=datagram_socket(world))
+    transport, _ = await world.loop.create_datagram_endpoint(
+        asyncio.DatagramProtocol, sock=datagram_socket(world)
+    )
     return world.keep(transport)
 
 
@@ -407,7 +409,11 @@ def main(number, first):
     for (subject, method, *wanted), (_, example) in DIVERGENCES.items():
         if example:
             state, args = example
-            assert list(ends(subject, state, method, args, {})) == wanted, (subject, method, "diverges no more")
+            assert list(ends(subject, state, method, args, {})) == wanted, (
+                subject,
+                method,
+                "diverges no more",
+            )
 
     @settings(
         max_examples=number,
