@@ -38,6 +38,7 @@ LATE = (
 )
 PIPE = "asyncio's pipe has forgotten its loop by then, and misses an attribute"
 LOST = "asyncio from 3.12 writes although the connection is lost, and misses what it has let go of"
+SENDTO = "asyncio's datagram transport sends although it is lost, and misses its socket"
 ITERATOR = "asyncio takes an iterator that yields nothing for data, and finds none"
 
 # (subject, method, asyncio's end, goloop's end) -> why, and a call that shows it where that is on every Python
@@ -49,6 +50,8 @@ DIVERGENCES = {
     ("stream", "write_eof", "returned", "RuntimeError"): (CLOSED, ("closed loop", [])),
     ("write pipe", "write", "returned", "RuntimeError"): (CLOSED, ("closed loop", ["bytes"])),
     ("write pipe", "writelines", "returned", "RuntimeError"): (CLOSED, ("closed loop", ["list of bytes"])),
+    ("datagram", "sendto", "AttributeError", "returned"): (SENDTO, ("aborted", ["bytes"])),
+    ("datagram", "sendto", "returned", "RuntimeError"): (CLOSED, None),
     ("stream", "writelines", "AssertionError", "returned"): (ITERATOR, None),
     ("stream", "writelines", "TypeError", "returned"): (LOST, None),
     ("stream", "writelines", "AttributeError", "returned"): (LOST, None),

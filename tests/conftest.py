@@ -322,7 +322,7 @@ class Script:
                         return runner.run(main)
 
                 class Policy(asyncio.DefaultEventLoopPolicy):
-                    _loop_factory = new_event_loop
+                    _loop_factory = staticmethod(new_event_loop)
 
                 asyncio.set_event_loop_policy(Policy())
                 return asyncio.run(main)
