@@ -1,5 +1,6 @@
 """Transport.write, writelines, and what close and abort do with what was written."""
 
+import gc
 import os
 
 import pytest
@@ -157,3 +158,18 @@ def test_write_after_close_is_dropped(loop, run, tcp_pair):
         assert await loop.sock_recv(peer, 10) == b""
 
     run(main())
+
+
+def test_a_paused_transport_that_wrote_is_forgotten_with_a_warning(loop, run, tcp_pair):
+    ours, peer = tcp_pair()
+
+    async def main():
+        transport, _ = await loop.create_connection(Recorder, sock=ours)
+        transport.pause_reading()
+        transport.write(b"last words")
+        await turns(3)
+
+    run(main())
+    assert peer.recv(20) == b"last words"
+    with pytest.warns(ResourceWarning, match="unclosed transport"):
+        gc.collect()

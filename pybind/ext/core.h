@@ -336,7 +336,8 @@ int transport_flush(TransportObject *t);
 int transport_maybe_pause(TransportObject *t);
 int transport_wrote(TransportObject *t, int64_t n); /* the kernel took n bytes of the queue */
 static inline bool transport_must_tell(TransportObject *t) {
-    return (t->protocol_paused && t->buffered <= t->low) || (t->buffered == 0 && t->closing);
+    return (t->protocol_paused && t->buffered <= t->low) ||
+           (t->buffered == 0 && (t->closing || (t->pinned && (t->paused || t->ended))));
 }
 int transport_hold(TransportObject *t, PyObject *received);
 int transport_schedule_lost(TransportObject *t, PyObject *exception);
