@@ -173,3 +173,27 @@ def test_a_paused_transport_that_wrote_is_forgotten_with_a_warning(loop, run, tc
     assert peer.recv(20) == b"last words"
     with pytest.warns(ResourceWarning, match="unclosed transport"):
         gc.collect()
+
+
+def test_writes_go_on_when_the_ready_queue_grows(script, monkeypatch):
+    monkeypatch.setenv("PYTHONMALLOC", "debug")  # memory that is used after it was freed ends the program
+    out = script("""
+        async def main():
+            loop = asyncio.get_running_loop()
+            ours, peer = socket.socketpair()
+            transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
+            for round in range(4):
+                transport.write(b"x")
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                for _ in range(1500 << round):
+                    loop.call_soon(int)
+                await asyncio.sleep(0)
+            print(peer.recv(10))
+            transport.close()
+            peer.close()
+            await asyncio.sleep(0)
+
+        run(main())
+    """)
+    assert out == "b'xxxx'\n"

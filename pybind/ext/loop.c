@@ -27,7 +27,6 @@ int ready_push(LoopObject *loop, PyObject *handle) {
         for (size_t i = 0; i < loop->ready_len; i++)
             items[i] = loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)];
         PyMem_Free(loop->ready);
-    PyMem_Free(loop->spent);
         loop->ready = items;
         loop->ready_cap = cap;
         loop->ready_head = 0;
@@ -352,6 +351,7 @@ static void loop_dealloc(LoopObject *loop) {
     loop_clear(loop);
     Py_CLEAR(loop->thread_id);
     PyMem_Free(loop->ready);
+    PyMem_Free(loop->spent);
     PyMem_Free(loop->fds);
     PyMem_Free(loop->timers);
     give_memory(loop);
