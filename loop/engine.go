@@ -81,6 +81,7 @@ type Engine struct {
 	arenaEnd int
 	owed     int              // of events: left by the last turn for want of room
 	deferred []selector.Event // descriptors to read in the next turn, for this one is full
+	lapsed   []*descriptor    // watched ones that the selector watches for more than is asked
 	spent    int              // bytes read in this turn
 	pollFds  []unix.PollFd
 
@@ -189,6 +190,9 @@ type descriptor struct {
 	queue    []chunk
 	head     int // first live chunk of queue
 
+	asked   selector.Events // watched: what the owner asks about
+	lapsing bool            // watched: in Engine.lapsed
+
 	user   uint64 // connecting: handed back
 	batch  int    // listener: most connections a turn
 	slot   int    // datagram: bytes of the largest that is received whole
@@ -262,8 +266,9 @@ func (e *Engine) room() int {
 	return len(e.cq) - e.ncq
 }
 
-// claim makes the record of fd a fresh one of the given kind. It returns nil for
-// a number that cannot be a descriptor; one that is merely closed may pass.
+// claim makes the record of fd a fresh one of the given kind. A watch that follows
+// a watch takes over its registration, which is to be confirmed. It returns nil
+// for a number that cannot be a descriptor; one that is merely closed may pass.
 func (e *Engine) claim(fd int32, generation uint32, k kind) *descriptor {
 	if fd < 0 || int(fd) >= len(e.fds) && !e.grow(fd) {
 		return nil
@@ -272,10 +277,11 @@ func (e *Engine) claim(fd int32, generation uint32, k kind) *descriptor {
 	if d == nil {
 		d = &descriptor{}
 		e.fds[fd] = d
-	} else if d.kind != none {
+	} else if d.kind != none && (d.kind != watched || k != watched) {
 		e.forget(d)
 	}
-	*d = descriptor{fd: fd, generation: generation, kind: k, first: -1, last: -1, queue: d.queue[:0]}
+	*d = descriptor{fd: fd, generation: generation, kind: k, first: -1, last: -1, queue: d.queue[:0],
+		registered: d.registered, lapsing: d.lapsing}
 	return d
 }
 
@@ -306,6 +312,7 @@ func (e *Engine) forget(d *descriptor) {
 	e.setInterest(d, 0)
 	e.dropQueue(d)
 	d.kind = none
+	d.lapsing = false
 	d.source = nil
 }
 

@@ -221,8 +221,8 @@ func TestReplaceReader(t *testing.T) {
 		if !slices.Equal(got, []string{"reader", "writer"}) {
 			t.Errorf("got %v", got)
 		}
-		if l.engine.Selector().Len() != 0 {
-			t.Error("a removed descriptor is watched")
+		if _, err := l.engine.Turn(nil, TurnPoll); err != nil || l.engine.Selector().Len() != 0 {
+			t.Errorf("a removed descriptor is watched; %v", err)
 		}
 		// The number of a descriptor that was closed without RemoveReader.
 		if err := l.AddReader(a, func() { t.Error("the reader of a closed descriptor ran") }); err != nil {

@@ -69,14 +69,14 @@ func (l *SelectorEventLoop) addWatch(fd int, direction uint32, callback func()) 
 		w = l.watches[fd]
 	}
 	old := w.handle(direction)
-	if *old == nil {
-		if w.flags() == 0 {
-			w.generation++
-		}
-		if errno := l.rewatch(fd, w, w.flags()|uint16(direction)); errno != 0 {
-			return watchError(fd, errno)
-		}
-	} else {
+	if w.flags() == 0 {
+		w.generation++
+	}
+	// Also when it replaces one: the number may have been closed and given out again.
+	if errno := l.rewatch(fd, w, w.flags()|uint16(direction)); errno != 0 {
+		return watchError(fd, errno)
+	}
+	if *old != nil {
 		(*old).Cancel()
 	}
 	*old = &Handle{callback: callback}

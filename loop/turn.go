@@ -49,8 +49,11 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	var err error
 	if len(e.deferred) > 0 {
 		e.readDeferred()
-	} else if flags&TurnWait != 0 || (flags&TurnPoll != 0 && e.sel.Len() > 0) {
-		err = e.selectOnce(flags)
+	} else if flags&(TurnWait|TurnPoll) != 0 {
+		e.endLapsed()
+		if flags&TurnWait != 0 || e.sel.Len() > 0 {
+			err = e.selectOnce(flags)
+		}
 	}
 	e.tellLookups()
 	e.fireTimers()
@@ -317,6 +320,7 @@ func (e *Engine) dispatch(d *descriptor, ready selector.Events) {
 			e.flushDatagrams(d)
 		}
 	case watched:
+		ready &= d.asked
 		if ready&selector.EventRead != 0 {
 			e.Complete(Completion{Kind: WatchReady, Flags: FlagRead, Fd: d.fd, Generation: d.generation})
 		}
