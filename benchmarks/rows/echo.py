@@ -45,6 +45,17 @@ def unix(kind: str, size: int) -> Row:
     )
 
 
+def sockets(size: int, conns: int) -> Row:
+    return Served(
+        f"sock-{size}KiB-{conns}c",
+        "req/s",
+        f"TCP echo by sock_recv and sock_sendall, {size} KiB, {plural(conns)}",
+        default=conns == 10,
+        module="servers.sockets",
+        load=Load("echo", conns, size * KIB),
+    )
+
+
 def tls(kind: str, size: int, default: bool) -> Row:
     return Served(
         f"tls-{kind}-{size}KiB-10c",
@@ -75,6 +86,7 @@ ROWS = [
         load=Load("echo", 10, KIB),
         warm=False,
     ),
+    *(sockets(size, conns) for size in SIZES for conns in (1, 10, 100)),
     *(unix(kind, size) for kind in KINDS for size in SIZES),
     tls("protocol", 1, True),
     tls("protocol", 100, False),

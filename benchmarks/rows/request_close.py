@@ -24,4 +24,12 @@ ROWS = [
     request_close("protocol", False, True),
     request_close("streams", False, False),
     request_close("protocol", True, False),
+    Served(
+        "sock-request-close",
+        "conn/s",
+        "connect, 1 KiB there and back, close by the server; sock_accept, sock_recv, sock_sendall, 10 at a time",
+        module="servers.sockets",
+        args=("--once",),
+        load=Load("close", 10, 1024),
+    ),
 ]
