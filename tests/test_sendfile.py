@@ -1,13 +1,15 @@
-"""loop.sendfile over a transport."""
+"""loop.sendfile over a transport, and sock_sendfile."""
 
 import asyncio
 import io
 import os
+import ssl
 import tempfile
 
 import pytest
+import trustme
 
-from protocols import Recorder, turns
+from protocols import Recorder, reset, turns
 
 DATA = os.urandom(3 << 20)
 
@@ -117,5 +119,221 @@ def test_sendfile_on_a_closing_transport_is_refused(loop, run, tcp_pair, file):
         with pytest.raises(RuntimeError, match="^Transport is closing$"):
             await loop.sendfile(transport, file)
         await protocol.lost()
+
+    run(main())
+
+
+@pytest.mark.parametrize("how", ["close", "abort"])
+def test_sendfile_of_a_transport_that_closes_fails(loop, run, tcp_pair, file, how):
+    async def main():
+        ours, peer = tcp_pair()
+        file.truncate(64 << 20)
+        transport, protocol = await loop.create_connection(Recorder, sock=ours)
+        sending = loop.create_task(loop.sendfile(transport, file))
+        await turns(5)
+        getattr(transport, how)()
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(sending, 3)
+        assert await protocol.lost() is None
+        received = await read_to_end(loop, peer)
+        assert len(received) == file.tell() < 64 << 20
+
+    run(main())
+
+
+def test_sendfile_that_waits_for_the_buffer_fails_with_the_connection(loop, run, tcp_pair, file):
+    async def main():
+        ours, peer = tcp_pair()
+        transport, protocol = await loop.create_connection(Recorder, sock=ours)
+        transport.write(bytes(8 << 20))
+        sending = loop.create_task(loop.sendfile(transport, file))
+        await turns(3)
+        transport.abort()
+        with pytest.raises(ConnectionError, match="^Connection is closed by peer$"):
+            await sending
+        assert await protocol.lost() is None
+        assert file.tell() == 0
+
+    run(main())
+
+
+def test_sendfile_fails_when_the_peer_resets(loop, run, tcp_pair, file):
+    async def main():
+        ours, peer = tcp_pair()
+        file.truncate(64 << 20)
+        transport, protocol = await loop.create_connection(Recorder, sock=ours)
+        sending = loop.create_task(loop.sendfile(transport, file))
+        await turns(5)
+        reset(peer)
+        with pytest.raises(ConnectionError):
+            await sending
+        transport.close()
+        await protocol.lost()
+
+    run(main())
+
+
+def test_cancelled_sendfile_leaves_a_transport_that_can_write(loop, run, tcp_pair, file):
+    async def main():
+        ours, peer = tcp_pair()
+        file.truncate(64 << 20)
+        transport, protocol = await loop.create_connection(Recorder, sock=ours)
+        sending = loop.create_task(loop.sendfile(transport, file))
+        await turns(5)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        assert transport.is_reading()
+        transport.write(b"after")
+        transport.close()
+        received = await read_to_end(loop, peer)
+        assert received.endswith(b"after") and received.startswith(DATA[: len(received) - 5])
+        await protocol.lost()
+
+    run(main())
+
+
+def test_two_sendfiles_of_one_transport_are_refused(loop, run, tcp_pair, file):
+    async def main():
+        ours, peer = tcp_pair()
+        file.truncate(64 << 20)
+        transport, protocol = await loop.create_connection(Recorder, sock=ours)
+        first = loop.create_task(loop.sendfile(transport, file))
+        await turns(5)
+        with pytest.raises((RuntimeError, KeyError)):
+            await loop.sendfile(transport, file)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        transport.abort()
+        await protocol.lost()
+
+    run(main())
+
+
+# asyncio.sslproto of 3.10 does not mark a transport closed that its peer has closed.
+@pytest.mark.filterwarnings("ignore:unclosed transport <asyncio.sslproto:ResourceWarning")
+@pytest.mark.parametrize("memory", [False, True], ids=["file", "memory"])
+def test_sendfile_over_tls_falls_back(loop, run, file, memory):
+    authority = trustme.CA()
+    ours, theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(ours)
+    authority.configure_trust(theirs)
+
+    async def main():
+        accepted = loop.create_future()
+
+        class Server(Recorder):
+            def connection_made(self, transport):
+                super().connection_made(transport)
+                accepted.set_result(self)
+
+        server = await loop.create_server(Server, "127.0.0.1", 0, ssl=ours)
+        address = server.sockets[0].getsockname()
+        transport, protocol = await loop.create_connection(Recorder, *address, ssl=theirs)
+        with pytest.raises(RuntimeError, match="^fallback is disabled and native sendfile is not supported"):
+            await loop.sendfile(transport, file, fallback=False)
+        source = io.BytesIO(DATA) if memory else file
+        assert await loop.sendfile(transport, source, 1000) == len(DATA) - 1000
+        assert source.tell() == len(DATA)
+        receiver = await accepted
+        assert await receiver.received(len(DATA) - 1000) == DATA[1000:]
+        transport.close()
+        await asyncio.gather(protocol.lost(), receiver.lost())
+        server.close()
+        await server.wait_closed()
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("offset", "count"),
+    [(0, None), (1000, None), (1000, 500_000), (1000, len(DATA)), (len(DATA) + 7, None), (0, 1)],
+)
+def test_sock_sendfile_sends_a_part_and_moves_the_position(loop, run, tcp_pair, file, offset, count):
+    async def main():
+        ours, peer = tcp_pair()
+        expected = DATA[offset:] if count is None else DATA[offset : offset + count]
+        reading = loop.create_task(read_to_end(loop, peer))
+        assert await loop.sock_sendfile(ours, file, offset, count, fallback=False) == len(expected)
+        ours.close()
+        assert await reading == expected
+        assert file.tell() == (offset + len(expected) if expected else 0)
+
+    run(main())
+
+
+def test_sock_sendfile_of_an_empty_file_sends_nothing(loop, run, tcp_pair, file):
+    file.truncate(0)
+    assert run(loop.sock_sendfile(tcp_pair()[0], file, fallback=False)) == 0
+
+
+def test_sock_sendfile_that_is_cancelled_tells_how_far_it_came(loop, run, tcp_pair, file):
+    async def main():
+        ours, peer = tcp_pair()
+        file.truncate(64 << 20)
+        sending = loop.create_task(loop.sock_sendfile(ours, file))
+        received = bytearray()
+        while len(received) < 1 << 20:
+            received += await loop.sock_recv(peer, 1 << 20)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        assert loop.remove_writer(ours) is False
+        ours.close()
+        received += await read_to_end(loop, peer)
+        assert file.tell() == len(received) < 64 << 20
+        assert received.startswith(DATA)
+
+    run(main())
+
+
+@pytest.mark.parametrize("kind", ["memory", "pipe"])
+def test_sock_sendfile_without_fallback_is_refused_for_what_is_no_file(loop, run, tcp_pair, kind):
+    async def main():
+        ours, _ = tcp_pair()
+        reader, writer = os.pipe()
+        os.close(writer)
+        with os.fdopen(reader, "rb") as pipe:
+            source = io.BytesIO(b"x") if kind == "memory" else pipe
+            if kind == "memory":
+                with pytest.raises(asyncio.SendfileNotAvailableError, match="^not a regular file$"):
+                    await loop.sock_sendfile(ours, source, fallback=False)
+            else:  # an empty file, as far as fstat tells
+                assert await loop.sock_sendfile(ours, source, fallback=False) == 0
+                with pytest.raises(asyncio.SendfileNotAvailableError, match="^os.sendfile call failed$"):
+                    await loop.sock_sendfile(ours, source, 0, 10, fallback=False)
+
+    run(main())
+
+
+def test_sock_sendfile_falls_back_for_a_file_in_memory(loop, run, tcp_pair):
+    async def main():
+        ours, peer = tcp_pair()
+        source = io.BytesIO(DATA)
+        reading = loop.create_task(read_to_end(loop, peer))
+        assert await loop.sock_sendfile(ours, source, 1000, 500_000) == 500_000
+        assert source.tell() == 501_000
+        ours.close()
+        assert await reading == DATA[1000:501_000]
+
+    run(main())
+
+
+def test_sock_sendfile_lets_the_loop_take_turns(loop, run, tcp_pair, file):
+    async def main():
+        ours, peer = tcp_pair()
+        file.truncate(64 << 20)
+        sending = loop.create_task(loop.sock_sendfile(ours, file))
+        taken = 0
+        while not sending.done():
+            try:
+                while peer.recv(1 << 20):
+                    pass
+            except BlockingIOError:
+                pass
+            taken += 1
+            await turns(1)
+        assert await sending == 64 << 20
+        assert taken > 3
 
     run(main())

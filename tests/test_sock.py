@@ -2,9 +2,12 @@
 
 import asyncio
 import errno
+import inspect
+import io
 import os
 import re
 import socket
+import ssl
 import tempfile
 
 import pytest
@@ -211,28 +214,141 @@ def test_reset_by_peer_is_raised_by_sock_recv(loop, run, tcp_pair):
     run(main())
 
 
-def test_sock_recv_on_a_transports_socket_is_refused(loop, run, socket_pair):
+def test_transports_socket_is_refused_where_it_would_wait(loop, run, socket_pair):
     async def main():
         ours, _ = socket_pair()
         transport, protocol = await loop.create_connection(Recorder, sock=ours)
-        with pytest.raises(RuntimeError, match="^File descriptor .* is used by transport <"):
+        refused = f"^File descriptor {ours.fileno()} is used by transport <"
+        with pytest.raises(RuntimeError, match=refused):
             await loop.sock_recv(ours, 10)
+        with pytest.raises(RuntimeError, match=refused):
+            await loop.sock_recv_into(ours, bytearray(10))
+        with pytest.raises(RuntimeError, match=refused):
+            await loop.sock_sendall(ours, bytes(4 << 20))
         transport.close()
         await protocol.lost()
 
     run(main())
 
 
-@pytest.mark.parametrize(
-    "method", ["sock_recv", "sock_recv_into", "sock_sendall", "sock_connect", "sock_accept"]
+ADDRESS = ("127.0.0.1", 1)
+CALLS = {
+    "sock_recv": lambda: (1,),
+    "sock_recv_into": lambda: (bytearray(1),),
+    "sock_sendall": lambda: (b"x",),
+    "sock_connect": lambda: (ADDRESS,),
+    "sock_accept": lambda: (),
+    "sock_sendfile": lambda: (io.BytesIO(),),
+    "sock_recvfrom": lambda: (1,),
+    "sock_recvfrom_into": lambda: (bytearray(1),),
+    "sock_sendto": lambda: (b"x", ADDRESS),
+}
+SINCE_311 = {"sock_recvfrom", "sock_recvfrom_into", "sock_sendto"}
+every_method = pytest.mark.parametrize(
+    "method", [pytest.param(m, marks=pytest.mark.since("3.11") if m in SINCE_311 else ()) for m in CALLS]
 )
+
+
+@every_method
 def test_debug_refuses_a_blocking_socket(loop, run, method):
-    args = {"sock_recv": (1,), "sock_recv_into": (bytearray(1),), "sock_sendall": (b"x",)}.get(method, ())
-    args = (("127.0.0.1", 1),) if method == "sock_connect" else args
     loop.set_debug(True)
     with socket.socket() as blocking:
         with pytest.raises(ValueError, match="^the socket must be non-blocking$"):
-            run(getattr(loop, method)(blocking, *args))
+            run(getattr(loop, method)(blocking, *CALLS[method]()))
+
+
+@every_method
+def test_ssl_socket_is_refused(loop, run, method):
+    with socket.socket() as plain:
+        plain.setblocking(False)
+        with ssl.create_default_context().wrap_socket(
+            plain, do_handshake_on_connect=False, server_hostname="localhost"
+        ) as sock:
+            with pytest.raises(TypeError, match="^Socket cannot be of type SSLSocket$"):
+                run(getattr(loop, method)(sock, *CALLS[method]()))
+
+
+@every_method
+def test_method_is_a_coroutine_function(loop, method):
+    assert inspect.iscoroutinefunction(getattr(loop, method))
+    with socket.socket() as sock:
+        sock.setblocking(False)
+        coroutine = getattr(loop, method)(sock, *CALLS[method]())
+        with pytest.warns(RuntimeWarning, match=f"{method}' was never awaited"):
+            del coroutine
+
+
+def answer(coroutine):
+    """The result of a coroutine that must not wait."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        coroutine.close()
+    raise AssertionError("it waits")
+
+
+def test_ready_socket_is_answered_without_a_turn(loop, socket_pair, listener):
+    ours, peer = socket_pair()
+    assert answer(loop.sock_sendall(peer, b"hello")) is None
+    assert answer(loop.sock_recv(ours, 3)) == b"hel"
+    assert answer(loop.sock_recv_into(ours, bytearray(10))) == 2
+    with socket.create_connection(listener.getsockname()) as client:
+        conn, address = answer(loop.sock_accept(listener))
+        conn.close()
+        assert address == client.getsockname()
+
+
+WRONG = {
+    "sock_recv of None": ("sock_recv", (None,)),
+    "sock_recv of a negative size": ("sock_recv", (-1,)),
+    "sock_recv_into bytes": ("sock_recv_into", (b"12345",)),
+    "sock_recv_into a number": ("sock_recv_into", (5,)),
+    "sock_recv_into nothing": ("sock_recv_into", (bytearray(),)),
+    "sock_sendall of a string": ("sock_sendall", ("hello",)),
+    "sock_sendall of a number": ("sock_sendall", (7,)),
+    "sock_sendall of None": ("sock_sendall", (None,)),
+    "sock_accept of a connection": ("sock_accept", ()),
+    "sock_connect of a connection": ("sock_connect", ("nowhere",)),
+    "sock_connect of a number": ("sock_connect", (7,)),
+    "sock_sendfile of text": ("sock_sendfile", (io.StringIO("x"),)),
+    "sock_sendfile with a negative count": ("sock_sendfile", (io.BytesIO(), 0, -1)),
+    "sock_sendfile with count 0": ("sock_sendfile", (io.BytesIO(), 0, 0)),
+    "sock_sendfile from a negative offset": ("sock_sendfile", (io.BytesIO(), -1)),
+    "sock_sendfile with a float": ("sock_sendfile", (io.BytesIO(), 0, 1.5)),
+}
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_call_fails_as_in_asyncio(loop, run, socket_pair, name, closed):
+    method, args = WRONG[name]
+    pairs = socket_pair(), socket_pair()
+
+    def outcome(loop, sock):
+        if closed:
+            sock.close()
+        try:
+            return loop.run_until_complete(asyncio.wait_for(getattr(loop, method)(sock, *args), 5))
+        except Exception as exc:
+            return type(exc), re.sub("0x[0-9a-f]+|fd=[0-9]+", "0x", str(exc))
+
+    model = asyncio.SelectorEventLoop()
+    try:
+        expected = outcome(model, pairs[0][0])
+    finally:
+        model.run_until_complete(model.shutdown_default_executor())
+        model.close()
+    assert outcome(loop, pairs[1][0]) == expected
+    assert expected in (0, b"") or type(expected) is tuple
+
+
+@pytest.mark.parametrize("what", ["a string", "no socket"])
+def test_what_is_no_socket_fails_as_in_asyncio(loop, run, what):
+    wrong = "socket" if what == "a string" else object()
+    with pytest.raises(AttributeError, match="has no attribute 'recv'"):
+        run(loop.sock_recv(wrong, 1))
 
 
 @pytest.mark.since("3.11")

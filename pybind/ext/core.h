@@ -9,7 +9,8 @@
  *   clock.c    loops whose time() is replaced
  *   handle.c   Handle, TimerHandle
  *   threadsafe.c   ThreadSafeHandle
- *   watch.c    add_reader, add_writer, connect
+ *   watch.c    add_reader, add_writer
+ *   readiness.c   waits of a coroutine for a descriptor
  *   child.c    child processes
  *   server.c   listening sockets
  *   transport.c   what all transports are and do: life, end, flow control
@@ -58,12 +59,12 @@ typedef struct TimerHandleObject {
 } TimerHandleObject;
 
 /* Who a descriptor belongs to. gen changes with every owner. */
-enum fd_kind { FD_FREE = 0, FD_STREAM, FD_LISTENER, FD_WATCHED, FD_CONNECTING, FD_DATAGRAM };
+enum fd_kind { FD_FREE = 0, FD_STREAM, FD_LISTENER, FD_WATCHED, FD_DATAGRAM };
 
 typedef struct FdEntry {
     enum fd_kind kind;
     uint32_t gen;
-    PyObject *owner;           /* transport, listener or future; NULL when watched */
+    PyObject *owner;           /* transport or listener; NULL when watched */
     PyObject *reader, *writer; /* handles of a watched descriptor */
 } FdEntry;
 
@@ -180,7 +181,8 @@ typedef struct StreamObject {
     X(buffer_updated) X(pause_writing) X(resume_writing) X(call_exception_handler) X(_attach)      \
     X(_detach) X(close) X(fileno) X(transport) X(protocol) X(socket) X(sockname) X(peername)       \
     X(set_result) X(done) X(context) X(_handle_signal) X(_run_handle_in_debug) X(_handle_failed)   \
-    X(_accept_failed) X(_connect_done) X(_warn_slow) X(_resolved) X(datagram_received) X(error_received)
+    X(create_future) X(_ensure_fd_no_transport) X(_accept_failed) X(_warn_slow) X(_resolved)       \
+    X(datagram_received) X(error_received) X(_sendfile_lost)
 typedef struct {
 #define X(n) PyObject *n;
     NAMES(X)
@@ -291,17 +293,22 @@ int run_thread_safe_handle(LoopObject *loop, PyObject *handle);
 int thread_safe_handle_setup(PyObject *module);
 
 /* watch.c */
+int watch_begin(LoopObject *loop, int fd, PyObject *handle, bool writer);
+int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer);
+int descriptor_of(PyObject *file); /* -1 with an exception */
 PyObject *loop_add_watch(LoopObject *, PyObject *const *, Py_ssize_t, PyObject *kwnames, bool writer);
 PyObject *loop_remove_watch(LoopObject *, PyObject *fd, bool writer);
 PyObject *loop_watched(LoopObject *, PyObject *ignored);
-PyObject *loop_connect(LoopObject *, PyObject *const *, Py_ssize_t);
-PyObject *loop_connect_cancel(LoopObject *, PyObject *);
 PyObject *loop_fd_has_transport(LoopObject *, PyObject *);
 
 /* child.c */
 PyObject *loop_child_watcher(LoopObject *, PyObject *name);
 PyObject *loop_child(LoopObject *, PyObject *args);
 int on_child_exited(LoopObject *loop, gl_cqe *c);
+
+/* readiness.c */
+PyObject *loop_readiness(LoopObject *, PyObject *fd, bool writer);
+int readiness_setup(PyObject *module);
 
 /* server.c */
 PyObject *loop_listen(LoopObject *, PyObject *args);
@@ -364,6 +371,7 @@ static inline bool stream_must_tell(StreamObject *t) {
 }
 PyObject *stream_make_empty_waiter(StreamObject *t, PyObject *ignored);
 PyObject *stream_reset_empty_waiter(StreamObject *t, PyObject *ignored);
+int stream_lost(StreamObject *t);
 
 /* stream_read.c */
 int on_data(StreamObject *t, const char *p, Py_ssize_t n);

@@ -283,10 +283,6 @@ static void release_transports(LoopObject *loop) {
     for (int fd = 0; fd < loop->fds_len; fd++) {
         FdEntry *e = &loop->fds[fd];
         if (is_transport(e->kind) && !new_sqe(loop, GL_OP_DETACH, fd, e->gen)) PyErr_Clear();
-        if (e->kind == FD_CONNECTING) { /* unless its CONNECTED is on the way, and lets go */
-            gl_sqe s = {.op = GL_OP_DETACH, .fd = fd, .gen = e->gen};
-            if (submit_one(loop, &s) == 0) Py_DECREF(e->owner);
-        }
     }
     if (submit_now(loop) < 0) PyErr_Clear();
     while (loop->engine > 0 && loop->shared.backlog > 0) {
@@ -405,6 +401,8 @@ static PyObject *add_writer(LoopObject *loop, PyObject *const *args, Py_ssize_t 
 }
 static PyObject *remove_reader(LoopObject *loop, PyObject *fd) { return loop_remove_watch(loop, fd, false); }
 static PyObject *remove_writer(LoopObject *loop, PyObject *fd) { return loop_remove_watch(loop, fd, true); }
+static PyObject *readable(LoopObject *loop, PyObject *fd) { return loop_readiness(loop, fd, false); }
+static PyObject *writable(LoopObject *loop, PyObject *fd) { return loop_readiness(loop, fd, true); }
 
 PyDoc_STRVAR(call_soon_doc,
              "call_soon(callback, *args, context=None)\n--\n\n"
@@ -421,6 +419,10 @@ PyDoc_STRVAR(call_at_doc,
              "Run callback(*args) when time() has reached when, in seconds. Returns an asyncio.TimerHandle.");
 PyDoc_STRVAR(time_doc, "time()\n--\n\nSeconds of CLOCK_MONOTONIC as a float, with nanosecond resolution.");
 PyDoc_STRVAR(run_once_doc, "_run_once()\n--\n\nTake turns until stop(): the inside of run_forever.");
+PyDoc_STRVAR(readable_doc,
+             "_readable(fd)\n--\n\n"
+             "An awaitable that ends when fd is readable. The wait is the descriptor's reader until the awaitable\n"
+             "is gone: await it at once and keep it nowhere.");
 
 #define FAST(f) (PyCFunction)(void (*)(void))(f)
 static PyMethodDef methods[] = {
@@ -450,9 +452,9 @@ static PyMethodDef methods[] = {
     {"_add_writer", FAST(add_writer), METH_FASTCALL | METH_KEYWORDS, NULL},
     {"_remove_reader", FAST(remove_reader), METH_O, NULL},
     {"_remove_writer", FAST(remove_writer), METH_O, NULL},
+    {"_readable", FAST(readable), METH_O, readable_doc},
+    {"_writable", FAST(writable), METH_O, NULL},
     {"_fd_has_transport", FAST(loop_fd_has_transport), METH_O, NULL},
-    {"_connect", FAST(loop_connect), METH_FASTCALL, NULL},
-    {"_connect_cancel", FAST(loop_connect_cancel), METH_O, NULL},
     {"_getaddrinfo", FAST(loop_getaddrinfo), METH_FASTCALL, NULL},
     {"_getnameinfo", FAST(loop_getnameinfo), METH_FASTCALL, NULL},
     {"_resolve_cancel", FAST(loop_resolve_cancel), METH_O, NULL},

@@ -189,3 +189,12 @@ PyObject *stream_reset_empty_waiter(StreamObject *t, PyObject *ignored) {
     Py_CLEAR(t->empty_waiter);
     Py_RETURN_NONE;
 }
+
+/* The connection is lost. A sendfile that waits, or is under way, ends. */
+int stream_lost(StreamObject *t) {
+    if (!t->empty_waiter) return 0;
+    PyObject *argv[3] = {(PyObject *)t->loop, (PyObject *)t, t->empty_waiter};
+    PyObject *r = PyObject_VectorcallMethod(names._sendfile_lost, argv, 3, NULL);
+    Py_XDECREF(r);
+    return r ? 0 : -1;
+}

@@ -230,6 +230,7 @@ PyObject *method_call_connection_lost(TransportObject *t, PyObject *exception) {
     rc = release_descriptor(t);
     Py_CLEAR(t->held);
     Py_CLEAR(t->protocol);
+    if (rc == 0 && Py_IS_TYPE((PyObject *)t, Stream_Type)) rc = stream_lost((StreamObject *)t);
     if (server && rc == 0) {
         PyObject *argv[2] = {server, (PyObject *)t};
         PyObject *r = PyObject_VectorcallMethod(names._detach, argv, t->attach_takes_transport ? 2 : 1, NULL);

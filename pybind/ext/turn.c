@@ -157,7 +157,7 @@ static void resolve(LoopObject *loop, int32_t n) {
 void completions_clear(LoopObject *loop) {
     while (loop->cq_head < loop->cq_len) {
         gl_cqe *c = &loop->shared.cq[loop->cq_head++];
-        if (c->kind == RUN_HANDLE || c->kind == GL_RELEASED || c->kind == GL_CONNECTED)
+        if (c->kind == RUN_HANDLE || c->kind == GL_RELEASED)
             Py_XDECREF((PyObject *)(uintptr_t)c->user);
         else if (c->kind == GL_ACCEPTED)
             close(c->res);
@@ -170,23 +170,6 @@ int completions_traverse(LoopObject *loop, visitproc visit, void *arg) {
         if (c->kind == RUN_HANDLE) Py_VISIT((PyObject *)(uintptr_t)c->user);
     }
     return 0;
-}
-
-static int on_connected(LoopObject *loop, gl_cqe *c) {
-    PyObject *future = (PyObject *)(uintptr_t)c->user;
-    FdEntry *e = fd_lookup(loop, c->fd, c->gen);
-    int rc = 0;
-    if (e && e->kind == FD_CONNECTING) {
-        fd_release(loop, c->fd);
-        PyObject *error = PyLong_FromLong(c->res);
-        PyObject *argv[3] = {(PyObject *)loop, future, error};
-        PyObject *r = error ? PyObject_VectorcallMethod(names._connect_done, argv, 3, NULL) : NULL;
-        rc = r ? 0 : -1;
-        Py_XDECREF(r);
-        Py_XDECREF(error);
-    }
-    Py_DECREF(future);
-    return rc;
 }
 
 static int on_signal(LoopObject *loop, int number) {
@@ -220,8 +203,6 @@ static int dispatch(LoopObject *loop, gl_cqe *c) {
     case GL_RELEASED:
         Py_DECREF((PyObject *)(uintptr_t)c->user);
         return 0;
-    case GL_CONNECTED:
-        return on_connected(loop, c);
     case GL_SIGNAL:
         return on_signal(loop, c->res);
     case GL_RESOLVED:

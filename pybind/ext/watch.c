@@ -1,13 +1,12 @@
-/* Descriptors that callbacks watch, and connects. Both ask the engine at once,
- * so that a bad descriptor raises where it is given. */
+/* Descriptors that callbacks watch. They ask the engine at once, so that a bad
+ * descriptor raises where it is given. */
 #include "core.h"
 
 #include <errno.h>
-#include <sys/socket.h>
 
 /* The descriptor of an int or of what has fileno(), or -1 with the ValueError
  * that Python's selectors raise. */
-static int descriptor_of(PyObject *file) {
+int descriptor_of(PyObject *file) {
     long fd;
     int overflow = 0;
     if (PyLong_Check(file)) {
@@ -57,6 +56,46 @@ static int cancel_and_drop(PyObject *handle) {
     return r ? 0 : -1;
 }
 
+/* Makes handle the reader or writer of fd instead of the one that there is, and
+ * takes a reference to it. Each begin is a generation of its own and asks the
+ * system: the number may have been closed and given out again since the last, and
+ * what still comes for that one is not for this handle. */
+int watch_begin(LoopObject *loop, int fd, PyObject *handle, bool writer) {
+    FdEntry *e = fd_entry(loop, fd);
+    if (!e) return -1;
+    if (e->kind != FD_FREE && e->kind != FD_WATCHED) return busy(fd, e->owner);
+    e->kind = FD_WATCHED;
+    e->gen++;
+    PyObject **slot = writer ? &e->writer : &e->reader;
+    PyObject *old = *slot;
+    *slot = Py_NewRef(handle);
+    int error = rewatch(loop, fd, e);
+    if (error) {
+        fd_release(loop, fd);
+        Py_XDECREF(old);
+        if (error > 0) {
+            errno = error;
+            PyErr_SetFromErrno(PyExc_OSError);
+        }
+        return -1;
+    }
+    return cancel_and_drop(old);
+}
+
+/* Ends the watch of handle, if it is still the reader or writer of fd. Returns
+ * whether it was, or -1 with an exception. */
+int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer) {
+    if (loop->closed || loop->engine <= 0 || loop->generation != process_generation || fd >= loop->fds_len) return 0;
+    FdEntry *e = &loop->fds[fd];
+    PyObject **slot = writer ? &e->writer : &e->reader;
+    if (e->kind != FD_WATCHED || *slot != handle) return 0;
+    *slot = NULL;
+    int error = rewatch(loop, fd, e);
+    if (!e->reader && !e->writer) fd_release(loop, fd);
+    Py_DECREF(handle);
+    return error < 0 ? -1 : 1;
+}
+
 /* _add_reader(fd, callback, *args, context=None) and _add_writer. */
 PyObject *loop_add_watch(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, bool writer) {
     PyObject *context;
@@ -78,31 +117,8 @@ PyObject *loop_add_watch(LoopObject *loop, PyObject *const *args, Py_ssize_t n, 
         return NULL;
     }
     PyObject *handle = new_handle(loop, args[1], args + 2, n - 2, context);
-    if (!handle) return NULL;
-    e = fd_entry(loop, fd); /* creating an object may have run anything */
-    if (e->kind == FD_FREE) {
-        e->kind = FD_WATCHED;
-        e->gen++;
-    }
-    PyObject **slot = writer ? &e->writer : &e->reader;
-    PyObject *old = *slot;
-    *slot = handle;
-    if (!old) {
-        int error = rewatch(loop, fd, e);
-        if (error) {
-            *slot = NULL;
-            if (!e->reader && !e->writer) fd_release(loop, fd);
-            Py_DECREF(handle);
-            if (error > 0) {
-                errno = error;
-                PyErr_SetFromErrno(PyExc_OSError);
-            }
-            return NULL;
-        }
-    }
-    Py_INCREF(handle);
-    if (cancel_and_drop(old) < 0) {
-        Py_DECREF(handle);
+    if (!handle || watch_begin(loop, fd, handle, writer) < 0) {
+        Py_XDECREF(handle);
         return NULL;
     }
     return handle;
@@ -157,55 +173,5 @@ PyObject *loop_fd_has_transport(LoopObject *loop, PyObject *file) {
     }
     FdEntry *e = fd < loop->fds_len ? &loop->fds[fd] : NULL;
     if (e && is_transport(e->kind) && !TRANSPORT(e->owner)->closing && !is_pipe(e->owner)) return Py_NewRef(e->owner);
-    Py_RETURN_NONE;
-}
-
-/* _connect(fd, family, address, future) -> bool: False when the address is not
- * numeric, and the standard library's way has to be taken. The end comes to
- * loop._connect_done(future, errno). */
-PyObject *loop_connect(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
-    if (n != 4) {
-        PyErr_SetString(PyExc_TypeError, "_connect(fd, family, address, future)");
-        return NULL;
-    }
-    if (engine_usable(loop) < 0) return NULL;
-    int fd = descriptor_of(args[0]);
-    long family = fd < 0 ? -1 : PyLong_AsLong(args[1]);
-    if (PyErr_Occurred()) return NULL;
-    struct sockaddr_storage addr;
-    socklen_t len;
-    int known = sockaddr_from_python(args[2], (int)family, &addr, &len);
-    if (known < 0) return NULL;
-    FdEntry *e = known ? fd_entry(loop, fd) : NULL;
-    if (known && !e) return NULL;
-    if (!known || e->kind != FD_FREE) Py_RETURN_FALSE;
-    e->kind = FD_CONNECTING;
-    e->gen++;
-    e->owner = Py_NewRef(args[3]);
-    gl_sqe s = {.op = GL_OP_CONNECT, .fd = fd, .gen = e->gen, .ptr = (uintptr_t)&addr, .len = len,
-                .user = (uintptr_t)Py_NewRef(args[3])};
-    if (loop->in_turn || submit_one(loop, &s) < 0) { /* addr lives on this stack */
-        Py_DECREF(args[3]);
-        fd_release(loop, fd);
-        if (PyErr_Occurred()) return NULL;
-        Py_RETURN_FALSE;
-    }
-    Py_RETURN_TRUE;
-}
-
-/* _connect_cancel(fd): forget a connect whose future is done without it. */
-PyObject *loop_connect_cancel(LoopObject *loop, PyObject *file) {
-    int fd = descriptor_of(file);
-    if (fd < 0) return NULL;
-    if (fd < loop->fds_len && loop->fds[fd].kind == FD_CONNECTING && engine_usable(loop) == 0) {
-        gl_sqe s = {.op = GL_OP_DETACH, .fd = fd, .gen = loop->fds[fd].gen};
-        int rc = submit_one(loop, &s);
-        /* The engine gives the future's reference back only with CONNECTED. When
-         * that is on its way already, rc is EBADF and dispatch lets go. */
-        if (rc == 0) Py_DECREF(loop->fds[fd].owner);
-        fd_release(loop, fd);
-        if (rc < 0) return NULL;
-    }
-    PyErr_Clear();
     Py_RETURN_NONE;
 }

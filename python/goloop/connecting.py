@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import socket
-from asyncio import base_events, sslproto, trsock
+from asyncio import sslproto, trsock
 from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ def extra_of(sock: socket.socket, extra: dict[str, Any] | None) -> dict[str, Any
 
 
 class Connecting(_Base):
-    """``sock_connect`` and the transport hooks of ``BaseEventLoop``."""
+    """The transport hooks of ``BaseEventLoop``."""
 
     def _make_socket_transport(
         self,
@@ -90,52 +90,3 @@ class Connecting(_Base):
         )
         self._make_socket_transport(rawsock, ssl_protocol, extra=extra, server=server, context=context)
         return ssl_protocol._app_transport
-
-    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
-        """Connect a non-blocking socket; the engine waits for numeric addresses.
-
-        Raises:
-            OSError: of the subclass that the errno has, ``Connect call failed``.
-            ValueError: the socket blocks, in debug mode.
-            TypeError: an SSL socket.
-        """
-        if (
-            not is_plain(sock)
-            or sock.family not in (socket.AF_INET, socket.AF_INET6)
-            or sock.gettimeout() != 0
-        ):
-            return await super().sock_connect(sock, address)
-        base_events._check_ssl_socket(sock)  # type: ignore[attr-defined]
-        resolved = await self._ensure_resolved(
-            address, family=sock.family, type=sock.type, proto=sock.proto, loop=self
-        )
-        address = resolved[0][4]
-        fd = sock.fileno()
-        future: asyncio.Future[int] = self.create_future()
-        if not self._connect(fd, sock.family, address, future):
-            return await super().sock_connect(sock, address)
-        try:
-            error = await future
-        finally:
-            if future.cancelled():
-                self._connect_cancel(fd)
-        if error:
-            raise OSError(error, f"Connect call failed {address}")
-
-    def _connect_done(self, future: asyncio.Future[int], error: int) -> None:
-        """Called by the engine's completion."""
-        if not future.done():
-            future.set_result(error)
-
-    async def _sendfile_native(self, transp: Any, file: Any, offset: int, count: int | None) -> int:
-        resume_reading = transp.is_reading()
-        transp.pause_reading()
-        await transp._make_empty_waiter()
-        try:
-            # A descriptor of its own: the transport's is the engine's to watch.
-            with transp._sock.dup() as sock:
-                return await self.sock_sendfile(sock, file, offset, count, fallback=False)
-        finally:
-            transp._reset_empty_waiter()
-            if resume_reading:
-                transp.resume_reading()

@@ -25,8 +25,10 @@ from .debugging import Debugging
 from .names import Names
 from .pipes import Pipes
 from .selecting import EngineSelector
+from .sendfile import Sendfile
 from .serving import Serving
 from .signals import Signals
+from .sockets import Sockets
 from .subprocess import Subprocesses
 
 
@@ -38,6 +40,8 @@ class Loop(
     Signals,
     Serving,
     Connecting,
+    Sockets,
+    Sendfile,
     Names,
     Pipes,
     Datagrams,
@@ -65,6 +69,7 @@ class Loop(
         self._unix_server_sockets: dict[Any, Any] = {}
         self._lookups: dict[int, asyncio.Future[Any]] = {}
         self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._sending: dict[Any, Any] = {}
         if sys.version_info >= (3, 14):  # asyncio's loop has one there; ours leaves the work to the engine
             unix: Any = unix_events
             watcher = unix._PidfdChildWatcher if unix.can_use_pidfd() else unix._ThreadedChildWatcher

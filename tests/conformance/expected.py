@@ -7,10 +7,4 @@ test of its Pythons.
 What asyncio's own loop fails or skips is not here; the run finds that out by itself.
 """
 
-EXPECTED = {
-    "test_sock_lowlevel.EventLoopTests.test_sock_client_connect_racing": (
-        "3.10",
-        "3.15",
-        "open: a second sock_connect in the turn that cancels the first",
-    ),
-}
+EXPECTED = {}

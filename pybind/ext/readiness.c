@@ -1,0 +1,124 @@
+/* Readiness: a wait of one coroutine for one direction of a descriptor, as
+ * sock_recv and its kin take it when they would block.
+ *
+ * The object is the wait: it is the descriptor's reader (or writer) from its
+ * creation to its end, and a coroutine holds it only while it awaits. So a wait
+ * that is cancelled, thrown into or dropped with its coroutine ends there, before
+ * the coroutine's own handlers run, and the descriptor is free for the next one.
+ * It tells that the descriptor is ready and takes nothing from it: whoever
+ * is cancelled between the two has lost no byte and no connection. */
+#include "core.h"
+
+typedef struct ReadinessObject {
+    PyObject_HEAD
+    LoopObject *loop;
+    PyObject *iterator; /* of the future that the task waits for */
+    PyObject *handle;   /* sets the future's result */
+    int fd;
+    bool writer;
+} ReadinessObject;
+
+static PyTypeObject *Readiness_Type;
+static PyObject *wake_function;
+
+/* wake(future): the handle's callback. A descriptor may be ready in more turns than one
+ * before the task has run. */
+static PyObject *wake(PyObject *module, PyObject *future) {
+    (void)module;
+    PyObject *done = PyObject_CallMethodNoArgs(future, names.done);
+    int is_done = done ? PyObject_IsTrue(done) : -1;
+    Py_XDECREF(done);
+    if (is_done < 0) return NULL;
+    if (!is_done) return PyObject_CallMethodOneArg(future, names.set_result, Py_None);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef wake_method = {"wake", wake, METH_O, NULL};
+
+/* loop._readable(fd), loop._writable(fd) */
+PyObject *loop_readiness(LoopObject *loop, PyObject *number, bool writer) {
+    if (engine_usable(loop) < 0) return NULL;
+    int fd = descriptor_of(number);
+    if (fd < 0) return NULL;
+    if (fd < loop->fds_len && loop->fds[fd].kind != FD_FREE) {
+        PyObject *r = PyObject_CallMethodOneArg((PyObject *)loop, names._ensure_fd_no_transport, number);
+        if (!r) return NULL;
+        Py_DECREF(r);
+    }
+    ReadinessObject *self = NULL;
+    PyObject *future = PyObject_CallMethodNoArgs((PyObject *)loop, names.create_future);
+    if (!future) return NULL;
+    PyAsyncMethods *async = Py_TYPE(future)->tp_as_async;
+    if (!async || !async->am_await) {
+        PyErr_Format(PyExc_TypeError, "create_future() returned %R, which cannot be awaited", future);
+        goto done;
+    }
+    self = (ReadinessObject *)Readiness_Type->tp_alloc(Readiness_Type, 0);
+    if (!self) goto done;
+    self->loop = (LoopObject *)Py_NewRef(loop);
+    self->fd = fd;
+    self->writer = writer;
+    self->iterator = async->am_await(future);
+    self->handle = self->iterator ? new_handle(loop, wake_function, &future, 1, NULL) : NULL;
+    if (!self->handle || watch_begin(loop, fd, self->handle, writer) < 0) Py_CLEAR(self);
+done:
+    Py_DECREF(future);
+    return (PyObject *)self;
+}
+
+/* Gives the future to the task, and when it comes back, its result or error. */
+static PyObject *readiness_next(ReadinessObject *self) {
+    if (!self->iterator) return NULL;
+    return Py_TYPE(self->iterator)->tp_iternext(self->iterator);
+}
+
+static int readiness_traverse(ReadinessObject *self, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->loop);
+    Py_VISIT(self->iterator);
+    Py_VISIT(self->handle);
+    return 0;
+}
+
+static int readiness_clear(ReadinessObject *self) {
+    LoopObject *loop = self->loop;
+    PyObject *handle = self->handle;
+    self->loop = NULL;
+    self->handle = NULL;
+    if (loop && handle) {
+        PyObject *exception = PyErr_GetRaisedException(); /* what ends the coroutine */
+        if (watch_end(loop, self->fd, handle, self->writer) < 0) PyErr_WriteUnraisable((PyObject *)loop);
+        if (exception) PyErr_SetRaisedException(exception);
+    }
+    Py_XDECREF(handle);
+    Py_XDECREF(loop);
+    Py_CLEAR(self->iterator);
+    return 0;
+}
+
+static void readiness_dealloc(ReadinessObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    readiness_clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot readiness_slots[] = {
+    {Py_tp_doc, "A coroutine's wait for a descriptor."},
+    {Py_tp_dealloc, readiness_dealloc},
+    {Py_tp_traverse, readiness_traverse},
+    {Py_tp_clear, readiness_clear},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, readiness_next},
+    {Py_am_await, PyObject_SelfIter},
+    {0, NULL}};
+static PyType_Spec readiness_spec = {"goloop._core.Readiness", sizeof(ReadinessObject), 0,
+                                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                                     readiness_slots};
+
+int readiness_setup(PyObject *module) {
+    Readiness_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &readiness_spec, NULL);
+    wake_function = Readiness_Type ? PyCFunction_New(&wake_method, NULL) : NULL;
+    return wake_function ? 0 : -1;
+}

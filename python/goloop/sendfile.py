@@ -1,0 +1,107 @@
+"""Files from the page cache to a socket, by sendfile(2).
+
+``BaseEventLoop`` checks the arguments and falls back to reading and sending where the
+system call does not serve: TLS, files in memory, ``SendfileNotAvailableError``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import sys
+from asyncio import unix_events
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+
+if TYPE_CHECKING:
+    from ._base import LoopBase as _Base
+else:
+    _Base = object
+
+# Where asyncio looks for sendfile, and its tests take it away.
+_unix_events: Any = unix_events
+
+# What asyncio asks of one call at most: 1 GiB where a long has 32 bits.
+_BLOCK = sys.maxsize // 2 + 1
+
+
+class Sendfile(_Base):
+    """The native halves of ``sock_sendfile`` and ``sendfile``."""
+
+    _sending: dict[Any, socket.socket]  # by transport: the socket that its sendfile sends on
+
+    async def _sock_sendfile_native(
+        self, sock: socket.socket, file: Any, offset: int, count: int | None
+    ) -> int:
+        """Send ``count`` bytes of ``file`` from ``offset``, or all to its end; returns how many were sent.
+
+        The file's position is behind the last byte sent, also after an error or a
+        cancellation. Between two calls of the system the loop takes a turn.
+
+        Raises:
+            SendfileNotAvailableError: ``file`` is not one that the system call takes; nothing was sent.
+            OSError: the system call failed in the middle.
+        """
+        if not hasattr(_unix_events.os, "sendfile"):
+            raise asyncio.SendfileNotAvailableError("os.sendfile() is not available")
+        try:
+            fileno = file.fileno()
+            size = os.fstat(fileno).st_size
+        except (AttributeError, OSError):  # io.UnsupportedOperation is an OSError
+            raise asyncio.SendfileNotAvailableError("not a regular file") from None
+        if not (count or size):
+            return 0
+        sent, first = 0, True
+        try:
+            while not count or sent < count:
+                block = min(count - sent if count else size, _BLOCK)
+                try:
+                    n = os.sendfile(sock.fileno(), fileno, offset + sent, block)
+                except (BlockingIOError, InterruptedError):
+                    pass
+                except OSError as exc:
+                    if not sent:
+                        raise asyncio.SendfileNotAvailableError("os.sendfile call failed") from None
+                    if not first and exc.errno == errno.ENOTCONN and type(exc) is not ConnectionError:
+                        raise ConnectionError("socket is not connected", errno.ENOTCONN) from exc
+                    raise
+                else:
+                    if n == 0:
+                        break
+                    sent += n
+                first = False
+                await self._writable(sock.fileno())
+            return sent
+        finally:
+            if sent:
+                os.lseek(fileno, offset + sent, os.SEEK_SET)
+
+    async def _sendfile_native(self, transp: Any, file: Any, offset: int, count: int | None) -> int:
+        if not isinstance(transp, _core.StreamTransport):
+            return await super()._sendfile_native(transp, file, offset, count)
+        resume_reading = transp.is_reading()
+        transp.pause_reading()
+        try:
+            await transp._make_empty_waiter()
+            # A descriptor of its own: the transport's is the engine's to watch.
+            with transp._sock.dup() as sock:
+                self._sending[transp] = sock
+                return await self.sock_sendfile(sock, file, offset, count, fallback=False)
+        finally:
+            self._sending.pop(transp, None)
+            transp._reset_empty_waiter()
+            if resume_reading:
+                transp.resume_reading()
+
+    def _sendfile_lost(self, transp: Any, waiter: asyncio.Future[None]) -> None:
+        """End the sendfile of a transport that has lost its connection: it fails with ``ConnectionError``."""
+        if not waiter.done():
+            waiter.set_exception(ConnectionError("Connection is closed by peer"))
+        sock = self._sending.get(transp)
+        if sock is not None:
+            with contextlib.suppress(OSError):  # the peer was first
+                sock.shutdown(socket.SHUT_RDWR)
