@@ -168,7 +168,9 @@ def run_alone(job, folder, output, engine_loaded):
     os.dup2(output, 1)
     os.dup2(output, 2)
     faulthandler.enable()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in its background
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell ignores it for what runs in its background
     job.prepare()
     result = Result()
     unittest.TestSuite([job.test]).run(result)
