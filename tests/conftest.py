@@ -196,9 +196,18 @@ def fresh_policy():
     yield
     if asyncio.get_event_loop_policy()._watcher is not None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore")  # deprecated; children that a test has left
             asyncio.set_child_watcher(None)
     asyncio.set_event_loop_policy(None)
+
+
+@pytest.fixture
+def pidfd_watcher(fresh_policy, loop_name, loop):
+    """asyncio's loop learns of ends by pidfd, as it does by itself from 3.12: a thread takes a status at any time."""
+    if loop_name == "asyncio" and sys.version_info < (3, 12):
+        watcher = asyncio.PidfdChildWatcher()
+        watcher.attach_loop(loop)
+        asyncio.set_child_watcher(watcher)
 
 
 @pytest.fixture

@@ -53,11 +53,6 @@ ASYNCIO = {
         "3.13.0",
         "the cleanup of the refused run_forever() also ends the outer one",
     ),
-    "test_subprocess.py::test_callbacks_run_in_the_context_of_the_creation": (
-        "3.10",
-        "3.11",
-        "asyncio's watcher of these is a thread, which knows no context",
-    ),
     "test_subprocess.py::test_signal_to_a_dead_child_does_not_lose_its_status": (
         "3.10",
         "3.12",
