@@ -20,7 +20,7 @@ ARGS ?=
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll conformance test-bench test-sdist \
+.PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll test-py-watchers conformance test-bench test-sdist \
 	test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt bench wheel clean
 
 help:
@@ -51,7 +51,7 @@ demo: pythons
 	go build -o build/loadgen ./benchmarks/loadgen
 	.venv/demo/bin/python examples/demo.py --loadgen build/loadgen
 
-test: pythons lint test-go test-go-fuzz test-py test-py-poll conformance test-bench test-sdist
+test: pythons lint test-go test-go-fuzz test-py test-py-poll test-py-watchers conformance test-bench test-sdist
 	@echo 'Tested on Python $(FOUND)$(if $(MISSING),; NOT FOUND and not tested: $(MISSING)).'
 
 test-go:
@@ -98,6 +98,13 @@ test-sid:
 
 conformance-sid:
 	tools/sid make conformance PYTHONS='$(SID_PYTHONS)' ARGS='$(ARGS)'
+
+# Child processes as on kernels without pidfd.
+test-py-watchers: pythons
+	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
+	cd tests && for watcher in sigchld thread; do \
+		env -u PYTHONPATH GOLOOP_CHILD_WATCHER=$$watcher GOLOOP_TESTS_ONLY=goloop \
+		../.venv/$(NEWEST)/bin/python $(PYTEST) test_subprocess.py test_popen.py test_child_watchers.py || exit; done
 
 # The arithmetic of the benchmarks, not their figures.
 test-bench: pythons
