@@ -1,6 +1,7 @@
 """The queue of a datagram transport whose peer is full."""
 
 import asyncio
+import contextvars
 import gc
 import socket
 import sys
@@ -76,6 +77,33 @@ def test_resume_writing_follows_the_low_mark(loop, run, endpoint, unix_peer):
         await protocol.called("resume_writing")
 
     run(main())
+
+
+def test_resume_writing_runs_in_the_context_of_the_datagram_that_waited(loop, run, endpoint, unix_peer):
+    variable = contextvars.ContextVar("variable")
+    seen = []
+
+    class Noting(DatagramRecorder):
+        def resume_writing(self):
+            seen.append(variable.get())
+            variable.set("changed")
+            super().resume_writing()
+
+    async def main():
+        variable.set("creation")
+        transport, protocol = await endpoint(
+            Noting, family=socket.AF_UNIX, remote_addr=unix_peer.getsockname()
+        )
+        transport.set_write_buffer_limits(high=20000)
+        variable.set("sendto")
+        count = await fill(transport, protocol)
+        variable.set("later")
+        await drain(loop, unix_peer, count)
+        await protocol.called("resume_writing")
+        assert variable.get() == "later"
+
+    run(main())
+    assert seen == ["sendto"]
 
 
 def test_close_sends_what_is_queued(loop, run, endpoint, unix_peer):

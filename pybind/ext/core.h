@@ -342,6 +342,9 @@ int transport_fill_extra(TransportObject *t, PyObject *peername); /* NULL: of th
 int transport_flush(TransportObject *t);
 int transport_maybe_pause(TransportObject *t);
 int transport_wrote(TransportObject *t, int64_t n); /* the kernel took n bytes of the queue */
+/* The protocol hears of that in the context of the write that had to wait, where
+ * asyncio's add_writer was called. */
+int transport_in_write_context(TransportObject *t, int64_t n, int (*wrote)(TransportObject *, int64_t));
 static inline bool transport_must_tell(TransportObject *t) {
     return (t->protocol_paused && t->buffered <= t->low) ||
            (t->buffered == 0 && (t->closing || (t->pinned && (t->paused || t->ended))));
@@ -391,6 +394,7 @@ int pipe_callback_failed(StreamObject *t, PyObject *exception);       /* steals 
 /* datagram.c */
 int datagram_setup(PyObject *module);
 int on_datagram(TransportObject *t, gl_cqe *c);
+int datagram_wrote(TransportObject *t, int64_t n);
 
 /* sockaddr.c */
 PyObject *sockaddr_to_python(const void *addr, socklen_t len);

@@ -116,6 +116,7 @@ static int send_failed(DatagramObject *t) {
 
 /* Appends a datagram. Borrows the message. */
 static int submit(DatagramObject *t, Message *m) {
+    if (!t->write_context && !(t->write_context = PyContext_CopyCurrent())) return -1;
     gl_sqe *s = new_sqe(t->loop, GL_OP_SEND, t->fd, t->gen);
     if (!s) return -1;
     s->ptr = (uintptr_t)&m->wire;
@@ -283,6 +284,8 @@ static int on_failed(DatagramObject *t, int error, int direction) {
     return rc;
 }
 
+int datagram_wrote(TransportObject *t, int64_t n) { return transport_in_write_context(t, n, transport_wrote); }
+
 int on_datagram(TransportObject *transport, gl_cqe *c) {
     DatagramObject *t = (DatagramObject *)transport;
     switch (c->kind) {
@@ -291,7 +294,7 @@ int on_datagram(TransportObject *transport, gl_cqe *c) {
     case GL_ERROR:
         return on_failed(t, c->res, c->flags);
     case GL_WROTE:
-        return transport_wrote(transport, c->len);
+        return datagram_wrote(transport, c->len);
     }
     return 0;
 }

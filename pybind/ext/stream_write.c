@@ -4,14 +4,15 @@
  * close() and abort(), for get_write_buffer_size(), outside a running loop. */
 #include "core.h"
 
-static int wrote(StreamObject *t, int64_t n) {
+static int wrote(TransportObject *transport, int64_t n) {
+    StreamObject *t = (StreamObject *)transport;
     if (t->write_error) {
         int error = t->write_error;
         t->write_error = 0;
         t->buffered = t->buffered > n ? t->buffered - n : 0;
         return stream_failed(t, error, GL_WRITE);
     }
-    if (transport_wrote(TRANSPORT(t), n) < 0) return -1;
+    if (transport_wrote(transport, n) < 0) return -1;
     if (t->buffered || !t->empty_waiter) return 0;
     PyObject *done = PyObject_CallMethodNoArgs(t->empty_waiter, names.done);
     if (!done) return -1;
@@ -20,23 +21,8 @@ static int wrote(StreamObject *t, int64_t n) {
     return is_done ? 0 : call_method_drop(t->empty_waiter, names.set_result, Py_None);
 }
 
-/* The kernel took n bytes of the queue, or failed. The protocol hears of it in the
- * context of the write that had to wait, where asyncio's add_writer was called. */
-int stream_wrote(StreamObject *t, int64_t n) {
-    PyObject *context = t->write_context;
-    if (!context) return wrote(t, n);
-    t->write_context = NULL;
-    int rc = -1;
-    if (PyContext_Enter(context) == 0) {
-        rc = wrote(t, n);
-        transport_leave(context);
-    }
-    if (t->buffered && !t->write_context)
-        t->write_context = context;
-    else
-        Py_DECREF(context);
-    return rc;
-}
+/* The kernel took n bytes of the queue, or failed. */
+int stream_wrote(StreamObject *t, int64_t n) { return transport_in_write_context(TRANSPORT(t), n, wrote); }
 
 /* Bytes that stay as they are until the kernel has them: the object itself when
  * it cannot change, a copy otherwise. */

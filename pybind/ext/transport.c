@@ -121,6 +121,22 @@ int transport_wrote(TransportObject *t, int64_t n) {
     return 0;
 }
 
+int transport_in_write_context(TransportObject *t, int64_t n, int (*wrote)(TransportObject *, int64_t)) {
+    PyObject *context = t->write_context;
+    if (!context) return wrote(t, n);
+    t->write_context = NULL;
+    int rc = -1;
+    if (PyContext_Enter(context) == 0) {
+        rc = wrote(t, n);
+        transport_leave(context);
+    }
+    if (t->buffered && !t->write_context)
+        t->write_context = context;
+    else
+        Py_DECREF(context);
+    return rc;
+}
+
 int transport_warn_lost(TransportObject *t) {
     if (t->conn_lost >= WARN_AFTER) {
         PyObject *r = PyObject_CallFunction(imports.logger_warning, "s", "socket.send() raised exception.");

@@ -93,7 +93,7 @@ static int settle_writes(LoopObject *loop, gl_sqe *sq, int32_t n) {
     if (notify) {
         for (Py_ssize_t i = 0; rc == 0 && i < PyList_GET_SIZE(notify); i++) {
             PyObject *t = PyList_GET_ITEM(notify, i);
-            rc = Py_IS_TYPE(t, Datagram_Type) ? transport_wrote(TRANSPORT(t), 0) : stream_wrote((StreamObject *)t, 0);
+            rc = Py_IS_TYPE(t, Datagram_Type) ? datagram_wrote(TRANSPORT(t), 0) : stream_wrote((StreamObject *)t, 0);
         }
         Py_DECREF(notify);
     }
