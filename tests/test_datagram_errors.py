@@ -122,6 +122,36 @@ def test_a_datagram_that_is_too_large_is_told_and_the_others_leave(run, endpoint
     run(main())
 
 
+@pytest.mark.parametrize("end", ["close", "abort"])
+def test_what_could_not_be_sent_before_the_end_is_told_before_connection_lost(run, endpoint, peer, end):
+    async def main():
+        transport, protocol = await endpoint()
+        for data in (b"before", bytes(1 << 17), bytes(1 << 17)):
+            transport.sendto(data, peer.getsockname())
+        getattr(transport, end)()
+        await protocol.lost()
+        assert protocol.calls == ["connection_made", "error_received", "error_received", "connection_lost"]
+        assert peer.recv(10) == b"before"
+
+    run(main())
+
+
+def test_a_protocol_that_closes_at_the_first_failure_hears_of_the_second(run, endpoint, peer):
+    class Closing(DatagramRecorder):
+        def error_received(self, exc):
+            super().error_received(exc)
+            self.transport.close()
+
+    async def main():
+        transport, protocol = await endpoint(Closing, local_addr=(LOOPBACK, 0))
+        transport.sendto(bytes(1 << 17), peer.getsockname())
+        transport.sendto(bytes(1 << 17), peer.getsockname())
+        await protocol.lost()
+        assert protocol.calls == ["connection_made", "error_received", "error_received", "connection_lost"]
+
+    run(main())
+
+
 def test_a_port_that_nobody_has_is_told_and_the_socket_goes_on(run, endpoint):
     async def main():
         server, _ = await endpoint()

@@ -275,7 +275,8 @@ static int on_received(DatagramObject *t, gl_cqe *c) {
 }
 
 static int on_failed(DatagramObject *t, int error, int direction) {
-    if (t->conn_lost || !t->protocol) return 0;
+    /* Of what was sent before close() the protocol hears until connection_lost. */
+    if (t->lost || !t->protocol || (t->conn_lost && !(direction & GL_WRITE))) return 0;
     errno = error;
     PyErr_SetFromErrno(PyExc_OSError);
     PyObject *exception = steal_exception();
@@ -319,6 +320,11 @@ static PyObject *deliver_held(DatagramObject *t, PyObject *ignored) {
     }
     Py_XDECREF(list);
     if (rc < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *schedule_lost(DatagramObject *t, PyObject *exception) {
+    if (transport_schedule_lost(TRANSPORT(t), exception == Py_None ? NULL : exception) < 0) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -366,6 +372,7 @@ static PyMethodDef methods[] = {
      "sendto(data, addr=None)\n--\n\nSend one datagram; what one turn sends leaves together. Raises TypeError and, for an\n"
      "address that is not the transport's own, ValueError. See asyncio.DatagramTransport.sendto."},
     {"_deliver_held", (PyCFunction)(void (*)(void))deliver_held, METH_NOARGS, NULL},
+    {"_schedule_lost", (PyCFunction)(void (*)(void))schedule_lost, METH_O, NULL},
     {0}};
 
 static PyMemberDef members[] = {{"_address", T_OBJECT, offsetof(DatagramObject, address), READONLY, NULL}, {0}};

@@ -88,7 +88,9 @@ int transport_maybe_pause(TransportObject *t) {
 
 int transport_schedule_lost(TransportObject *t, PyObject *exception) {
     if (t->loop->closed) return engine_usable_slow(t->loop);
-    PyObject *callback = PyObject_GetAttrString((PyObject *)t, "_call_connection_lost");
+    /* The errors of datagrams that close() has sent wait in the engine for the next turn: they are told first. */
+    bool later = t->loop->shared.backlog > 0 && Py_IS_TYPE(t, Datagram_Type);
+    PyObject *callback = PyObject_GetAttrString((PyObject *)t, later ? "_schedule_lost" : "_call_connection_lost");
     if (!callback) return -1;
     int rc = loop_call_soon_drop(t->loop, callback, exception ? exception : Py_None, t->one_context ? t->context : NULL);
     Py_DECREF(callback);
