@@ -94,10 +94,10 @@ conformance-tornado: pythons
 
 # Not part of `make test`: these need root, and the first time some minutes and 1 GB.
 test-sid:
-	tools/sid make lint-c test-py PYTHONS='$(SID_PYTHONS)' ARGS='$(ARGS)'
+	tools/sid make --keep-going lint-c test-py PYTHONS='$(SID_PYTHONS)' ARGS='$(ARGS)'
 
 conformance-sid:
-	tools/sid make conformance PYTHONS='$(SID_PYTHONS)' ARGS='$(ARGS)'
+	tools/sid make --keep-going conformance PYTHONS='$(SID_PYTHONS)' ARGS='$(ARGS)'
 
 # Child processes as on kernels without pidfd.
 test-py-watchers: pythons
