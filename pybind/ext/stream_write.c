@@ -122,6 +122,11 @@ PyObject *stream_writelines(StreamObject *t, PyObject *list) {
     int any = PyObject_IsTrue(list); /* asyncio asks first: None is an empty list */
     if (any < 0) return NULL;
     if (!any) Py_RETURN_NONE;
+#if PY_VERSION_HEX >= 0x030E0000 /* asyncio looks at the list last */
+    int some = PyObject_IsTrue(list), gone = some > 0 ? lost_connection(t) : 0;
+    if (some < 0 || gone < 0) return NULL;
+    if (!some || gone) Py_RETURN_NONE;
+#endif
     PyObject *items = PySequence_List(list);
     if (!items) return NULL;
     Py_ssize_t n = PyList_GET_SIZE(items);
@@ -129,6 +134,14 @@ PyObject *stream_writelines(StreamObject *t, PyObject *list) {
     for (Py_ssize_t i = 0; rc == 0 && i < n; i++) { /* all of them are good, or none is sent */
         PyObject *item = PyList_GET_ITEM(items, i);
         if (PyBytes_CheckExact(item)) continue;
+#if PY_VERSION_HEX >= 0x030E0000 /* asyncio leaves out what is false, bytes or not */
+        int truth = PyObject_IsTrue(item);
+        if (truth <= 0) {
+            PyObject *nothing = truth == 0 ? PyBytes_FromStringAndSize(NULL, 0) : NULL;
+            rc = nothing ? PyList_SetItem(items, i, nothing) : -1;
+            continue;
+        }
+#endif
         PyObject *view = PyMemoryView_FromObject(item);
         PyObject *bytes = view ? PyBytes_FromObject(view) : NULL;
         Py_XDECREF(view);
