@@ -123,9 +123,9 @@ PyObject *stream_writelines(StreamObject *t, PyObject *list) {
     if (any < 0) return NULL;
     if (!any) Py_RETURN_NONE;
 #if PY_VERSION_HEX >= 0x030E0000 /* asyncio looks at the list last */
-    int some = PyObject_IsTrue(list), gone = some > 0 ? lost_connection(t) : 0;
-    if (some < 0 || gone < 0) return NULL;
-    if (!some || gone) Py_RETURN_NONE;
+    int gone = lost_connection(t);
+    if (gone < 0) return NULL;
+    if (gone) Py_RETURN_NONE;
 #endif
     PyObject *items = PySequence_List(list);
     if (!items) return NULL;
