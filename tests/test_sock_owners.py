@@ -124,6 +124,9 @@ def test_reader_added_for_a_socket_outlives_a_sock_sendall(loop, run, socket_pai
     run(main())
 
 
+@pytest.mark.skipif(
+    os.environ.get("GOLOOP_SELECTOR") in ("poll", "select"), reason="these report a closed number as ready"
+)
 def test_socket_closed_while_sock_recv_waits_leaves_it_waiting(loop, run, socket_pair):
     async def main():
         ours, peer = socket_pair()
