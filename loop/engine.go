@@ -1,5 +1,5 @@
 // Package loop is the engine of an event loop: descriptors, streams, servers,
-// connects and timers behind two rings, and SelectorEventLoop, a front end to
+// datagrams, names and timers behind two rings, and SelectorEventLoop, a front end to
 // them for callbacks written in Go.
 //
 // It knows nothing of Python or C. An Engine belongs to the thread that takes
@@ -152,7 +152,6 @@ func (e *Engine) Close() error {
 //
 //	none ──Attach──▶ stream ──Detach, Close──▶ none
 //	     ──Listen──▶ listener ──Detach, Close──▶ none
-//	     ──Connect──▶ connecting ──Connected, Detach──▶ none
 //	     ──Watch──▶ watched ──Watch 0, Detach──▶ none
 //	     ──Datagram──▶ datagram ──Detach, Close──▶ none
 //	     ──AddSource──▶ source ──RemoveSource, Detach──▶ none
@@ -162,7 +161,6 @@ const (
 	none kind = iota
 	stream
 	listener
-	connecting
 	watched
 	datagram
 	source
@@ -193,9 +191,8 @@ type descriptor struct {
 	asked   selector.Events // watched: what the owner asks about
 	lapsing bool            // watched: in Engine.lapsed
 
-	user   uint64 // connecting: handed back
-	batch  int    // listener: most connections a turn
-	slot   int    // datagram: bytes of the largest that is received whole
+	batch  int // listener: most connections a turn
+	slot   int // datagram: bytes of the largest that is received whole
 	source Source
 }
 

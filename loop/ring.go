@@ -21,7 +21,6 @@ const (
 	OpDetach
 	OpClose
 	OpListen
-	OpConnect
 	OpWatch
 	OpDatagram
 	OpSend
@@ -80,7 +79,6 @@ const (
 	Released
 	Accepted
 	AcceptFailed
-	Connected
 	WatchReady
 	TimerDue
 	Signal

@@ -3,8 +3,10 @@
 package loop
 
 import (
+	"encoding/binary"
 	"runtime"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -56,6 +58,19 @@ func tcpSocket(t testing.TB) int {
 	}
 	own(t, fd)
 	return fd
+}
+
+// rawInet4 is a struct sockaddr_in.
+func rawInet4(a *unix.SockaddrInet4) []byte {
+	raw := unix.RawSockaddrInet4{Addr: a.Addr}
+	b := unsafe.Slice((*byte)(unsafe.Pointer(&raw)), unix.SizeofSockaddrInet4)
+	if runtime.GOOS == "linux" {
+		binary.NativeEndian.PutUint16(b, unix.AF_INET)
+	} else { // the BSDs put the length first
+		b[0], b[1] = byte(len(b)), unix.AF_INET
+	}
+	binary.BigEndian.PutUint16(b[2:], uint16(a.Port))
+	return b
 }
 
 // tcpPair returns the ends of a TCP connection over loopback, non-blocking.

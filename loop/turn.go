@@ -26,7 +26,7 @@ const (
 //	submissions ─────────────▶│ process: each in order; writes of one stream
 //	                          │          leave together at the end
 //	selector ────────────────▶│ wait, unless there is something to tell
-//	                          │ dispatch: read, accept, flush, connect; reads
+//	                          │ dispatch: read, accept, flush; reads
 //	                          │ beyond turnBytes are the next turn's first
 //	lookups ─────────────────▶│ what goroutines have found
 //	timers ──────────────────▶┘ due ones, by time, then by order of scheduling
@@ -105,8 +105,6 @@ func (e *Engine) process(sq []Submission) {
 			e.openDatagram(s)
 		case OpListen:
 			e.listen(s)
-		case OpConnect:
-			e.connect(s)
 		case OpWatch:
 			e.watch(s)
 		case OpResolve:
@@ -329,8 +327,6 @@ func (e *Engine) dispatch(d *descriptor, ready selector.Events) {
 		}
 	case listener:
 		e.accept(d)
-	case connecting:
-		e.connected(d)
 	case source:
 		d.source.Ready(e)
 	}

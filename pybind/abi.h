@@ -31,12 +31,11 @@ enum gl_op {
     GL_OP_DETACH = 9,       /* fd, gen: forget the descriptor, leave it open */
     GL_OP_CLOSE = 10,       /* fd, gen: forget the descriptor and close it */
     GL_OP_LISTEN = 11,      /* fd, gen, len: most connections to accept a turn */
-    GL_OP_CONNECT = 12,     /* fd, gen, ptr, len: a sockaddr; user comes back in CONNECTED */
-    GL_OP_WATCH = 13,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets */
-    GL_OP_DATAGRAM = 14,    /* fd, gen, flags GL_ATTACH_PAUSED: a datagram socket */
-    GL_OP_SEND = 15,        /* fd, gen, ptr: gl_message, len: what it counts for in WROTE, user; kept as for WRITE */
-    GL_OP_CHILD = 16,       /* flags GL_CHILD_*, user: whom CHILD_EXITED names, len: pid, fd: signal */
-    GL_OP_RESOLVE = 17,     /* ptr: struct gl_query, user: any number; res: see there. flags GL_RESOLVE_CANCEL: user */
+    GL_OP_WATCH = 12,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets */
+    GL_OP_DATAGRAM = 13,    /* fd, gen, flags GL_ATTACH_PAUSED: a datagram socket */
+    GL_OP_SEND = 14,        /* fd, gen, ptr: gl_message, len: what it counts for in WROTE, user; kept as for WRITE */
+    GL_OP_CHILD = 15,       /* flags GL_CHILD_*, user: whom CHILD_EXITED names, len: pid, fd: signal */
+    GL_OP_RESOLVE = 16,     /* ptr: struct gl_query, user: any number; res: see there. flags GL_RESOLVE_CANCEL: user */
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
 };
 
@@ -90,13 +89,12 @@ enum gl_kind {
     GL_RELEASED = 6,      /* user: of a queued WRITE or SEND, no longer needed */
     GL_ACCEPTED = 7,      /* fd, gen: the listener; res: new descriptor; ptr, len: peer's sockaddr in the arena */
     GL_ACCEPT_FAILED = 8, /* fd, gen, res: errno; flags 1: no accept for a second, as asyncio waits */
-    GL_CONNECTED = 9,     /* fd, gen, res: 0 or errno, user; the descriptor is forgotten */
-    GL_WATCH_READY = 10,  /* fd, gen, flags: GL_READ or GL_WRITE, one each */
-    GL_TIMER_DUE = 11,    /* user: id, gen */
-    GL_SIGNAL = 12,       /* res: the number */
-    GL_DATAGRAM = 13,     /* fd, gen, ptr, len: one datagram in the arena; user, res: its sender's sockaddr there */
-    GL_CHILD_EXITED = 14, /* res: pid, len: wait status, or -1 when another has reaped it; user */
-    GL_RESOLVED = 15      /* user, flags: what; fd: errno, or res: gai_strerror's number; gen, ptr, len: the answer in the arena */
+    GL_WATCH_READY = 9,   /* fd, gen, flags: GL_READ or GL_WRITE, one each */
+    GL_TIMER_DUE = 10,    /* user: id, gen */
+    GL_SIGNAL = 11,       /* res: the number */
+    GL_DATAGRAM = 12,     /* fd, gen, ptr, len: one datagram in the arena; user, res: its sender's sockaddr there */
+    GL_CHILD_EXITED = 13, /* res: pid, len: wait status, or -1 when another has reaped it; user */
+    GL_RESOLVED = 14      /* user, flags: what; fd: errno, or res: gai_strerror's number; gen, ptr, len: the answer in the arena */
 };
 
 typedef struct gl_cqe {
