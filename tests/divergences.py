@@ -53,16 +53,6 @@ ASYNCIO = {
         "3.13.0",
         "the cleanup of the refused run_forever() also ends the outer one",
     ),
-    "test_sendfile.py::test_sock_sendfile_sends_a_part_and_moves_the_position[*-3145735-None]": (
-        "3.14",
-        "3.15",
-        "asyncio moves the position to an offset behind the end, though it sends nothing",
-    ),
-    "test_sendfile.py::test_sock_sendfile_without_fallback_is_refused_for_what_is_no_file[*-pipe]": (
-        "3.14",
-        "3.15",
-        "asyncio fails to move the position of a pipe, and raises that",
-    ),
     "test_subprocess.py::test_signal_to_a_dead_child_does_not_lose_its_status": (
         "3.10",
         "3.12",

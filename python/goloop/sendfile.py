@@ -28,6 +28,12 @@ _unix_events: Any = unix_events
 # What asyncio asks of one call at most: 1 GiB where a long has 32 bits.
 _BLOCK = sys.maxsize // 2 + 1
 
+# asyncio of 3.14 moves the file's position also when nothing was sent; before, its helper was
+# given what was sent, to leave the position alone then.
+_ALWAYS_MOVES: bool = (
+    _unix_events._UnixSelectorEventLoop._sock_sendfile_update_filepos.__code__.co_argcount == 3
+)
+
 
 class Sendfile(_Base):
     """The native halves of ``sock_sendfile`` and ``sendfile``."""
@@ -40,11 +46,12 @@ class Sendfile(_Base):
         """Send ``count`` bytes of ``file`` from ``offset``, or all to its end; returns how many were sent.
 
         The file's position is behind the last byte sent, also after an error or a
-        cancellation. Between two calls of the system the loop takes a turn.
+        cancellation; when nothing was sent it is ``offset`` on Python 3.14 and newer, else as
+        before. Between two calls of the system the loop takes a turn.
 
         Raises:
             SendfileNotAvailableError: ``file`` is not one that the system call takes; nothing was sent.
-            OSError: the system call failed in the middle.
+            OSError: the system call failed in the middle, or ``file`` has no position, on 3.14 and newer.
         """
         if not hasattr(_unix_events.os, "sendfile"):
             raise asyncio.SendfileNotAvailableError("os.sendfile() is not available")
@@ -77,7 +84,7 @@ class Sendfile(_Base):
                 await self._writable(sock.fileno())
             return sent
         finally:
-            if sent:
+            if sent or _ALWAYS_MOVES:
                 os.lseek(fileno, offset + sent, os.SEEK_SET)
 
     async def _sendfile_native(self, transp: Any, file: Any, offset: int, count: int | None) -> int:
