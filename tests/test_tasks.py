@@ -53,6 +53,58 @@ def test_create_task_takes_name_and_context(loop, run):
     assert run(main()) == ("painter", "green")
 
 
+@pytest.mark.since("3.14")
+@pytest.mark.parametrize("eager", [True, False])
+def test_create_task_starts_a_task_at_once_when_it_is_to_be_eager(loop, run, eager):
+    context = contextvars.copy_context()
+    context.run(COLOUR.set, "green")
+
+    async def which():
+        return asyncio.current_task(), COLOUR.get()
+
+    async def main():
+        task = loop.create_task(which(), name="painter", context=context, eager_start=eager)
+        assert task.done() is eager
+        assert task.get_name() == "painter"
+        assert await task == (task, "green")
+        assert asyncio.current_task() is not task
+
+    run(main())
+
+
+@pytest.mark.since("3.14")
+def test_task_factory_is_given_every_keyword_of_create_task(loop, run):
+    given = []
+
+    def factory(loop, coro, **options):
+        given.append(dict(options))
+        options.pop("priority", None)
+        return asyncio.Task(coro, loop=loop, **options)
+
+    async def main():
+        context = contextvars.copy_context()
+        loop.set_task_factory(factory)
+        await loop.create_task(colour(), priority=1)
+        await loop.create_task(colour(), name="painter", context=context, eager_start=True, priority=2)
+        await asyncio.create_task(colour(), priority=3)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(colour(), name="member", priority=4)
+        loop.set_task_factory(None)
+        coroutine = colour()
+        with pytest.raises(TypeError, match="'priority'"):
+            loop.create_task(coroutine, priority=5)
+        coroutine.close()
+        return context
+
+    context = run(main())
+    assert given == [
+        {"priority": 1},
+        {"name": "painter", "context": context, "eager_start": True, "priority": 2},
+        {"priority": 3},
+        {"name": "member", "priority": 4},
+    ]
+
+
 def test_cancelled_task_raises_at_its_await(loop, run):
     seen = []
 
