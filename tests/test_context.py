@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import socket
 
 import pytest
 
@@ -50,12 +51,26 @@ class NotingBuffered(Noting, asyncio.BufferedProtocol):
         self.note("data")
 
 
+class Wrapped(socket.socket):
+    """A socket with methods of its own, which asyncio's transports serve."""
+
+    def recv(self, *args):
+        return super().recv(*args)
+
+    def accept(self):
+        sock, address = super().accept()
+        return Wrapped(fileno=sock.detach()), address
+
+
+@pytest.mark.parametrize("socket_class", [socket.socket, Wrapped])
 @pytest.mark.parametrize("protocol_class", [Noting, NotingBuffered])
-def test_client_has_one_context_a_copy_of_its_makers(loop, run, tcp_pair, protocol_class):
+def test_client_has_one_context_a_copy_of_its_makers(loop, run, tcp_pair, protocol_class, socket_class):
     async def main():
         ours, peer = tcp_pair()
+        sock = socket_class(fileno=ours.detach())
+        sock.setblocking(False)
         WHO.set("maker")
-        transport, protocol = await loop.create_connection(protocol_class, sock=ours)
+        transport, protocol = await loop.create_connection(protocol_class, sock=sock)
         WHO.set("later")
         await loop.sock_sendall(peer, b"data")
         peer.shutdown(1)
@@ -115,7 +130,8 @@ def test_data_and_eof_held_while_paused_come_in_the_same_context(loop, run, tcp_
     run(main())
 
 
-def test_each_connection_of_a_server_has_a_copy_of_the_context_that_made_it(loop, run):
+@pytest.mark.parametrize("socket_class", [socket.socket, Wrapped])
+def test_each_connection_of_a_server_has_a_copy_of_the_context_that_made_it(loop, run, socket_class):
     protocols = asyncio.Queue()
 
     def factory():
@@ -125,8 +141,10 @@ def test_each_connection_of_a_server_has_a_copy_of_the_context_that_made_it(loop
         return protocol
 
     async def main():
+        sock = socket_class()
+        sock.bind(("127.0.0.1", 0))
         WHO.set("maker")
-        server = await loop.create_server(factory, "127.0.0.1", 0, start_serving=False)
+        server = await loop.create_server(factory, sock=sock, start_serving=False)
         WHO.set("starter")
         await server.start_serving()
         address = server.sockets[0].getsockname()

@@ -49,7 +49,8 @@ class Connecting(_Base):
         context: contextvars.Context | None = None,  # of all callbacks of the connection: 3.15
     ) -> asyncio.Transport:
         if not is_plain(sock):
-            return super()._make_socket_transport(sock, protocol, waiter, extra=extra, server=server)
+            given: Any = {} if context is None else {"context": context}  # only 3.15 gives one
+            return super()._make_socket_transport(sock, protocol, waiter, extra=extra, server=server, **given)
         self._ensure_fd_no_transport(sock)
         set_nodelay(sock)
         transport = _core.connected_stream(

@@ -53,6 +53,8 @@ class Serving(_Base):
             given: dict[str, Any] = {}
             if ssl_shutdown_timeout is not None:  # since 3.11
                 given["ssl_shutdown_timeout"] = ssl_shutdown_timeout
+            if context is not None:
+                given["context"] = context
             return super()._start_serving(
                 protocol_factory, sock, sslcontext, server, backlog, ssl_handshake_timeout, **given
             )

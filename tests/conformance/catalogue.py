@@ -23,7 +23,8 @@ MIXINS = {
 }
 
 # The modules, where this Python has them. Those that are not here test one implementation of asyncio's: for
-# Windows, or a bare BaseSelectorEventLoop with its selector mocked (test_selector_events, test_proactor_events).
+# Windows, or a bare BaseSelectorEventLoop with its selector mocked (test_selector_events, test_proactor_events);
+# or they know no loop (test_tools, which formats lists of tasks).
 MODULES = [
     "test_base_events",
     "test_buffered_proto",

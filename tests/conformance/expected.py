@@ -13,4 +13,14 @@ EXPECTED = {
         "3.15",
         "replaces the socket inside asyncio's own transport: its _sock, and when its _read_ready_cb is None",
     ),
+    "test_subprocess.SubprocessThreadedWatcherTests.test_pid_not_reaped_before_exit_published": (
+        "3.14",
+        "3.15",
+        "waits for the thread that asyncio's own child watcher has for the process: loop._watcher._threads",
+    ),
+    "test_unix_events.PidfdChildWatcherTests.test_pidfd_closed_when_waitpid_raises": (
+        "3.14",
+        "3.15",
+        "lets os.waitpid fail, which asyncio's own child watcher calls; the engine asks the system",
+    ),
 }
