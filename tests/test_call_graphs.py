@@ -101,7 +101,10 @@ def tell(command, pid):
     deadline = time.monotonic() + LIMIT
     while True:
         told = subprocess.run(
-            [sys.executable, "-m", "asyncio", command, str(pid)], capture_output=True, text=True, timeout=LIMIT
+            [sys.executable, "-m", "asyncio", command, str(pid)],
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
         )
         if "insufficient permissions" in told.stdout + told.stderr:
             pytest.skip("this system lets no process read the memory of another")

@@ -1,4 +1,4 @@
-"""connect_read_pipe and connect_write_pipe of terminals and other character devices."""
+"""connect_read_pipe and connect_write_pipe of what is opened by path: terminals, other character devices, FIFOs."""
 
 import errno
 import os
@@ -132,3 +132,25 @@ def test_standard_streams_that_are_one_terminal(script, terminal):
         received += os.read(master.fileno(), 100)
     assert received == expected
     assert program.wait(10) == 0
+
+
+def test_fifo_ends_with_its_last_writer(loop, run, unbuffered, tmp_path):
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+
+    async def main():
+        reading, protocol = await loop.connect_read_pipe(
+            Recorder, unbuffered(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+        )
+        first, writing = await loop.connect_write_pipe(Recorder, unbuffered(path, "wb"))
+        with open(path, "wb", 0) as second:
+            first.write(b"one ")
+            assert await protocol.received(4) == b"one "
+            first.close()
+            await writing.lost()
+            second.write(b"two")
+            assert await protocol.received(7) == b"one two"
+            assert not reading.is_closing()
+        assert await protocol.lost() is None
+
+    run(main())

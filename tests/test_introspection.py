@@ -3,8 +3,11 @@
 import asyncio
 import selectors
 import weakref
+from asyncio import constants
 
 import pytest
+
+from protocols import Recorder
 
 
 def test_selector_shows_what_is_watched(loop, socket_pair):
@@ -70,3 +73,23 @@ def test_slow_callback_is_told_to_the_logger_that_base_events_has(loop, monkeypa
     loop.run_forever()
     assert told
     assert all(text.startswith("Executing <") for text in told)
+
+
+def test_transports_say_whether_sendfile_and_start_tls_can_use_them(loop, run, endpoint, socket_pair, pipe):
+    def said(transport):
+        names = ("_sendfile_compatible", "_start_tls_compatible")
+        return [getattr(transport, name, "nothing") for name in names]
+
+    async def main():
+        stream, protocol = await loop.create_connection(Recorder, sock=socket_pair()[0])
+        assert said(stream) == [constants._SendfileMode.TRY_NATIVE, True]
+        datagrams, _ = await endpoint()
+        reader, reading = await loop.connect_read_pipe(Recorder, pipe()[0])
+        for transport in (datagrams, reader):
+            assert said(transport) == ["nothing", "nothing"]
+        stream.close()
+        reader.close()
+        await protocol.lost()
+        await reading.lost()
+
+    run(main())
