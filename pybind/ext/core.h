@@ -20,6 +20,7 @@
  *   datagram.c DatagramTransport
  *   sockaddr.c addresses
  *   names.c    getaddrinfo, getnameinfo
+ *   tls.c, tls_read.c   asyncio.sslproto, once per message
  */
 #ifndef GOLOOP_CORE_H
 #define GOLOOP_CORE_H
@@ -182,7 +183,10 @@ typedef struct StreamObject {
     X(_detach) X(close) X(fileno) X(transport) X(protocol) X(socket) X(sockname) X(peername)       \
     X(set_result) X(done) X(context) X(_handle_signal) X(_run_handle_in_debug) X(_handle_failed)   \
     X(create_future) X(_ensure_fd_no_transport) X(_accept_failed) X(_warn_slow) X(_resolved)       \
-    X(datagram_received) X(error_received) X(_sendfile_lost)
+    X(datagram_received) X(error_received) X(_sendfile_lost)                                       \
+    X(read) X(write) X(pending) X(append) X(call_soon) X(_loop) X(_sslobj) X(_ssl_protocol)        \
+    X(_do_read) X(_do_write) X(_process_outgoing) X(_write_appdata) X(_control_ssl_reading)        \
+    X(_control_app_writing) X(_call_eof_received) X(_start_shutdown)
 typedef struct {
 #define X(n) PyObject *n;
     NAMES(X)
@@ -406,6 +410,9 @@ PyObject *loop_getaddrinfo(LoopObject *, PyObject *const *, Py_ssize_t);
 PyObject *loop_getnameinfo(LoopObject *, PyObject *const *, Py_ssize_t);
 PyObject *loop_resolve_cancel(LoopObject *, PyObject *);
 int on_resolved(LoopObject *loop, gl_cqe *c);
+
+/* tls.c */
+int tls_setup(PyObject *module);
 
 /* Calls name(protocol, arg...) and drops the result. */
 static inline int call_method_drop(PyObject *o, PyObject *name, PyObject *arg) {

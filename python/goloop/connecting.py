@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import socket
-from asyncio import sslproto, trsock
+from asyncio import trsock
 from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any
 
 from . import _core
 from .plainsocket import is_plain
 from .serving import ATTACH_TAKES_TRANSPORT, set_nodelay
+from .tls import SSLProtocol
 
 if TYPE_CHECKING:
     from ._base import LoopBase as _Base
@@ -86,7 +87,7 @@ class Connecting(_Base):
         **timeouts: Any,
     ) -> asyncio.Transport:
         self._ensure_fd_no_transport(rawsock)
-        ssl_protocol = sslproto.SSLProtocol(
+        ssl_protocol = SSLProtocol(
             self, protocol, sslcontext, waiter, server_side, server_hostname, **timeouts
         )
         self._make_socket_transport(rawsock, ssl_protocol, extra=extra, server=server, context=context)

@@ -30,6 +30,7 @@ from .serving import Serving
 from .signals import Signals
 from .sockets import Sockets
 from .subprocess import Subprocesses
+from .tls import TLS
 
 
 class Loop(
@@ -40,6 +41,7 @@ class Loop(
     Signals,
     Serving,
     Connecting,
+    TLS,
     Sockets,
     Sendfile,
     Names,

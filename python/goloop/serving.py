@@ -6,11 +6,12 @@ import asyncio
 import contextvars
 import os
 import socket
-from asyncio import base_events, sslproto, trsock
+from asyncio import base_events, trsock
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .plainsocket import is_plain
+from .tls import SSLProtocol
 
 if TYPE_CHECKING:
     from ._base import LoopBase as _Base
@@ -67,7 +68,7 @@ class Serving(_Base):
             waiter: Any = None  # nobody waits for the handshake of an accepted connection
 
             def factory() -> asyncio.BaseProtocol:
-                return sslproto.SSLProtocol(self, protocol_factory(), sslcontext, waiter, True, **timeouts)
+                return SSLProtocol(self, protocol_factory(), sslcontext, waiter, True, **timeouts)
 
         set_nodelay(sock)  # accepted sockets inherit it, which saves a system call each
         self._listen(

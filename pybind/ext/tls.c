@@ -1,0 +1,295 @@
+/* TLS: the part of asyncio.sslproto that runs once per message. The standard library's class
+ * decides everything else: handshake, shutdown, timeouts, flow control, errors. Its attributes
+ * that a message needs are fields here, so that both sides work on the same state, and whatever
+ * is not ordinary (paused, backlog, another state, a class of the program's) is left to its methods.
+ *
+ * This file has the types and the writing side, tls_read.c the reading side. */
+#include "tls.h"
+
+#include <structmember.h>
+
+TLSImports tls;
+static PyTypeObject *Protocol_Type;
+
+/* Calls class.name(self) or class.name(self, arg). */
+PyObject *tls_standard(PyObject *class, PyObject *self, PyObject *name, PyObject *arg) {
+    PyObject *method = PyObject_GetAttr(class, name);
+    if (!method) return NULL;
+    PyObject *argv[2] = {self, arg};
+    PyObject *r = PyObject_Vectorcall(method, argv, arg ? 2 : 1, NULL);
+    Py_DECREF(method);
+    return r;
+}
+
+int tls_standard_drop(SSLProtocolObject *p, PyObject *name) {
+    PyObject *r = tls_standard(tls.protocol, (PyObject *)p, name, NULL);
+    Py_XDECREF(r);
+    return r ? 0 : -1;
+}
+
+bool tls_again(void) {
+    if (!PyErr_ExceptionMatches(tls.again_errors)) return false;
+    PyErr_Clear();
+    return true;
+}
+
+/* The exception is being handled while _fatal_error runs, which logs its traceback. */
+int tls_failed(SSLProtocolObject *p) {
+#if PY_VERSION_HEX >= 0x030B0000
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) return -1;
+    PyObject *exception = steal_exception(), *outer = PyErr_GetHandledException();
+    PyErr_SetHandledException(exception);
+    PyObject *r = PyObject_CallMethod((PyObject *)p, "_fatal_error", "Os", exception, "Fatal error on SSL protocol");
+    PyErr_SetHandledException(outer);
+    Py_XDECREF(outer);
+    Py_DECREF(exception);
+    Py_XDECREF(r);
+    return r ? 0 : -1;
+#else
+    (void)p;
+    return -1;
+#endif
+}
+
+/* ---- writing ---- */
+
+/* Nothing waits to be encrypted: what is written now is next. */
+static bool can_write(SSLProtocolObject *p) {
+    return tls_ordinary(p) && p->_write_buffer_size == tls.zero && PyObject_Size(p->_write_backlog) == 0;
+}
+
+/* Bytes whose len() is their number. */
+static bool is_plain_bytes(PyObject *data) {
+    if (PyBytes_CheckExact(data) || PyByteArray_CheckExact(data)) return true;
+    if (!PyMemoryView_Check(data)) return false;
+    Py_buffer *view = PyMemoryView_GET_BUFFER(data);
+    return view->ndim == 1 && view->itemsize == 1 && PyBuffer_IsContiguous(view, 'C');
+}
+
+/* Appends data, from offset on, to what waits to be encrypted. */
+static int to_backlog(SSLProtocolObject *p, PyObject *data, Py_ssize_t offset) {
+    PyObject *rest = offset ? PySequence_GetSlice(data, offset, PY_SSIZE_T_MAX) : Py_NewRef(data);
+    Py_ssize_t n = rest ? PyObject_Size(rest) : -1;
+    PyObject *add = n < 0 ? NULL : PyLong_FromSsize_t(n);
+    PyObject *size = add ? PyNumber_Add(p->_write_buffer_size, add) : NULL;
+    int rc = size ? call_method_drop(p->_write_backlog, names.append, rest) : -1;
+    if (rc == 0) Py_SETREF(p->_write_buffer_size, Py_NewRef(size));
+    Py_XDECREF(size);
+    Py_XDECREF(add);
+    Py_XDECREF(rest);
+    return rc;
+}
+
+/* Encrypts as much of data as goes, a record an SSL_write, and returns that; less than all with an exception. */
+static Py_ssize_t encrypt(PyObject *inner, PyObject *data) {
+    Py_buffer view;
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) return 0;
+    Py_ssize_t done = 0;
+    bool failed = false;
+    do {
+        PyObject *rest = done ? PyMemoryView_FromMemory((char *)view.buf + done, view.len - done, PyBUF_READ) : Py_NewRef(data);
+        PyObject *argv[2] = {inner, rest};
+        PyObject *r = rest ? PyObject_VectorcallMethod(names.write, argv, 2, NULL) : NULL;
+        Py_ssize_t n = r ? PyLong_AsSsize_t(r) : -1;
+        Py_XDECREF(r);
+        Py_XDECREF(rest);
+        failed = n < 0;
+        if (!failed) done += n;
+    } while (!failed && done < view.len);
+    PyBuffer_Release(&view);
+    return done;
+}
+
+/* Writes n pieces: the rest of them waits in the backlog when OpenSSL takes no more. */
+static int write_pieces(SSLProtocolObject *p, PyObject *const *pieces, Py_ssize_t n) {
+    PyObject *inner = new_inner(p);
+    if (!inner) return -1;
+    Py_ssize_t i = 0, done = 0;
+    for (; i < n && !PyErr_Occurred(); i++) done = encrypt(inner, pieces[i]);
+    Py_DECREF(inner);
+    if (PyErr_Occurred()) {
+        PyObject *exception = steal_exception();
+        for (i--; i < n; i++, done = 0)
+            if (to_backlog(p, pieces[i], done) < 0) {
+                Py_DECREF(exception);
+                return -1;
+            }
+        PyErr_SetRaisedException(exception);
+        if (!tls_again()) return -1;
+    }
+    return tls_process_outgoing(p);
+}
+
+/* Hands what is encrypted to the transport, and holds the protocol's writing back where too much waits. */
+int tls_process_outgoing(SSLProtocolObject *p) {
+    if (p->_ssl_writing_paused != Py_False || !p->_outgoing || (PyObject *)Py_TYPE(p->_outgoing) != tls.memory_bio)
+        return tls_standard_drop(p, names._process_outgoing);
+    PyObject *data = PyObject_CallMethodNoArgs(p->_outgoing, names.read);
+    if (!data) return -1;
+    int rc = 0;
+    if (PyBytes_GET_SIZE(data)) {
+        PyObject *transport = Py_NewRef(p->_transport ? p->_transport : Py_None);
+        if (Py_IS_TYPE(transport, Stream_Type)) {
+            PyObject *r = stream_write((StreamObject *)transport, data);
+            Py_XDECREF(r);
+            rc = r ? 0 : -1;
+        } else
+            rc = call_method_drop(transport, names.write, data);
+        Py_DECREF(transport);
+    }
+    Py_DECREF(data);
+    if (rc < 0) return -1;
+    if (p->_app_writing_paused == Py_False && p->_write_buffer_size == tls.zero && tls_above_zero(p->_outgoing_high_water))
+        return 0; /* nothing waits here */
+    return call_method_drop((PyObject *)p, names._control_app_writing, NULL);
+}
+
+static PyObject *process_outgoing(SSLProtocolObject *p, PyObject *ignored) {
+    (void)ignored;
+    if (tls_process_outgoing(p) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *write_appdata(SSLProtocolObject *p, PyObject *list) {
+    bool plain = can_write(p) && (PyList_CheckExact(list) || PyTuple_CheckExact(list));
+    PyObject *pieces = plain ? PySequence_Tuple(list) : NULL; /* a list may change while others run */
+    if (plain && !pieces) return NULL;
+    Py_ssize_t n = plain ? PyTuple_GET_SIZE(pieces) : 0;
+    for (Py_ssize_t i = 0; plain && i < n; i++) plain = is_plain_bytes(PyTuple_GET_ITEM(pieces, i));
+    if (!plain) {
+        Py_XDECREF(pieces);
+        return tls_standard(tls.protocol, (PyObject *)p, names._write_appdata, list);
+    }
+    int rc = write_pieces(p, ((PyTupleObject *)pieces)->ob_item, n);
+    Py_DECREF(pieces);
+    if (rc < 0 && tls_failed(p) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* write(data) of the transport. */
+static PyObject *transport_write(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    if (n == 1 && !kwnames && PyBytes_CheckExact(args[0]) && PyBytes_GET_SIZE(args[0])) {
+        PyObject *protocol = PyObject_GetAttr(self, names._ssl_protocol);
+        if (!protocol) return NULL;
+        SSLProtocolObject *p = (SSLProtocolObject *)protocol;
+        if (PyObject_TypeCheck(protocol, Protocol_Type) && can_write(p)) {
+            int rc = write_pieces(p, args, 1);
+            if (rc < 0) rc = tls_failed(p);
+            Py_DECREF(protocol);
+            if (rc < 0) return NULL;
+            Py_RETURN_NONE;
+        }
+        Py_DECREF(protocol);
+    }
+    PyObject *method = PyObject_GetAttr(tls.transport, names.write);
+    if (!method) return NULL;
+    PyObject *r = NULL;
+    Py_ssize_t all = 1 + n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+    PyObject **argv = PyMem_Malloc((size_t)all * sizeof *argv);
+    if (argv) {
+        argv[0] = self;
+        memcpy(argv + 1, args, (size_t)(all - 1) * sizeof *argv);
+        r = PyObject_Vectorcall(method, argv, (size_t)(n + 1), kwnames);
+        PyMem_Free(argv);
+    } else
+        PyErr_NoMemory();
+    Py_DECREF(method);
+    return r;
+}
+
+/* ---- the types ---- */
+
+#define METHOD(name, f, flags) {name, (PyCFunction)(void (*)(void))(f), flags, NULL}
+
+static PyMethodDef protocol_methods[] = {METHOD("get_buffer", tls_get_buffer, METH_O),
+                                         METHOD("buffer_updated", tls_buffer_updated, METH_O),
+                                         METHOD("_do_read", tls_do_read, METH_NOARGS),
+                                         METHOD("_write_appdata", write_appdata, METH_O),
+                                         METHOD("_process_outgoing", process_outgoing, METH_NOARGS),
+                                         {0}};
+
+#define X(n) {#n, T_OBJECT_EX, offsetof(SSLProtocolObject, n), 0, NULL},
+static PyMemberDef protocol_members[] = {TLS_FIELDS(X){0}};
+#undef X
+
+static int protocol_traverse(PyObject *self, visitproc visit, void *arg) {
+    SSLProtocolObject *p = (SSLProtocolObject *)self;
+    Py_VISIT(Py_TYPE(self));
+#define X(n) Py_VISIT(p->n);
+    TLS_FIELDS(X)
+#undef X
+    return 0;
+}
+
+static int protocol_clear(PyObject *self) {
+    SSLProtocolObject *p = (SSLProtocolObject *)self;
+#define X(n) Py_CLEAR(p->n);
+    TLS_FIELDS(X)
+#undef X
+    return 0;
+}
+
+static void protocol_dealloc(PyObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    protocol_clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot protocol_slots[] = {{Py_tp_doc, "What of asyncio.sslproto.SSLProtocol runs once per message."},
+                                       {Py_tp_dealloc, protocol_dealloc},
+                                       {Py_tp_traverse, protocol_traverse},
+                                       {Py_tp_clear, protocol_clear},
+                                       {Py_tp_methods, protocol_methods},
+                                       {Py_tp_members, protocol_members},
+                                       {0, NULL}};
+static PyType_Spec protocol_spec = {"goloop._core.SSLProtocol", sizeof(SSLProtocolObject), 0,
+                                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE, protocol_slots};
+
+static PyMethodDef transport_methods[] = {
+    METHOD("write", transport_write, METH_FASTCALL | METH_KEYWORDS),
+    {0}};
+static PyType_Slot transport_slots[] = {{Py_tp_doc, "write() of the transport that TLS gives to a protocol."},
+                                        {Py_tp_methods, transport_methods},
+                                        {0, NULL}};
+static PyType_Spec transport_spec = {"goloop._core.SSLTransport", sizeof(PyObject), 0,
+                                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, transport_slots};
+
+static int new_attribute(PyObject **out, PyObject *of, const char *name) {
+    return (*out = PyObject_GetAttrString(of, name)) ? 0 : -1;
+}
+
+static int import_tls(void) {
+    PyObject *sslproto = PyImport_ImportModule("asyncio.sslproto"), *collections = NULL, *states = NULL;
+    PyObject *ssl = sslproto ? PyObject_GetAttrString(sslproto, "ssl") : NULL;
+    int rc = -1;
+    if (ssl == Py_None) { /* a Python without OpenSSL */
+        rc = 0;
+    } else if (ssl && (collections = PyImport_ImportModule("collections")) && (tls.zero = PyLong_FromLong(0)) &&
+               new_attribute(&tls.deque, collections, "deque") == 0 &&
+               new_attribute(&tls.ssl_object, ssl, "SSLObject") == 0 &&
+               new_attribute(&tls.memory_bio, ssl, "MemoryBIO") == 0 &&
+               new_attribute(&tls.again_errors, sslproto, "SSLAgainErrors") == 0 &&
+               new_attribute(&tls.transport, sslproto, "_SSLProtocolTransport") == 0 &&
+               new_attribute(&states, sslproto, "SSLProtocolState") == 0 &&
+               new_attribute(&tls.wrapped, states, "WRAPPED") == 0)
+        rc = new_attribute(&tls.protocol, sslproto, "SSLProtocol");
+    Py_XDECREF(states);
+    Py_XDECREF(collections);
+    Py_XDECREF(ssl);
+    Py_XDECREF(sslproto);
+    return rc;
+}
+
+int tls_setup(PyObject *module) {
+    if (PY_VERSION_HEX < 0x030B0000) return 0; /* asyncio.sslproto is another one there */
+    if (import_tls() < 0) return -1;
+    if (!tls.protocol) return 0;
+    Protocol_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &protocol_spec, NULL);
+    if (!Protocol_Type || PyModule_AddType(module, Protocol_Type) < 0) return -1;
+    PyObject *type = PyType_FromModuleAndSpec(module, &transport_spec, NULL);
+    int rc = type ? PyModule_AddType(module, (PyTypeObject *)type) : -1;
+    Py_XDECREF(type);
+    return rc;
+}

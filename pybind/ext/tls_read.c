@@ -1,0 +1,252 @@
+/* The reading side of TLS: what came is decrypted and given to the protocol. */
+#include "tls.h"
+
+enum {
+    RECORD = 16 * 1024,    /* most plaintext of a record (RFC 8446, 5.1): SSL_read returns that of one */
+    SCRATCH = 4 * RECORD,
+};
+
+/* Kept between reads, so that none allocates; NULL while a read has it. Each read has its own, for SSL_read
+ * lets other threads run. */
+static char *scratch;
+
+static char *take_scratch(void) {
+    char *taken = scratch;
+    scratch = NULL;
+    if (!taken && !(taken = PyMem_RawMalloc(SCRATCH))) PyErr_NoMemory();
+    return taken;
+}
+
+static void give_scratch(char *taken) {
+    if (scratch)
+        PyMem_RawFree(taken);
+    else
+        scratch = taken;
+}
+
+/* Plaintext that gathers in scratch or, where that is too small, in the bytes to be delivered. */
+typedef struct {
+    char *p;
+    Py_ssize_t len, cap;
+    PyObject *bytes; /* NULL: p is scratch */
+} Sink;
+
+static int sink_open(Sink *s, Py_ssize_t expected) {
+    *s = (Sink){.cap = SCRATCH};
+    if (expected <= SCRATCH - RECORD) return (s->p = take_scratch()) ? 0 : -1;
+    s->cap = expected + RECORD + 1;
+    if (!(s->bytes = PyBytes_FromStringAndSize(NULL, s->cap))) return -1;
+    s->p = PyBytes_AS_STRING(s->bytes);
+    return 0;
+}
+
+/* Room for more than a record: a read that does not fill it has left nothing decrypted. */
+static int sink_grow(Sink *s) {
+    if (s->cap - s->len > RECORD) return 0;
+    Py_ssize_t cap = s->cap * 2;
+    if (s->bytes) {
+        if (_PyBytes_Resize(&s->bytes, cap) < 0) return -1;
+    } else {
+        if (!(s->bytes = PyBytes_FromStringAndSize(NULL, cap))) return -1;
+        memcpy(PyBytes_AS_STRING(s->bytes), s->p, (size_t)s->len);
+        give_scratch(s->p);
+    }
+    s->p = PyBytes_AS_STRING(s->bytes);
+    s->cap = cap;
+    return 0;
+}
+
+/* Ends the sink; what it has as bytes, NULL without an exception when that is nothing. */
+static PyObject *sink_take(Sink *s) {
+    PyObject *bytes = s->bytes;
+    if (!bytes) {
+        if (s->len) bytes = PyBytes_FromStringAndSize(s->p, s->len);
+        if (s->p) give_scratch(s->p);
+    } else if (!s->len) {
+        Py_CLEAR(bytes);
+    } else {
+        _PyBytes_Resize(&bytes, s->len); /* NULL with MemoryError when it fails */
+    }
+    *s = (Sink){0};
+    return bytes;
+}
+
+static void sink_drop(Sink *s) {
+    if (s->bytes)
+        Py_DECREF(s->bytes);
+    else if (s->p)
+        give_scratch(s->p);
+}
+
+/* One SSL_read into room bytes at p. The count, 0 after close_notify, -1 with an exception. */
+static Py_ssize_t read_into(PyObject *inner, void *p, Py_ssize_t room) {
+    PyObject *view = PyMemoryView_FromMemory(p, room, PyBUF_WRITE);
+    PyObject *size = view ? PyLong_FromSsize_t(room) : NULL;
+    PyObject *argv[3] = {inner, size, view};
+    PyObject *r = size ? PyObject_VectorcallMethod(names.read, argv, 3, NULL) : NULL;
+    Py_ssize_t n = r ? PyLong_AsSsize_t(r) : -1;
+    Py_XDECREF(r);
+    Py_XDECREF(size);
+    Py_XDECREF(view);
+    return n;
+}
+
+/* Encrypted bytes that OpenSSL has not taken. -1 with an exception. */
+static Py_ssize_t incoming_pending(SSLProtocolObject *p) {
+    PyObject *pending = PyObject_GetAttr(p->_incoming, names.pending);
+    Py_ssize_t n = pending ? PyLong_AsSsize_t(pending) : -1;
+    Py_XDECREF(pending);
+    return n;
+}
+
+/* How reading ended. */
+enum { FAILED = -1, WANTS_MORE, CLOSE_NOTIFY, NO_ROOM };
+
+/* Reads records until OpenSSL needs more input. It says so by an exception that costs as much as a
+ * record, so it is not asked when it can only say that: the memory BIO is empty, and the last read left room, that
+ * is, took all of its record. OpenSSL reads no further than the record under way (read_ahead is off, and Python has
+ * no switch for it), so that nothing else can be complete. */
+static int read_records(SSLProtocolObject *p, PyObject *inner, Sink *s) {
+    for (;;) {
+        if (sink_grow(s) < 0) return FAILED;
+        Py_ssize_t room = s->cap - s->len, n = read_into(inner, s->p + s->len, room);
+        if (n < 0) return tls_again() ? WANTS_MORE : FAILED;
+        if (n == 0) return CLOSE_NOTIFY;
+        s->len += n;
+        Py_ssize_t pending = n < room ? incoming_pending(p) : 1;
+        if (pending < 0) return FAILED;
+        if (pending == 0) return WANTS_MORE;
+    }
+}
+
+static int close_notify(SSLProtocolObject *p) {
+    return call_method_drop((PyObject *)p, names._call_eof_received, NULL) < 0 ||
+                   call_method_drop((PyObject *)p, names._start_shutdown, NULL) < 0
+               ? -1
+               : 0;
+}
+
+/* expected: bytes that have come, which hold no more plaintext than that. */
+static int read_copied(SSLProtocolObject *p, PyObject *inner, Py_ssize_t expected) {
+    Sink sink;
+    if (sink_open(&sink, expected) < 0) return -1;
+    int end = read_records(p, inner, &sink);
+    if (end == FAILED) {
+        sink_drop(&sink);
+        return -1;
+    }
+    PyObject *data = sink_take(&sink);
+    if (!data && PyErr_Occurred()) return -1;
+    int rc = 0;
+    if (data) {
+        PyObject *protocol = Py_NewRef(p->_app_protocol);
+        rc = call_method_drop(protocol, names.data_received, data);
+        Py_DECREF(protocol);
+        Py_DECREF(data);
+    }
+    return rc == 0 && end == CLOSE_NOTIFY ? close_notify(p) : rc;
+}
+
+/* The same into the buffer of a BufferedProtocol. */
+static int read_to_buffer(SSLProtocolObject *p, PyObject *inner, Py_buffer *view, Py_ssize_t *taken) {
+    do {
+        Py_ssize_t room = view->len - *taken, n = read_into(inner, (char *)view->buf + *taken, room);
+        if (n < 0) return tls_again() ? WANTS_MORE : FAILED;
+        if (n == 0) return CLOSE_NOTIFY;
+        *taken += n;
+        Py_ssize_t pending = n < room ? incoming_pending(p) : 1;
+        if (pending < 0) return FAILED;
+        if (pending == 0) return WANTS_MORE;
+    } while (*taken < view->len);
+    return NO_ROOM;
+}
+
+static int read_buffered(SSLProtocolObject *p, PyObject *inner) {
+    Py_ssize_t pending = incoming_pending(p);
+    PyObject *hint = pending < 0 ? NULL : PyLong_FromSsize_t(pending);
+    PyObject *get_buffer = Py_NewRef(p->_app_protocol_get_buffer);
+    PyObject *buffer = hint ? PyObject_CallOneArg(get_buffer, hint) : NULL;
+    Py_DECREF(get_buffer);
+    Py_XDECREF(hint);
+    Py_buffer view;
+    int got = buffer ? PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE) : -1;
+    Py_XDECREF(buffer);
+    if (got < 0) return -1;
+    Py_ssize_t taken = 0;
+    int end = read_to_buffer(p, inner, &view, &taken);
+    PyBuffer_Release(&view);
+    if (end == FAILED) return -1;
+    int rc = 0;
+    if (end == NO_ROOM) {
+        PyObject *again = PyObject_GetAttr((PyObject *)p, names._do_read);
+        PyObject *loop = again ? PyObject_GetAttr((PyObject *)p, names._loop) : NULL;
+        rc = loop ? call_method_drop(loop, names.call_soon, again) : -1;
+        Py_XDECREF(again);
+        Py_XDECREF(loop);
+    }
+    if (rc == 0 && taken > 0) {
+        PyObject *count = PyLong_FromSsize_t(taken), *updated = Py_NewRef(p->_app_protocol_buffer_updated);
+        PyObject *r = count ? PyObject_CallOneArg(updated, count) : NULL;
+        Py_DECREF(updated);
+        Py_XDECREF(count);
+        Py_XDECREF(r);
+        rc = r ? 0 : -1;
+    }
+    return rc == 0 && end == CLOSE_NOTIFY ? close_notify(p) : rc;
+}
+
+/* Stops reading encrypted bytes at the high-water mark, and goes on below the low one. */
+static int control_ssl_reading(SSLProtocolObject *p) {
+    if (p->_ssl_reading_paused == Py_False && tls_above_zero(p->_incoming_high_water)) {
+        Py_ssize_t pending = incoming_pending(p);
+        if (pending <= 0) return (int)pending;
+    }
+    return call_method_drop((PyObject *)p, names._control_ssl_reading, NULL);
+}
+
+/* What _do_read does for an ordinary connection that is not paused. */
+static int read_some(SSLProtocolObject *p, Py_ssize_t expected) {
+    PyObject *inner = new_inner(p);
+    int rc = !inner ? -1 : p->_app_protocol_is_buffer == Py_True ? read_buffered(p, inner) : read_copied(p, inner, expected);
+    Py_XDECREF(inner);
+    if (rc < 0) return -1;
+    Py_ssize_t backlog = PyObject_Size(p->_write_backlog);
+    if (backlog < 0 || (backlog ? call_method_drop((PyObject *)p, names._do_write, NULL) : tls_process_outgoing(p)) < 0)
+        return -1;
+    return control_ssl_reading(p);
+}
+
+static bool can_read(SSLProtocolObject *p) {
+    return p->_app_reading_paused == Py_False && tls_ordinary(p) && p->_app_protocol &&
+           (p->_app_protocol_is_buffer == Py_False ||
+            (p->_app_protocol_is_buffer == Py_True && p->_app_protocol_get_buffer && p->_app_protocol_buffer_updated));
+}
+
+PyObject *tls_do_read(SSLProtocolObject *p, PyObject *ignored) {
+    (void)ignored;
+    if (!can_read(p)) return tls_standard(tls.protocol, (PyObject *)p, names._do_read, NULL);
+    Py_ssize_t pending = incoming_pending(p);
+    if ((pending < 0 || read_some(p, pending) < 0) && tls_failed(p) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+PyObject *tls_get_buffer(SSLProtocolObject *p, PyObject *sizehint) {
+    if (!p->_ssl_buffer_view) return tls_standard(tls.protocol, (PyObject *)p, names.get_buffer, sizehint);
+    return Py_NewRef(p->_ssl_buffer_view); /* of max_size, and no call wants more */
+}
+
+PyObject *tls_buffer_updated(SSLProtocolObject *p, PyObject *nbytes) {
+    if (!can_read(p) || !p->_ssl_buffer_view || !PyMemoryView_Check(p->_ssl_buffer_view))
+        return tls_standard(tls.protocol, (PyObject *)p, names.buffer_updated, nbytes);
+    Py_buffer *whole = PyMemoryView_GET_BUFFER(p->_ssl_buffer_view);
+    Py_ssize_t n = PyLong_AsSsize_t(nbytes);
+    if (n < 0 || n > whole->len) {
+        PyErr_Clear();
+        return tls_standard(tls.protocol, (PyObject *)p, names.buffer_updated, nbytes);
+    }
+    PyObject *part = PyMemoryView_FromMemory(whole->buf, n, PyBUF_READ);
+    int rc = part ? call_method_drop(p->_incoming, names.write, part) : -1;
+    Py_XDECREF(part);
+    if (rc < 0 || (read_some(p, n) < 0 && tls_failed(p) < 0)) return NULL;
+    Py_RETURN_NONE;
+}
