@@ -7,6 +7,7 @@ import gc
 import importlib
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -16,6 +17,7 @@ import warnings
 
 import hypothesis
 import pytest
+import trustme
 
 import divergences
 import protocols
@@ -315,6 +317,36 @@ def unix_peer(tmp_path):
         sock.bind(str(tmp_path / "peer"))
         sock.setblocking(False)
         yield sock
+
+
+@pytest.fixture(scope="session")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def server_context(authority):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture(scope="session")
+def client_context(authority):
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+@pytest.fixture
+def serve_tls(loop, server_context):
+    """Starts a TLS server; returns it and its port."""
+
+    async def serve_tls(factory=protocols.Echo, **options):
+        server = await loop.create_server(factory, "127.0.0.1", 0, ssl=server_context, **options)
+        return server, server.sockets[0].getsockname()[1]
+
+    return serve_tls
 
 
 class Script:

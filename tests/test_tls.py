@@ -7,7 +7,6 @@ import ssl
 import sys
 
 import pytest
-import trustme
 
 from protocols import BufferedRecorder, Echo, Recorder, turns
 
@@ -16,44 +15,14 @@ if sys.version_info < (3, 11):
     pytestmark = pytest.mark.filterwarnings("ignore:unclosed transport <asyncio.sslproto:ResourceWarning")
 
 
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def server_context(authority):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
-    return context
-
-
-@pytest.fixture(scope="module")
-def client_context(authority):
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
-
-
-@pytest.fixture
-def serve(loop, server_context):
-    """Starts a TLS server; returns it and its port."""
-
-    async def serve(factory=Echo, **options):
-        server = await loop.create_server(factory, "127.0.0.1", 0, ssl=server_context, **options)
-        return server, server.sockets[0].getsockname()[1]
-
-    return serve
-
-
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
-def test_tls_client_talks_to_tls_server(loop, run, serve, client_context, authority, version):
+def test_tls_client_talks_to_tls_server(loop, run, serve_tls, client_context, authority, version):
     context = ssl.create_default_context()
     authority.configure_trust(context)
     context.minimum_version = context.maximum_version = version
 
     async def main():
-        server, port = await serve()
+        server, port = await serve_tls()
         transport, protocol = await loop.create_connection(Recorder, "127.0.0.1", port, ssl=context)
         assert isinstance(transport, asyncio.Transport)
         transport.write(b"hello")
@@ -66,9 +35,9 @@ def test_tls_client_talks_to_tls_server(loop, run, serve, client_context, author
     run(main())
 
 
-def test_extra_info_describes_the_session(loop, run, serve, client_context):
+def test_extra_info_describes_the_session(loop, run, serve_tls, client_context):
     async def main():
-        server, port = await serve()
+        server, port = await serve_tls()
         transport, protocol = await loop.create_connection(
             Recorder, "127.0.0.1", port, ssl=client_context, server_hostname="localhost"
         )
@@ -96,9 +65,9 @@ class ViewRecorder(BufferedRecorder):
 
 
 @pytest.mark.parametrize("factory", [Recorder, ViewRecorder], ids=["protocol", "buffered"])
-def test_large_transfer_arrives_intact(loop, run, serve, client_context, factory):
+def test_large_transfer_arrives_intact(loop, run, serve_tls, client_context, factory):
     async def main():
-        server, port = await serve()
+        server, port = await serve_tls()
         transport, protocol = await loop.create_connection(factory, "127.0.0.1", port, ssl=client_context)
         data = os.urandom(8 << 20)
         for start in range(0, len(data), 300_000):
@@ -112,9 +81,9 @@ def test_large_transfer_arrives_intact(loop, run, serve, client_context, factory
     run(main())
 
 
-def test_paused_tls_transport_delivers_nothing(loop, run, serve, client_context):
+def test_paused_tls_transport_delivers_nothing(loop, run, serve_tls, client_context):
     async def main():
-        server, port = await serve()
+        server, port = await serve_tls()
         transport, protocol = await loop.create_connection(Recorder, "127.0.0.1", port, ssl=client_context)
         transport.pause_reading()
         assert not transport.is_reading()
@@ -130,9 +99,9 @@ def test_paused_tls_transport_delivers_nothing(loop, run, serve, client_context)
     run(main())
 
 
-def test_untrusted_certificate_is_refused(loop, run, serve, errors):
+def test_untrusted_certificate_is_refused(loop, run, serve_tls, errors):
     async def main():
-        server, port = await serve()
+        server, port = await serve_tls()
         with pytest.raises(ssl.SSLCertVerificationError):
             await loop.create_connection(Recorder, "127.0.0.1", port, ssl=ssl.create_default_context())
         server.close()
@@ -140,9 +109,9 @@ def test_untrusted_certificate_is_refused(loop, run, serve, errors):
     run(main())
 
 
-def test_certificate_of_another_name_is_refused(loop, run, serve, client_context, errors):
+def test_certificate_of_another_name_is_refused(loop, run, serve_tls, client_context, errors):
     async def main():
-        server, port = await serve()
+        server, port = await serve_tls()
         with pytest.raises(ssl.SSLCertVerificationError, match="other.test"):
             await loop.create_connection(
                 Recorder, "127.0.0.1", port, ssl=client_context, server_hostname="other.test"
@@ -193,9 +162,9 @@ def test_peer_that_closes_during_the_handshake_fails_it(loop, run, client_contex
     run(main())
 
 
-def test_client_that_speaks_no_tls_does_not_harm_the_server(loop, run, serve, client_context, errors):
+def test_client_that_speaks_no_tls_does_not_harm_the_server(loop, run, serve_tls, client_context, errors):
     async def main():
-        server, port = await serve()
+        server, port = await serve_tls()
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.setblocking(False)
             client.send(b"GET / HTTP/1.1\r\n\r\n")
@@ -209,7 +178,7 @@ def test_client_that_speaks_no_tls_does_not_harm_the_server(loop, run, serve, cl
     run(main())
 
 
-def test_close_of_the_peer_is_seen_as_eof(loop, run, serve, client_context):
+def test_close_of_the_peer_is_seen_as_eof(loop, run, serve_tls, client_context):
     class Farewell(Recorder):
         def connection_made(self, transport):
             super().connection_made(transport)
@@ -217,7 +186,7 @@ def test_close_of_the_peer_is_seen_as_eof(loop, run, serve, client_context):
             transport.close()
 
     async def main():
-        server, port = await serve(Farewell)
+        server, port = await serve_tls(Farewell)
         _, protocol = await loop.create_connection(Recorder, "127.0.0.1", port, ssl=client_context)
         assert await protocol.lost() is None
         assert protocol.data == b"farewell"
@@ -228,9 +197,9 @@ def test_close_of_the_peer_is_seen_as_eof(loop, run, serve, client_context):
     run(main())
 
 
-def test_tls_transport_cannot_write_eof(loop, run, serve, client_context):
+def test_tls_transport_cannot_write_eof(loop, run, serve_tls, client_context):
     async def main():
-        server, port = await serve()
+        server, port = await serve_tls()
         transport, protocol = await loop.create_connection(Recorder, "127.0.0.1", port, ssl=client_context)
         assert transport.can_write_eof() is False
         with pytest.raises(NotImplementedError):
@@ -294,9 +263,9 @@ def test_start_tls_upgrades_a_connection(loop, run, server_context, client_conte
 
 
 @pytest.mark.since("3.11")
-def test_tls_inside_tls(loop, run, serve, server_context, client_context):
+def test_tls_inside_tls(loop, run, serve_tls, server_context, client_context):
     async def main():
-        server, port = await serve(lambda: Upgrade(server_context))
+        server, port = await serve_tls(lambda: Upgrade(server_context))
         outer, protocol = await loop.create_connection(Recorder, "127.0.0.1", port, ssl=client_context)
         secure, inner = await upgrade(loop, outer, protocol, client_context)
         data = os.urandom(1 << 20)
@@ -347,9 +316,9 @@ def test_streams_over_tls(loop, run, server_context, client_context):
     run(main())
 
 
-def test_fifty_tls_connections_at_once(loop, run, serve, client_context):
+def test_fifty_tls_connections_at_once(loop, run, serve_tls, client_context):
     async def main():
-        server, port = await serve()
+        server, port = await serve_tls()
 
         async def talk(number):
             transport, protocol = await loop.create_connection(
@@ -362,6 +331,29 @@ def test_fifty_tls_connections_at_once(loop, run, serve, client_context):
             await protocol.lost()
 
         await asyncio.gather(*(talk(number) for number in range(50)))
+        server.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("level", ["create_server", "start_tls"])
+@pytest.mark.goloop_only
+@pytest.mark.since("3.11")
+def test_messages_go_through_the_extension(loop, run, serve_tls, server_context, client_context, level):
+    async def main():
+        if level == "start_tls":
+            server = await loop.create_server(lambda: Upgrade(server_context), "127.0.0.1", 0)
+            transport, protocol = await loop.create_connection(Recorder, *server.sockets[0].getsockname())
+            transport, protocol = await upgrade(loop, transport, protocol, client_context)
+        else:
+            server, port = await serve_tls()
+            transport, protocol = await loop.create_connection(
+                Recorder, "127.0.0.1", port, ssl=client_context
+            )
+        assert type(transport).write.__class__.__name__ == "method_descriptor"
+        assert type(transport._ssl_protocol).__module__ == "goloop.tls"
+        transport.close()
+        await protocol.lost()
         server.close()
 
     run(main())

@@ -23,6 +23,14 @@ class DatagramTransport(asyncio.DatagramTransport):
 
 class _Listener: ...
 
+class SSLProtocol:  # only from Python 3.11 on, and with ssl
+    _app_transport: Any
+    _app_transport_created: bool
+    _loop: Any
+    def _get_app_transport(self) -> Any: ...
+
+class SSLTransport: ...
+
 class Loop:
     _closed: bool
     _stopping: bool

@@ -87,8 +87,9 @@ class Connecting(_Base):
         **timeouts: Any,
     ) -> asyncio.Transport:
         self._ensure_fd_no_transport(rawsock)
-        ssl_protocol = SSLProtocol(
+        ssl_protocol: Any = SSLProtocol(
             self, protocol, sslcontext, waiter, server_side, server_hostname, **timeouts
         )
         self._make_socket_transport(rawsock, ssl_protocol, extra=extra, server=server, context=context)
-        return ssl_protocol._app_transport
+        transport: asyncio.Transport = ssl_protocol._app_transport
+        return transport

@@ -1,0 +1,190 @@
+"""TLS connections that something happens to: their objects, their errors, handshakes in between."""
+
+import asyncio
+import gc
+import logging
+import ssl
+import weakref
+
+import pytest
+
+from protocols import Echo, Recorder, turns
+
+pytestmark = pytest.mark.since("3.11")  # before, sslproto is another one, and goloop uses it as it is
+
+
+def test_context_with_an_object_class_of_its_own_is_asked(loop, run, serve_tls, client_context, authority):
+    calls = []
+
+    class Object(ssl.SSLObject):
+        def read(self, *args):
+            calls.append("read")
+            return super().read(*args)
+
+        def write(self, data):
+            calls.append("write")
+            return super().write(data)
+
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    context.sslobject_class = Object
+
+    async def main():
+        server, port = await serve_tls()
+        transport, protocol = await loop.create_connection(Recorder, "127.0.0.1", port, ssl=context)
+        calls.clear()
+        transport.write(b"hello")
+        assert calls == ["write"]
+        assert await protocol.received(5) == b"hello"
+        assert "read" in calls
+        transport.close()
+        await protocol.lost()
+        server.close()
+
+    run(main())
+
+
+def test_client_may_be_asked_for_its_certificate_after_the_handshake(loop, run, authority):
+    """Handshake messages between records of data, in both directions."""
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(server_context)
+    authority.configure_trust(server_context)
+    server_context.verify_mode = ssl.CERT_REQUIRED
+    client_context = ssl.create_default_context()
+    authority.configure_trust(client_context)
+    authority.issue_cert("client.test").configure_cert(client_context)
+    server_context.minimum_version = client_context.minimum_version = ssl.TLSVersion.TLSv1_3
+    server_context.post_handshake_auth = client_context.post_handshake_auth = True
+    server_context.verify_mode = ssl.CERT_OPTIONAL
+    accepted = []
+
+    class Asking(Echo):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            accepted.append(self)
+
+        def data_received(self, data):
+            if data.startswith(b"ask"):
+                self.transport.get_extra_info("ssl_object").verify_client_post_handshake()
+            super().data_received(data)
+
+    async def main():
+        server = await loop.create_server(Asking, "127.0.0.1", 0, ssl=server_context)
+        address = server.sockets[0].getsockname()
+        transport, protocol = await loop.create_connection(Recorder, *address, ssl=client_context)
+        sent = b""
+        for chunk in (b"before", b"ask", b"x" * 40_000, b"after"):
+            transport.write(chunk)
+            sent += chunk
+            assert await protocol.received(len(sent)) == sent
+        subject = accepted[0].transport.get_extra_info("ssl_object").getpeercert()["subjectAltName"]
+        assert ("DNS", "client.test") in subject
+        transport.close()
+        await protocol.lost()
+        server.close()
+
+    run(main())
+
+
+def test_connection_is_collected_with_its_cycles(loop, run, serve_tls, client_context):
+    async def main():
+        server, port = await serve_tls()
+        transport, protocol = await loop.create_connection(Recorder, "127.0.0.1", port, ssl=client_context)
+        transport.write(b"hello")
+        await protocol.received(5)
+        ssl_protocol = transport._ssl_protocol
+        ssl_protocol.itself = ssl_protocol._app_protocol.cycle = ssl_protocol
+        gone = [weakref.ref(ssl_protocol), weakref.ref(protocol), weakref.ref(transport)]
+        transport.abort()
+        await protocol.lost()
+        server.close()
+        return gone
+
+    gone = run(main())
+    gc.collect()
+    assert [ref() for ref in gone] == [None] * 3
+
+
+class Below(asyncio.Transport):
+    """A transport that start_tls takes, and that goes nowhere."""
+
+    _start_tls_compatible = True
+
+    def write(self, data):
+        pass
+
+    def pause_reading(self):
+        pass
+
+    def resume_reading(self):
+        pass
+
+    def close(self):
+        pass
+
+    def set_protocol(self, protocol):
+        self.protocol = protocol
+
+
+def test_protocol_that_nobody_holds_is_collected(loop, run, client_context):
+    async def main():
+        below = Below()
+        task = asyncio.ensure_future(
+            loop.start_tls(below, Recorder(), client_context, server_hostname="localhost")
+        )
+        await turns(3)
+        ssl_protocol = below.protocol
+        assert ssl_protocol._transport is below
+        task.cancel()
+        await asyncio.wait([task])
+        ssl_protocol._handshake_timeout_handle.cancel()
+        ssl_protocol._app_transport._closed = True  # or it warns
+        ssl_protocol.itself = ssl_protocol
+        return weakref.ref(ssl_protocol)
+
+    gone = run(main())
+    gc.collect()
+    assert gone() is None
+
+
+def test_failure_of_a_callback_is_logged_with_its_traceback_in_debug_mode(
+    loop, run, serve_tls, client_context, caplog
+):
+    class Failing(Recorder):
+        def data_received(self, data):
+            raise OSError("on purpose")
+
+    async def main():
+        loop.set_debug(True)
+        server, port = await serve_tls()
+        transport, protocol = await loop.create_connection(Failing, "127.0.0.1", port, ssl=client_context)
+        transport.write(b"hello")
+        assert str(await protocol.lost()) == "on purpose"
+        loop.set_debug(False)
+        server.close()
+
+    with caplog.at_level(logging.DEBUG, "asyncio"):
+        run(main())
+    (record,) = (record for record in caplog.records if "Fatal error on SSL protocol" in record.getMessage())
+    assert record.exc_info[0] is OSError
+    assert record.exc_info[2] is not None
+
+
+@pytest.mark.parametrize("data", ["text", None, 7, [b"bytes"]], ids=repr)
+def test_write_of_what_is_no_bytes_is_refused(loop, run, serve_tls, client_context, data):
+    async def main():
+        server, port = await serve_tls()
+        transport, protocol = await loop.create_connection(Recorder, "127.0.0.1", port, ssl=client_context)
+        with pytest.raises(
+            TypeError, match=f"data: expecting a bytes-like instance, got '?{type(data).__name__}"
+        ):
+            transport.write(data)
+        with pytest.raises(TypeError):
+            transport.write()
+        transport.write(data=b"hello")
+        assert await protocol.received(5) == b"hello"
+        transport.close()
+        await protocol.lost()
+        server.close()
+
+    run(main())
