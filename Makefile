@@ -10,7 +10,7 @@ MISSING := $(filter-out $(FOUND),$(PYTHONS))
 NEWEST := $(lastword $(FOUND))
 
 ENGINE := ./selector ./loop ./unixevents ./pybind
-PORTABLE := ./selector ./loop ./unixevents
+PORTABLE := ./internal/batch ./selector ./loop ./unixevents
 FUZZ_SECONDS ?= 10
 TEST_REQUIREMENTS := tests/requirements.txt tests/hosts/requirements.txt
 # Tested in a chroot of Debian sid, which has them where the system has not.
@@ -72,7 +72,7 @@ test-py-3.%:
 
 test-py-poll: pythons
 	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
-	cd tests && env -u PYTHONPATH GOLOOP_SELECTOR=poll GOLOOP_TESTS_ONLY=goloop \
+	cd tests && env -u PYTHONPATH GOLOOP_SELECTOR=poll GOLOOP_IO_URING=0 GOLOOP_TESTS_ONLY=goloop \
 		../.venv/$(NEWEST)/bin/python $(PYTEST)
 
 # Other projects' tests of asyncio, compared with asyncio's own loop. In a folder outside the tree, so that

@@ -17,6 +17,7 @@ import (
 	"time"
 	"unsafe"
 
+	"goloop/internal/batch"
 	"goloop/selector"
 
 	"golang.org/x/sys/unix"
@@ -54,6 +55,8 @@ type Options struct {
 	// Arena receives the bytes of small reads and peers' addresses: at least
 	// 128 KiB. Without one (nil), streams and listeners are refused with EINVAL.
 	Arena []byte
+	// Unbatched has each socket served by system calls of its own (batch.go).
+	Unbatched bool
 	// Resolver looks up what is no address literal. Without one (nil) such
 	// lookups are refused with ENOSYS.
 	Resolver Resolver
@@ -88,6 +91,11 @@ type Engine struct {
 	vector   vector
 	messages *messages // nil until there is a datagram socket
 
+	batch     *batch.Batch  // nil until a turn serves many sockets
+	unbatched bool          // there is no batch for us
+	batched   []*descriptor // of the batch that is being sent
+	fewest    int           // sockets that make a batch
+
 	lookups *lookups          // nil without a Resolver
 	onChild func(*Submission) // of OpChild
 
@@ -108,7 +116,7 @@ func New(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{sel: sel, cq: o.Completions, arena: o.Arena, clock: processClock()}
+	e := &Engine{sel: sel, cq: o.Completions, arena: o.Arena, unbatched: o.Unbatched, fewest: fewest, clock: processClock()}
 	if o.Resolver != nil {
 		e.lookups = &lookups{resolver: o.Resolver, wake: sel.Wake, byUser: map[uint64]*lookup{}}
 	}
@@ -144,6 +152,7 @@ func (e *Engine) Close() error {
 	if e.lookups != nil {
 		e.lookups.close()
 	}
+	e.closeBatch()
 	e.fds, e.overflow, e.dirty, e.arena, e.cq = nil, nil, nil, nil, nil
 	return e.sel.Close()
 }
@@ -187,6 +196,12 @@ type descriptor struct {
 	last     int32 // chain of this turn's writes through Submission.Res
 	queue    []chunk
 	head     int // first live chunk of queue
+
+	recent  int    // bytes of the last read; more when there were more to be had
+	fetched bool   // a batch has read ahead in this turn:
+	at      uint64 // where to,
+	got     int    // so many bytes,
+	errno   syscall.Errno
 
 	asked   selector.Events // watched: what the owner asks about
 	lapsing bool            // watched: in Engine.lapsed

@@ -26,7 +26,7 @@ func FuzzRing(f *testing.F) {
 		{{op: OpDatagram, fd: 7}, {op: OpSend, fd: 7, arg: 250}, {op: OpSend, fd: 7, arg: 250}, {op: OpSend, fd: 7, arg: 3}, {op: fuzzTurn}, {op: OpDatagram, fd: 8}, {op: fuzzTurn}, {op: fuzzTurn}, {op: OpDiscard, fd: 7}},
 		{{op: OpTimerAdd, arg: 1}, {op: OpTimerAdd, arg: 7}, {op: OpTimerCancel, arg: 1}, {op: fuzzTurn}, {op: OpNop}, {op: OpDetach, fd: 7}},
 	} {
-		for backend := range byte(4) {
+		for backend := range byte(8) {
 			b := []byte{backend}
 			for _, step := range seed {
 				b = append(b, byte(step.op), step.fd|step.generation<<4, step.arg)
@@ -39,7 +39,7 @@ func FuzzRing(f *testing.F) {
 			return
 		}
 		backends := selector.Backends()
-		z := newFuzzed(t, backends[int(b[0])%len(backends)])
+		z := newFuzzed(t, backends[int(b[0]&3)%len(backends)], b[0]&4 != 0)
 		for b = b[1:]; len(b) >= 3; b = b[3:] {
 			z.step(fuzzStep{op: Op(b[0] % fuzzOps), fd: b[1] & 15, generation: b[1] >> 4, arg: b[2]})
 		}
@@ -73,8 +73,8 @@ type fuzzed struct {
 	spare   int // kept open to take the numbers of closed descriptors
 }
 
-func newFuzzed(t *testing.T, backend string) *fuzzed {
-	z := &fuzzed{rig: newRig(t, backend, settings{ring: 8, arena: 2 * minArena}), buffer: make([]byte, 1<<16)}
+func newFuzzed(t *testing.T, backend string, batched bool) *fuzzed {
+	z := &fuzzed{rig: newRig(t, backend, settings{ring: 8, arena: 2 * minArena, batched: batched}), buffer: make([]byte, 1<<16)}
 	for range 2 {
 		a, b := socketPair(t)
 		for _, fd := range []int{a, b} {

@@ -59,9 +59,12 @@ type pair struct {
 type settings struct {
 	ring, arena int
 	resolver    Resolver
+	batched     bool // serve even one socket with a batch
+	unbatched   bool // serve each socket alone
 }
 
-// onEveryBackend runs test once for each selector of this system.
+// onEveryBackend runs test once for each selector of this system, and once with all that can
+// be batched being so.
 func onEveryBackend(t *testing.T, test func(t *testing.T, r *rig)) {
 	onEveryBackendWith(t, settings{}, test)
 }
@@ -70,6 +73,8 @@ func onEveryBackendWith(t *testing.T, s settings, test func(t *testing.T, r *rig
 	for _, name := range selector.Backends() {
 		t.Run(name, func(t *testing.T) { test(t, newRig(t, name, s)) })
 	}
+	s.batched = true
+	t.Run("batched", func(t *testing.T) { test(t, newRig(t, "", s)) })
 }
 
 func newRig(t testing.TB, backend string, s settings) *rig {
@@ -80,9 +85,12 @@ func newRig(t testing.TB, backend string, s settings) *rig {
 	if s.arena == 0 {
 		s.arena = 1 << 20
 	}
-	e, err := New(Options{Selector: backend, Completions: make([]Completion, s.ring), Arena: make([]byte, s.arena), Resolver: s.resolver})
+	e, err := New(Options{Selector: backend, Completions: make([]Completion, s.ring), Arena: make([]byte, s.arena), Resolver: s.resolver, Unbatched: s.unbatched})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s.batched {
+		e.fewest = 1
 	}
 	r := &rig{
 		t: t, Engine: e,

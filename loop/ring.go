@@ -124,4 +124,5 @@ type Stats struct {
 	Turns, Waits, Events, Submissions, Completions         uint64
 	Reads, ReadBytes, Writes, WriteBytes, Accepts          uint64
 	TimersAdded, TimersCancelled, TimersFired, Overflowing uint64
+	Batches                                                uint64
 }

@@ -75,17 +75,22 @@ func (e *Engine) readStream(d *descriptor) {
 		e.Complete(Completion{Kind: Readable, Fd: d.fd, Generation: d.generation, Len: maxRead})
 		return
 	}
-	buf := e.arena[e.arenaEnd:]
-	if len(buf) > maxRead {
-		buf = buf[:maxRead]
-	}
-	at := address(buf)
-	n, errno := d.receive(uintptr(at), len(buf))
-	if errno == 0 && n > 0 {
-		e.arenaEnd += (n + 63) &^ 63
-		if e.arenaEnd > len(e.arena) {
-			e.arenaEnd = len(e.arena)
+	var at uint64
+	var n int
+	var errno syscall.Errno
+	if d.fetched {
+		d.fetched = false
+		at, n, errno = d.at, d.got, d.errno
+	} else {
+		buf := e.arena[e.arenaEnd:min(e.arenaEnd+maxRead, len(e.arena))]
+		at = address(buf)
+		n, errno = d.receive(uintptr(at), len(buf))
+		if errno == 0 {
+			e.arenaEnd = min(e.arenaEnd+(n+63)&^63, len(e.arena))
+			d.recent = n
 		}
+	}
+	if errno == 0 && n > 0 {
 		e.spent += n
 		d.direct = n >= directFrom
 		e.stats.Reads++
@@ -183,57 +188,70 @@ func (e *Engine) flushWrites(d *descriptor) {
 	}
 	for i >= 0 {
 		// One system call takes the chain, or its first maxIovecs members.
-		head := i
-		count := 0
-		var total int64
-		for j := i; j >= 0 && count < maxIovecs; j = e.sq[j].Res {
-			e.vector.set(count, e.sq[j].Ptr, e.sq[j].Len)
-			total += e.sq[j].Len
-			count++
-		}
+		count, total := e.chain(i)
 		var n int
 		var errno syscall.Errno
 		if count == 1 {
-			n, errno = d.send(uintptr(e.sq[head].Ptr), int(total))
+			n, errno = d.send(uintptr(e.sq[i].Ptr), int(total))
 		} else {
+			for j, k := i, 0; k < count; k++ {
+				e.vector.set(k, e.sq[j].Ptr, e.sq[j].Len)
+				j = e.sq[j].Res
+			}
 			n, errno = d.sendVector(&e.vector, count)
 		}
-		if errno != 0 {
-			n = 0
-			if errno != syscall.EAGAIN && errno != syscall.EINTR {
-				e.fail(d, FlagWrite, int32(errno))
-				for i >= 0 {
-					s := &e.sq[i]
-					i = s.Res
-					s.Flags |= FlagFailed
-					s.Res = int32(errno)
-				}
-				return
-			}
-		}
-		e.stats.Writes++
-		e.stats.WriteBytes += uint64(n)
-		left := int64(n)
-		full := left == total
-		for ; i >= 0 && count > 0; count-- {
-			s := &e.sq[i]
-			next := s.Res
-			if s.Len <= left {
-				left -= s.Len
-				s.Flags |= FlagDone
-				s.Res = 0
-			} else {
-				e.enqueue(d, s, left)
-				left = 0
-			}
-			i = next
-		}
-		if !full {
-			for ; i >= 0; i = e.queueRest(d, i) {
-			}
-		}
+		i = e.sent(d, i, count, total, n, errno)
 	}
 	e.finishWriting(d)
+}
+
+// chain is how many writes from i on one system call takes, and their bytes.
+func (e *Engine) chain(i int32) (count int, total int64) {
+	for ; i >= 0 && count < maxIovecs; i = e.sq[i].Res {
+		total += e.sq[i].Len
+		count++
+	}
+	return count, total
+}
+
+// sent settles the first count writes of a chain, of total bytes, of which the kernel
+// took n. It returns the next of the chain, or -1.
+func (e *Engine) sent(d *descriptor, i int32, count int, total int64, n int, errno syscall.Errno) int32 {
+	if errno != 0 {
+		n = 0
+		if errno != syscall.EAGAIN && errno != syscall.EINTR {
+			e.fail(d, FlagWrite, int32(errno))
+			for i >= 0 {
+				s := &e.sq[i]
+				i = s.Res
+				s.Flags |= FlagFailed
+				s.Res = int32(errno)
+			}
+			return -1
+		}
+	}
+	e.stats.Writes++
+	e.stats.WriteBytes += uint64(n)
+	left := int64(n)
+	full := left == total
+	for ; i >= 0 && count > 0; count-- {
+		s := &e.sq[i]
+		next := s.Res
+		if s.Len <= left {
+			left -= s.Len
+			s.Flags |= FlagDone
+			s.Res = 0
+		} else {
+			e.enqueue(d, s, left)
+			left = 0
+		}
+		i = next
+	}
+	if !full {
+		for ; i >= 0; i = e.queueRest(d, i) {
+		}
+	}
+	return i
 }
 
 func (e *Engine) queueRest(d *descriptor, i int32) int32 {

@@ -121,6 +121,9 @@ func (e *Engine) process(sq []Submission) {
 			e.control(s)
 		}
 	}
+	if len(e.dirty) >= e.fewest {
+		e.flushTogether()
+	}
 	for _, d := range e.dirty {
 		if d.dirty {
 			e.flush(d)
@@ -192,13 +195,21 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 		}
 	}
 	e.stats.Events += uint64(n)
+	ahead := 0 // how many events a batch has looked at
 	for i := range n {
+		if i >= ahead {
+			ahead = i + e.receiveTogether(e.events[i:n])
+		}
+		ev := &e.events[i]
+		d := e.lookup(ev.Fd, ev.Generation)
+		if d != nil && d.fetched {
+			e.readStream(d)
+			continue
+		}
 		if e.room() < minRoom || e.arenaShort() {
 			e.owed = copy(e.events[:], e.events[i:n])
 			return nil
 		}
-		ev := &e.events[i]
-		d := e.lookup(ev.Fd, ev.Generation)
 		if d == nil {
 			continue
 		}
@@ -216,10 +227,20 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 // leaves again wait for the next. A turn of turnBytes keeps what is read,
 // answered and written in the processor's cache.
 func (e *Engine) readDeferred() {
-	i := 0
-	for ; i < len(e.deferred) && e.room() >= minRoom && !e.arenaShort(); i++ {
+	i, ahead := 0, 0
+	for ; i < len(e.deferred); i++ {
+		if i >= ahead {
+			ahead = i + e.receiveTogether(e.deferred[i:])
+		}
 		ev := &e.deferred[i]
 		d := e.lookup(ev.Fd, ev.Generation)
+		if d != nil && d.fetched {
+			e.readStream(d)
+			continue
+		}
+		if e.room() < minRoom || e.arenaShort() {
+			break
+		}
 		if d == nil || !d.receives() {
 			continue
 		}

@@ -151,12 +151,14 @@ typedef struct gl_shared {
     int32_t sq_len;
     int32_t cq_cap;
     char selector[GL_NAME]; /* a backend's name, or empty for the best */
+    int32_t unbatched;      /* 1: no io_uring, each socket has system calls of its own */
 
     int64_t next_deadline; /* ns; INT64_MAX without a timer */
     int32_t nfds;          /* descriptors and lookups that a poll could find ready */
     int32_t backlog;       /* completions that wait for room: do not sleep */
     int32_t wake_fd;       /* write a uint64_t 1 to end the wait */
     int32_t poll_fd;       /* of epoll or kqueue, or -1: a forked child closes it */
+    int32_t batch_fd;      /* of io_uring, or -1: the same */
 } gl_shared;
 
 /* How a turn treats the selector. */
@@ -170,6 +172,7 @@ typedef struct gl_stats {
     uint64_t turns, waits, events, submissions, completions;
     uint64_t reads, read_bytes, writes, write_bytes, accepts;
     uint64_t timers_added, timers_cancelled, timers_fired, overflows;
+    uint64_t batches; /* system calls that served several sockets */
 } gl_stats;
 
 #ifndef GOLOOP_ABI_STRUCTS_ONLY

@@ -27,6 +27,7 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 		Selector:    C.GoString(&shared.selector[0]),
 		Completions: unsafe.Slice((*loop.Completion)(unsafe.Pointer(shared.cq)), int(shared.cq_cap)),
 		Arena:       unsafe.Slice((*byte)(unsafe.Pointer(shared.arena)), int(shared.arena_len)),
+		Unbatched:   shared.unbatched != 0,
 		Resolver:    resolve,
 	})
 	if err != nil {

@@ -164,6 +164,7 @@ func (b *binding) publish() {
 	b.shared.next_deadline = C.int64_t(b.engine.Deadline())
 	b.shared.nfds = C.int32_t(b.engine.Selector().Len() + b.engine.Lookups())
 	b.shared.backlog = C.int32_t(b.engine.Backlog())
+	b.shared.batch_fd = C.int32_t(b.engine.BatchFd())
 }
 
 func submissions(p *C.gl_sqe, n C.int32_t) []loop.Submission {

@@ -13,9 +13,6 @@ from conftest import Script
 
 HERE = str(pathlib.Path(__file__).parent)
 
-# x86_64 and aarch64: the audit architecture, and the number of memfd_create.
-MEMFD_CREATE = {"x86_64": (0xC000003E, 319), "aarch64": (0xC00000B7, 279)}
-
 
 @pytest.fixture
 def script(loop_name):
@@ -436,43 +433,13 @@ def test_child_leaves_no_descriptor_behind(script):
     """)
 
 
-NO_MEMFD = textwrap.dedent(f"""
-    import ctypes, platform, struct, tempfile
-
-    def refuse_memfd():
-        "A seccomp filter of this process: memfd_create fails with EPERM, as some containers have it."
-        architecture, number = {MEMFD_CREATE}[platform.machine()]
-        program = [
-            (0x20, 0, 0, 4),  # load the architecture
-            (0x15, 0, 3, architecture),
-            (0x20, 0, 0, 0),  # load the number of the system call
-            (0x15, 0, 1, number),
-            (0x06, 0, 0, 0x00050001),  # EPERM
-            (0x06, 0, 0, 0x7FFF0000),  # allowed
-        ]
-        code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in program))
-        fprog = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program), ctypes.addressof(code)))
-        libc = ctypes.CDLL(None, use_errno=True)
-        assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
-        if libc.prctl(22, 2, fprog, 0, 0) != 0:  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
-            print("no seccomp")
-            sys.stdout.flush()
-            os._exit(0)
-        try:
-            os.memfd_create("refused")
-        except PermissionError:
-            return
-        raise AssertionError("memfd_create was not refused")
-""")
-
-
 @pytest.mark.goloop_only
 @pytest.mark.linux_only
 def test_without_memfd_the_engine_is_copied_to_the_temporary_folder(script, tmp_path):
-    script.prelude += NO_MEMFD
+    script.prelude += "import seccomp\n"
     out = script(f"""
         run(forking.work())
-        refuse_memfd()
+        seccomp.refuse("memfd_create")
         os.environ["TMPDIR"] = {str(tmp_path)!r}
 
         def child():
@@ -491,10 +458,10 @@ def test_without_memfd_the_engine_is_copied_to_the_temporary_folder(script, tmp_
 @pytest.mark.goloop_only
 @pytest.mark.linux_only
 def test_without_memfd_and_temporary_folder_the_child_is_told(script, tmp_path):
-    script.prelude += NO_MEMFD
+    script.prelude += "import seccomp\n"
     out = script(f"""
         new_event_loop().close()
-        refuse_memfd()
+        seccomp.refuse("memfd_create")
         os.environ["TMPDIR"] = {str(tmp_path / "missing")!r}
 
         def child():

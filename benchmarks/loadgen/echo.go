@@ -119,9 +119,15 @@ func (e *echo) receive(i int, c *echoConn) (int, error) {
 	if n == 0 {
 		return 0, fmt.Errorf("the server closed connection %d", i)
 	}
+	e.take(i, c, e.in[:n])
+	return n, nil
+}
+
+// take counts and checks the messages that b completes.
+func (e *echo) take(i int, c *echoConn, b []byte) {
 	var at int64
 	size := e.opt.size
-	for b := e.in[:n]; len(b) > 0; {
+	for len(b) > 0 {
 		if c.got == 0 && len(b) >= stampSize && size >= stampSize {
 			if have, want := binary.LittleEndian.Uint64(b), stamp(i, c.reading); have != want {
 				e.m.fail("connection %d got message %#x for %#x", i, have, want)
@@ -144,33 +150,42 @@ func (e *echo) receive(i int, c *echoConn) (int, error) {
 		c.got = 0
 		c.unsent++
 	}
-	return n, nil
 }
 
 // flush writes the unsent messages, as far as the socket has room: an event tells when it has again.
 func (e *echo) flush(i int, c *echoConn) error {
-	size := e.opt.size
 	for c.unsent > 0 {
-		messages := min(c.unsent, len(e.out)/size)
-		if size >= stampSize {
-			for k := range messages {
-				binary.LittleEndian.PutUint64(e.out[k*size:], stamp(i, c.writing+k))
-			}
-		}
-		n, errno := write(c.fd, e.out[c.written:messages*size])
+		n, errno := write(c.fd, e.compose(i, c, e.out))
 		if errno == unix.EAGAIN {
 			break
 		}
 		if errno != 0 {
 			return os.NewSyscallError("send", errno)
 		}
-		c.written += n
-		done := c.written / size
-		c.written -= done * size
-		c.writing += done
-		c.unsent -= done
+		e.wrote(c, n)
 	}
 	return nil
+}
+
+// compose puts the unsent messages into out, as many as it holds, and returns what is still to be sent of them.
+func (e *echo) compose(i int, c *echoConn, out []byte) []byte {
+	size := e.opt.size
+	messages := min(c.unsent, len(out)/size)
+	if size >= stampSize {
+		for k := range messages {
+			binary.LittleEndian.PutUint64(out[k*size:], stamp(i, c.writing+k))
+		}
+	}
+	return out[c.written : messages*size]
+}
+
+// wrote counts n bytes that the kernel took.
+func (e *echo) wrote(c *echoConn, n int) {
+	c.written += n
+	done := c.written / e.opt.size
+	c.written -= done * e.opt.size
+	c.writing += done
+	c.unsent -= done
 }
 
 func (e *echo) close() error {

@@ -35,7 +35,7 @@ type options struct {
 
 // modes names every kind of traffic.
 var modes = map[string]func(*options, *meter) traffic{
-	"echo":     newEcho,      // closed loop: -conns connections, -depth messages of -size bytes outstanding on each
+	"echo":     newEchoBatch, // closed loop: -conns connections, -depth messages of -size bytes outstanding on each
 	"upload":   newUpload,    // client sends, server counts
 	"download": newDownload,  // server sends, client counts
 	"close":    newClose,     // connect, one request, one reply, closed by the server

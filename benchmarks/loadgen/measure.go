@@ -5,6 +5,8 @@ package main
 import (
 	"fmt"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // traffic is one kind of load.
@@ -15,6 +17,11 @@ type traffic interface {
 	ready(index int, events uint32) error
 	// close checks what can only be checked at the end, and closes every connection.
 	close() error
+}
+
+// gatherer is of traffic that handles a wait's events together.
+type gatherer interface {
+	readyAll(events []unix.EpollEvent) error
 }
 
 // meter is what traffic counts into; it starts anew with the window.
@@ -153,6 +160,12 @@ func turn(t traffic, p *poller, until int64) error {
 		events, err := p.wait(time.Duration(left))
 		if err != nil {
 			return err
+		}
+		if all, ok := t.(gatherer); ok {
+			if err := all.readyAll(events); err != nil {
+				return err
+			}
+			continue
 		}
 		for i := range events {
 			if err := t.ready(int(events[i].Fd), events[i].Events); err != nil {

@@ -26,13 +26,14 @@ import (
 //
 // A package that is not in the table may not exist.
 var imports = map[string]string{
-	"selector":   "std sys",
-	"loop":       "std sys selector",
-	"unixevents": "std sys selector loop",
-	"pybind":     "std sys selector loop unixevents C",
+	"selector":       "std sys",
+	"internal/batch": "std sys",
+	"loop":           "std sys selector internal/batch",
+	"unixevents":     "std sys selector loop",
+	"pybind":         "std sys selector loop unixevents C",
 
 	// Outside of the engine.
-	"benchmarks/loadgen": "std sys",
+	"benchmarks/loadgen": "std sys internal/batch",
 	"internal/policy":    "std",
 }
 
@@ -43,7 +44,7 @@ var never = map[string]string{
 }
 
 // engine is what never is about: the packages that live in a Python process.
-var engine = []string{"selector", "loop", "unixevents", "pybind"}
+var engine = []string{"selector", "internal/batch", "loop", "unixevents", "pybind"}
 
 // pythonHeader is the one folder whose files may include Python.h.
 const pythonHeader = "pybind/ext"

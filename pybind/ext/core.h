@@ -210,7 +210,7 @@ extern PyTypeObject *Transport_Type, *Stream_Type, *Datagram_Type, *ReadPipe_Typ
 
 /* engine.c */
 extern volatile uint64_t process_generation;
-int engine_open(LoopObject *loop, const char *selector);
+int engine_open(LoopObject *loop, const char *selector, bool batched);
 void engine_close(LoopObject *loop);
 PyObject *engine_info(PyObject *module, PyObject *ignored);
 int engine_error(LoopObject *loop, int64_t code); /* sets the exception, returns -1 */

@@ -30,7 +30,8 @@ static void in_child(void) {
     for (LoopObject *loop = open_loops; loop; loop = loop->next) {
         if (loop->shared.poll_fd >= 0) close(loop->shared.poll_fd);
         if (loop->shared.wake_fd >= 0) close(loop->shared.wake_fd);
-        loop->shared.poll_fd = loop->shared.wake_fd = -1;
+        if (loop->shared.batch_fd >= 0) close(loop->shared.batch_fd);
+        loop->shared.poll_fd = loop->shared.wake_fd = loop->shared.batch_fd = -1;
     }
     open_loops = NULL;
 }
@@ -230,7 +231,7 @@ static int ensure_loaded(void) {
     return rc;
 }
 
-int engine_open(LoopObject *loop, const char *selector) {
+int engine_open(LoopObject *loop, const char *selector, bool batched) {
     if (ensure_loaded() < 0) return -1;
     gl_shared *sh = &loop->shared;
     if (strlen(selector) >= sizeof sh->selector) {
@@ -238,6 +239,7 @@ int engine_open(LoopObject *loop, const char *selector) {
         return -1;
     }
     strcpy(sh->selector, selector);
+    sh->unbatched = !batched;
     loop->api = &api;
     int64_t handle = api.open(sh);
     if (handle == -EINVAL && *selector) {

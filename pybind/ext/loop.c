@@ -254,17 +254,20 @@ static void give_memory(LoopObject *loop) {
     free(loop->sq[1]);
 }
 
-PyDoc_STRVAR(open_doc, "_open(selector, /)\n--\n\nOpen the engine. Raises ValueError for an unknown selector, OSError from the system.");
+PyDoc_STRVAR(open_doc, "_open(selector, batched, /)\n--\n\n"
+             "Open the engine; batched: it may serve many sockets with one system call.\n\n"
+             "Raises ValueError for an unknown selector, OSError from the system.");
 
-static PyObject *loop_open(LoopObject *loop, PyObject *name) {
-    const char *selector = PyUnicode_AsUTF8(name);
-    if (!selector) return NULL;
+static PyObject *loop_open(LoopObject *loop, PyObject *args) {
+    const char *selector;
+    int batched;
+    if (!PyArg_ParseTuple(args, "sp", &selector, &batched)) return NULL;
     if (loop->engine) {
         PyErr_SetString(PyExc_RuntimeError, "the engine of this event loop is open already");
         return NULL;
     }
     gl_shared *sh = &loop->shared;
-    sh->wake_fd = sh->poll_fd = -1;
+    sh->wake_fd = sh->poll_fd = sh->batch_fd = -1;
     sh->next_deadline = INT64_MAX;
     sh->cq_cap = CQ_CAP;
     sh->arena_len = ARENA;
@@ -273,7 +276,7 @@ static PyObject *loop_open(LoopObject *loop, PyObject *name) {
     loop->sq_epoch = 1;
     loop->generation = process_generation;
     if (!sh->cq || !sh->arena || !loop->sq[0] || !loop->sq[1]) return PyErr_NoMemory();
-    if (engine_open(loop, selector) < 0 || clock_look(loop) < 0) return NULL;
+    if (engine_open(loop, selector, batched) < 0 || clock_look(loop) < 0) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -375,11 +378,11 @@ static PyObject *loop_stats(LoopObject *loop, PyObject *ignored) {
         engine_error(loop, rc);
         return NULL;
     }
-    return Py_BuildValue("{sKsKsKsKsKsKsKsKsKsKsKsKsKsKss}", "turns", s.turns, "waits", s.waits, "events", s.events,
+    return Py_BuildValue("{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKss}", "turns", s.turns, "waits", s.waits, "events", s.events,
                          "submissions", s.submissions, "completions", s.completions, "reads", s.reads, "read_bytes",
                          s.read_bytes, "writes", s.writes, "write_bytes", s.write_bytes, "accepts", s.accepts,
                          "timers_added", s.timers_added, "timers_cancelled", s.timers_cancelled, "timers_fired",
-                         s.timers_fired, "overflows", s.overflows, "selector", loop->shared.selector);
+                         s.timers_fired, "overflows", s.overflows, "batches", s.batches, "selector", loop->shared.selector);
 }
 
 static PyObject *is_inherited(LoopObject *loop, PyObject *ignored) {
@@ -442,7 +445,7 @@ static PyMethodDef methods[] = {
     {"_take_timers", FAST(loop_take_timers), METH_NOARGS, NULL},
     {"_give_timer", FAST(loop_give_timer), METH_O, NULL},
     {"_watched", FAST(loop_watched), METH_NOARGS, NULL},
-    {"_open", FAST(loop_open), METH_O, open_doc},
+    {"_open", FAST(loop_open), METH_VARARGS, open_doc},
     {"_close_engine", FAST(loop_close_engine), METH_NOARGS, close_engine_doc},
     {"_signal_fd", FAST(signal_fd), METH_NOARGS, NULL},
     {"_stats", FAST(loop_stats), METH_NOARGS, NULL},

@@ -54,12 +54,13 @@ class Loop(
 
     ``GOLOOP_SELECTOR`` in the environment forces a selector (``epoll``, ``kqueue``,
     ``poll``, ``select``), ``GOLOOP_CHILD_WATCHER`` a child watcher (``pidfd``, ``sigchld``,
-    ``thread``); without them the system's best is taken.
+    ``thread``); without them the system's best is taken. ``GOLOOP_IO_URING=0`` keeps the
+    engine from io_uring(7), with which one system call serves many sockets.
 
     Raises:
         RuntimeError: the engine cannot be loaded.
-        ValueError: ``GOLOOP_SELECTOR`` names no selector of this system, or
-            ``GOLOOP_CHILD_WATCHER`` no child watcher.
+        ValueError: ``GOLOOP_SELECTOR`` names no selector of this system,
+            ``GOLOOP_CHILD_WATCHER`` no child watcher, or ``GOLOOP_IO_URING`` is neither 0 nor 1.
         OSError: the system refuses a descriptor.
     """
 
@@ -77,7 +78,10 @@ class Loop(
             watcher = unix._PidfdChildWatcher if unix.can_use_pidfd() else unix._ThreadedChildWatcher
             self._watcher = watcher()
         try:
-            self._open(os.environ.get("GOLOOP_SELECTOR", ""))
+            batched = {"": True, "1": True, "0": False}.get(os.environ.get("GOLOOP_IO_URING", ""))
+            if batched is None:
+                raise ValueError("goloop: GOLOOP_IO_URING is 0 or 1")
+            self._open(os.environ.get("GOLOOP_SELECTOR", ""), batched)
             self._internal_fds += 1  # the engine's wake-up descriptor; asyncio counts its self-pipe
             self._init_children(os.environ.get("GOLOOP_CHILD_WATCHER", ""))
         except BaseException:
