@@ -4,6 +4,7 @@ package loop
 
 import (
 	"bytes"
+	"fmt"
 	"runtime"
 	"syscall"
 	"testing"
@@ -250,4 +251,48 @@ func TestCrowdOutlivesItsBatch(t *testing.T) {
 		t.Error("the batch is still in use")
 	}
 	talk()
+}
+
+// BenchmarkCrowd is one message of 1 KiB over TCP loopback, read and sent on, of a turn that has as many.
+func BenchmarkCrowd(b *testing.B) {
+	for _, n := range []int{1, 2, 3, 4, 10, 64} {
+		for _, unbatched := range []bool{true, false} {
+			b.Run(fmt.Sprintf("%d unbatched=%v", n, unbatched), func(b *testing.B) {
+				ring := make([]Completion, 4*n+minRoom)
+				e, err := New(Options{Completions: ring, Arena: make([]byte, 1<<19), Unbatched: unbatched})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer e.Close()
+				e.fewest = 1
+				message := pattern(1024)
+				var sq []Submission
+				for i := range n {
+					x, y := tcpPair(b)
+					for k, fd := range []int{x, y} {
+						_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+						sq = append(sq, Submission{Op: OpAttach, Fd: int32(fd), Generation: uint32(2*i + k + 1)})
+					}
+					sq = append(sq, Submission{Op: OpWrite, Fd: int32(x), Generation: uint32(2*i + 1),
+						Ptr: address(message), Len: int64(len(message)), User: 1})
+				}
+				for done := 0; done < b.N; {
+					events, err := e.Turn(sq, TurnWait)
+					if err != nil {
+						b.Fatal(err)
+					}
+					sq = sq[:0]
+					for _, c := range ring[:events] {
+						if c.Kind != Data || c.Len != int64(len(message)) {
+							b.Fatalf("%+v", c)
+						}
+						sq = append(sq, Submission{Op: OpWrite, Fd: c.Fd, Generation: c.Generation,
+							Ptr: address(message), Len: c.Len, User: 1})
+					}
+					done += events
+				}
+				runtime.KeepAlive(message)
+			})
+		}
+	}
 }

@@ -39,10 +39,11 @@ type iovec struct{ base, len uint64 }
 
 // ringEntry is struct io_uring_sqe, ringResult struct io_uring_cqe.
 type ringEntry struct {
-	opcode, flags uint8
-	priority      uint16
+	opcode        uint8
+	_             [3]uint8
 	fd            int32
-	offset, addr  uint64
+	_             uint64
+	addr          uint64
 	len, msgFlags uint32
 	user          uint64
 	_             [3]uint64
