@@ -113,7 +113,7 @@ def test_soak(server, loop_name):
 
     async def main():
         assert (await ask(address, b"/loop")).partition(".")[0] == loop_name
-        idle = meter.num_fds()
+        idle = meter.num_fds() + (loop_name == "goloop")  # its io_uring comes with the load
         await soak(address, SECONDS / 3)
         descriptors = await settled(address, meter, idle)
         warm = meter.memory_info().rss
