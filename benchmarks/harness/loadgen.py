@@ -35,7 +35,11 @@ def build() -> Path:
     """The binary of the present sources, from the cache or from ``go build``; ``CalledProcessError`` when that fails."""
     root = process.HOME.parent
     digest = hashlib.sha256()
-    for source in [root / "go.mod", *sorted((root / "internal" / "batch").glob("*.go")), *sorted(SOURCES.glob("*.go"))]:
+    for source in [
+        root / "go.mod",
+        *sorted((root / "internal" / "batch").glob("*.go")),
+        *sorted(SOURCES.glob("*.go")),
+    ]:
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "goloop-bench"
     binary = cache / f"loadgen-{digest.hexdigest()[:16]}"
