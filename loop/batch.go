@@ -116,19 +116,7 @@ func (e *Engine) flushSome(b *batch.Batch, from int) int {
 // fit into one batch and into this turn, and returns how many events it has looked at, at
 // least one. A descriptor that was read for has to be dispatched in this turn.
 func (e *Engine) receiveTogether(events []selector.Event) int {
-	limit := min(batch.Max, len(events), e.room()/minRoom)
-	budget := turnBytes - e.spent
-	free := len(e.arena) - e.arenaEnd
-	n := 0
-	for n < limit {
-		d := e.lookup(events[n].Fd, events[n].Generation)
-		if d == nil || events[n].Ready != selector.EventRead || !d.readsTogether() || budget <= 0 || free < d.readSlot() {
-			break
-		}
-		budget -= d.recent
-		free -= d.readSlot()
-		n++
-	}
+	n := e.together(events)
 	if n < e.fewest {
 		return n + 1
 	}
@@ -136,6 +124,7 @@ func (e *Engine) receiveTogether(events []selector.Event) int {
 	if b == nil {
 		return n
 	}
+	start := e.arenaEnd
 	for i := range n {
 		d := e.fds[events[i].Fd]
 		slot := d.readSlot()
@@ -145,20 +134,43 @@ func (e *Engine) receiveTogether(events []selector.Event) int {
 	}
 	b.Run()
 	e.stats.Batches++
-	for i := range n {
+	used := start // what lies behind the last bytes is free again: ends of files need no room
+	for i, end := 0, start; i < n; i++ {
+		d := e.fds[events[i].Fd]
+		slot := d.readSlot()
+		end += slot
 		got, errno := b.Result(i)
 		if errno == batch.ErrNotTried {
 			continue // it reads alone
 		}
-		d := e.fds[events[i].Fd]
 		d.fetched, d.got, d.errno = true, got, errno
-		if got == d.readSlot() {
-			d.recent = 2 * got // there is more: at some length it reads alone
-		} else if got > 0 {
+		if got > 0 {
+			used = end
 			d.recent = got
+			if got == slot {
+				d.recent = 2 * got // there is more: at some length it reads alone
+			}
 		}
 	}
+	e.arenaEnd = used
 	e.endBatch()
+	return n
+}
+
+// together is how many events, from the first, one batch can read for in this turn.
+func (e *Engine) together(events []selector.Event) int {
+	limit := min(batch.Max, len(events), e.room()/minRoom)
+	budget := turnBytes - e.spent
+	free := len(e.arena) - e.arenaEnd
+	n := 0
+	for ; n < limit && budget > 0; n++ {
+		d := e.lookup(events[n].Fd, events[n].Generation)
+		if d == nil || events[n].Ready != selector.EventRead || !d.readsTogether() || free < d.readSlot() {
+			break
+		}
+		budget -= d.recent
+		free -= d.readSlot()
+	}
 	return n
 }
 

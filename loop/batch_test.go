@@ -162,6 +162,28 @@ func TestCrowdPausedEndedAndReset(t *testing.T) {
 	})
 }
 
+// TestCrowdEndsAtOnce: ends of files need no room in the arena, whatever was read before.
+func TestCrowdEndsAtOnce(t *testing.T) {
+	onEachCrowd(t, settings{ring: 2000, arena: 2 * minArena}, 300, func(t *testing.T, c *crowd) {
+		for i, fd := range c.peers {
+			put(t, fd, pattern(2000))
+			c.awaitData(c.streams[i], 2000)
+		}
+		for _, fd := range c.peers {
+			closeFd(t, fd)
+		}
+		ends := 0
+		for _, done := range c.turn(TurnPoll) {
+			if done.Kind == EOF {
+				ends++
+			}
+		}
+		if ends != len(c.streams) {
+			t.Errorf("%d of %d streams ended in the turn", ends, len(c.streams))
+		}
+	})
+}
+
 func TestCrowdWritesFailAlone(t *testing.T) {
 	onEachCrowd(t, settings{}, 8, func(t *testing.T, c *crowd) {
 		closeFd(t, c.peers[5])
