@@ -116,6 +116,9 @@ func (e *Engine) flushSome(b *batch.Batch, from int) int {
 // fit into one batch and into this turn, and returns how many events it has looked at, at
 // least one. A descriptor that was read for has to be dispatched in this turn.
 func (e *Engine) receiveTogether(events []selector.Event) int {
+	if len(events) < e.fewest {
+		return len(events)
+	}
 	n := e.together(events)
 	if n < e.fewest {
 		return n + 1

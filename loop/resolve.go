@@ -208,13 +208,16 @@ func (e *Engine) Lookups() int {
 	return e.lookups.open
 }
 
-// tellLookups makes completions of the answers that there are, as far as ring and arena
-// have room; the others wait for the next turn. It panics with the panic of a Resolver.
+// tellLookups tells the answers that there are.
 func (e *Engine) tellLookups() {
-	l := e.lookups
-	if l == nil || !l.ready.Load() {
-		return
+	if l := e.lookups; l != nil && l.ready.Load() {
+		e.tellAnswers(l)
 	}
+}
+
+// tellAnswers makes completions of answers, as far as ring and arena have room; the
+// others wait for the next turn. It panics with the panic of a Resolver.
+func (e *Engine) tellAnswers(l *lookups) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failed != "" {

@@ -50,7 +50,9 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	if len(e.deferred) > 0 {
 		e.readDeferred()
 	} else if flags&(TurnWait|TurnPoll) != 0 {
-		e.endLapsed()
+		if len(e.lapsed) > 0 {
+			e.endLapsed()
+		}
 		if flags&TurnWait != 0 || e.sel.Len() > 0 {
 			err = e.selectOnce(flags)
 		}

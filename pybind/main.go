@@ -39,7 +39,7 @@ type binding struct {
 	signals  *unixevents.Signals
 	children *unixevents.Children
 	shared   *C.gl_shared
-	yielded  time.Time
+	yielded  time.Duration
 }
 
 // openSignals opens the pipe for signals, once.
@@ -152,8 +152,11 @@ func errnoOf(err error) int {
 // never does by itself.
 const yieldEvery = 5 * time.Millisecond
 
+// start is what yielded counts from.
+var start = time.Now()
+
 func (b *binding) pace() {
-	if now := time.Now(); now.Sub(b.yielded) > yieldEvery {
+	if now := time.Since(start); now-b.yielded > yieldEvery {
 		b.yielded = now
 		runtime.Gosched()
 	}
