@@ -296,7 +296,11 @@ def set_watcher(name, loop, calls):
 @pytest.mark.until("3.14")
 @pytest.mark.parametrize("own_policy", [False, True])
 @pytest.mark.parametrize("name", ASYNCIO_WATCHERS)
-def test_watcher_that_the_program_sets_is_used(loop, run, sigchld, name, own_policy):
+def test_watcher_that_the_program_sets_is_used(loop, loop_name, run, sigchld, name, own_policy):
+    if (loop_name, name) == ("asyncio", "MultiLoopChildWatcher"):
+        pytest.skip(
+            "asyncio's loop with this watcher of asyncio's now and then waits for ever, on a busy machine"
+        )
     if own_policy and type(loop).__module__.startswith("goloop"):
         import goloop
 
