@@ -1,8 +1,8 @@
 package loop
 
 // The entries of the two rings. pybind/abi.h holds the same structs in C, with
-// the meaning of each field for each operation; a test in pybind compares sizes
-// and offsets.
+// the meaning of each field for each operation; tests in pybind compare sizes,
+// offsets and numbers.
 
 // Op is what a Submission asks for.
 type Op uint16

@@ -24,3 +24,12 @@ func TestABINumbers(t *testing.T) {
 		t.Errorf("goloop_abi with a negative size gave %d numbers", n)
 	}
 }
+
+// TestNumbers: what entries may hold means the same on both sides.
+func TestNumbers(t *testing.T) {
+	for _, n := range numbers() {
+		if n.ours != n.theirs {
+			t.Errorf("%s is %d in Go and %d in C", n.name, n.ours, n.theirs)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import fnmatch
 import gc
 import importlib
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -34,6 +35,9 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 hypothesis.settings.load_profile("goloop")
+
+# A shell ignores SIGINT for what runs in its background, and the programs of the tests would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc):

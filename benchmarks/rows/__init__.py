@@ -8,6 +8,7 @@ from typing import Any
 from rows import (
     bulk,
     call_soon,
+    connecting,
     datagram,
     echo,
     http,
@@ -39,6 +40,7 @@ ALL: list[Row] = [
     *bulk.ROWS,
     *pipes.ROWS,
     *request_close.ROWS,
+    *connecting.ROWS,
     *http.ROWS,
 ]
 
