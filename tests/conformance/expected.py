@@ -8,11 +8,6 @@ What asyncio's own loop fails or skips is not here; the run finds that out by it
 """
 
 EXPECTED = {
-    "test_ssl.TestSSL.test_remote_shutdown_receives_trailing_data_on_slow_socket": (
-        "3.14",
-        "3.15",
-        "replaces the socket inside asyncio's own transport: its _sock, and when its _read_ready_cb is None",
-    ),
     "test_subprocess.SubprocessThreadedWatcherTests.test_pid_not_reaped_before_exit_published": (
         "3.14",
         "3.15",
