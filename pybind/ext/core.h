@@ -411,8 +411,10 @@ PyObject *loop_getnameinfo(LoopObject *, PyObject *const *, Py_ssize_t);
 PyObject *loop_resolve_cancel(LoopObject *, PyObject *);
 int on_resolved(LoopObject *loop, gl_cqe *c);
 
-/* tls.c */
+/* tls.c, tls_read.c */
 int tls_setup(PyObject *module);
+bool tls_takes_bytes(PyObject *protocol);
+int tls_received(PyObject *protocol, const char *data, Py_ssize_t n);
 
 /* Calls name(protocol, arg...) and drops the result. */
 static inline int call_method_drop(PyObject *o, PyObject *name, PyObject *arg) {

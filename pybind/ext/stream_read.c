@@ -33,11 +33,15 @@ static int get_buffer(StreamObject *t, PyObject *protocol, Py_buffer *view) {
     return transport_fatal(TRANSPORT(t), steal_exception(), "Fatal error: protocol.get_buffer() call failed.") < 0 ? -2 : -1;
 }
 
+static int update_failed(StreamObject *t) {
+    return transport_fatal(TRANSPORT(t), steal_exception(), "Fatal error: protocol.buffer_updated() call failed.");
+}
+
 static int buffer_updated(StreamObject *t, PyObject *protocol, Py_ssize_t n) {
     PyObject *count = PyLong_FromSsize_t(n);
     int rc = count ? call_method_drop(protocol, names.buffer_updated, count) : -1;
     Py_XDECREF(count);
-    return rc < 0 ? transport_fatal(TRANSPORT(t), steal_exception(), "Fatal error: protocol.buffer_updated() call failed.") : 0;
+    return rc < 0 ? update_failed(t) : 0;
 }
 
 /* Delivers n bytes at p, piece by piece where the protocol brings the buffer. */
@@ -50,6 +54,11 @@ static int deliver(StreamObject *t, const char *p, Py_ssize_t n) {
             return rc;
         }
         PyObject *protocol = Py_NewRef(t->protocol);
+        if (tls_takes_bytes(protocol)) {
+            int rc = tls_received(protocol, p, n);
+            Py_DECREF(protocol);
+            return rc < 0 ? update_failed(t) : 0;
+        }
         Py_buffer view;
         int rc = get_buffer(t, protocol, &view);
         if (rc == 0) {

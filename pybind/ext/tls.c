@@ -51,6 +51,13 @@ int tls_failed(SSLProtocolObject *p) {
 #endif
 }
 
+/* Whether tls_received may be called for protocol instead of its methods. */
+bool tls_takes_bytes(PyObject *protocol) {
+    if (!Protocol_Type || !PyObject_TypeCheck(protocol, Protocol_Type)) return false;
+    PyObject *incoming = ((SSLProtocolObject *)protocol)->_incoming;
+    return incoming && (PyObject *)Py_TYPE(incoming) == tls.memory_bio;
+}
+
 /* ---- writing ---- */
 
 /* Nothing waits to be encrypted: what is written now is next. */

@@ -230,23 +230,43 @@ PyObject *tls_do_read(SSLProtocolObject *p, PyObject *ignored) {
     Py_RETURN_NONE;
 }
 
+/* The buffer of max_size, which no call wants more than. It is made when a transport asks for one: ours does not until
+ * its reads are large. */
 PyObject *tls_get_buffer(SSLProtocolObject *p, PyObject *sizehint) {
-    if (!p->_ssl_buffer_view) return tls_standard(tls.protocol, (PyObject *)p, names.get_buffer, sizehint);
-    return Py_NewRef(p->_ssl_buffer_view); /* of max_size, and no call wants more */
+    (void)sizehint;
+    PyObject *view = p->_ssl_buffer_view;
+    if (view && PyMemoryView_Check(view) && PyMemoryView_GET_BUFFER(view)->len) return Py_NewRef(view);
+    PyObject *most = PyLong_FromLong(-1);
+    PyObject *r = most ? tls_standard(tls.protocol, (PyObject *)p, names.get_buffer, most) : NULL;
+    Py_XDECREF(most);
+    return r;
+}
+
+/* n encrypted bytes reach OpenSSL, which copies them. */
+static int to_incoming(SSLProtocolObject *p, void *data, Py_ssize_t n) {
+    PyObject *view = PyMemoryView_FromMemory(data, n, PyBUF_READ);
+    int rc = view ? call_method_drop(p->_incoming, names.write, view) : -1;
+    Py_XDECREF(view);
+    return rc;
 }
 
 PyObject *tls_buffer_updated(SSLProtocolObject *p, PyObject *nbytes) {
-    if (!can_read(p) || !p->_ssl_buffer_view || !PyMemoryView_Check(p->_ssl_buffer_view))
-        return tls_standard(tls.protocol, (PyObject *)p, names.buffer_updated, nbytes);
-    Py_buffer *whole = PyMemoryView_GET_BUFFER(p->_ssl_buffer_view);
-    Py_ssize_t n = PyLong_AsSsize_t(nbytes);
-    if (n < 0 || n > whole->len) {
+    Py_ssize_t n = can_read(p) && p->_ssl_buffer_view && PyMemoryView_Check(p->_ssl_buffer_view) ? PyLong_AsSsize_t(nbytes) : -1;
+    Py_buffer *whole = n < 0 ? NULL : PyMemoryView_GET_BUFFER(p->_ssl_buffer_view);
+    if (!whole || n > whole->len) {
         PyErr_Clear();
         return tls_standard(tls.protocol, (PyObject *)p, names.buffer_updated, nbytes);
     }
-    PyObject *part = PyMemoryView_FromMemory(whole->buf, n, PyBUF_READ);
-    int rc = part ? call_method_drop(p->_incoming, names.write, part) : -1;
-    Py_XDECREF(part);
-    if (rc < 0 || (read_some(p, n) < 0 && tls_failed(p) < 0)) return NULL;
+    if (to_incoming(p, whole->buf, n) < 0 || (read_some(p, n) < 0 && tls_failed(p) < 0)) return NULL;
     Py_RETURN_NONE;
+}
+
+/* get_buffer(), the bytes and buffer_updated() in one. */
+int tls_received(PyObject *protocol, const char *data, Py_ssize_t n) {
+    SSLProtocolObject *p = (SSLProtocolObject *)protocol;
+    if (to_incoming(p, (void *)data, n) < 0) return -1;
+    if (can_read(p)) return read_some(p, n) < 0 ? tls_failed(p) : 0;
+    PyObject *r = tls_standard(tls.protocol, protocol, names.buffer_updated, tls.zero); /* acts on its state */
+    Py_XDECREF(r);
+    return r ? 0 : -1;
 }

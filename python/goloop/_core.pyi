@@ -24,6 +24,7 @@ class DatagramTransport(asyncio.DatagramTransport):
 class _Listener: ...
 
 class SSLProtocol:  # only from Python 3.11 on, and with ssl
+    max_size: int
     _app_transport: Any
     _app_transport_created: bool
     _loop: Any

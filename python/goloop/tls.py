@@ -17,6 +17,11 @@ if hasattr(_core, "SSLProtocol"):
     class SSLProtocol(_core.SSLProtocol, sslproto.SSLProtocol):
         """``asyncio.sslproto.SSLProtocol``, whose reads and writes of an established connection are in C."""
 
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self.max_size = 0  # of the buffer that is made now; get_buffer makes a larger one where it is used
+            super().__init__(*args, **kwargs)
+            del self.max_size
+
         def _get_app_transport(self) -> Any:
             if self._app_transport is None and not self._app_transport_created:
                 self._app_transport = SSLTransport(self._loop, self)
