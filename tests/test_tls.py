@@ -357,3 +357,26 @@ def test_messages_go_through_the_extension(loop, run, serve_tls, server_context,
         server.close()
 
     run(main())
+
+
+@pytest.mark.goloop_only
+@pytest.mark.since("3.11")
+def test_buffer_for_encrypted_bytes_is_made_when_it_is_needed(loop, run, serve_tls, client_context):
+    async def main():
+        server, port = await serve_tls()
+        transport, protocol = await loop.create_connection(Recorder, "127.0.0.1", port, ssl=client_context)
+        transport.write(b"hello")
+        await protocol.received(5)
+        ssl_protocol = transport._ssl_protocol
+        assert len(ssl_protocol._ssl_buffer) == 0
+        assert (
+            len(ssl_protocol.get_buffer(1))
+            == len(ssl_protocol._ssl_buffer)
+            == ssl_protocol.max_size
+            == 256 << 10
+        )
+        transport.close()
+        await protocol.lost()
+        server.close()
+
+    run(main())

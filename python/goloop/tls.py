@@ -18,7 +18,9 @@ if hasattr(_core, "SSLProtocol"):
         """``asyncio.sslproto.SSLProtocol``, whose reads and writes of an established connection are in C."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            self.max_size = 0  # of the buffer that is made now; get_buffer makes a larger one where it is used
+            self.max_size = (
+                0  # of the buffer that is made now; get_buffer makes a larger one where it is used
+            )
             super().__init__(*args, **kwargs)
             del self.max_size
 
