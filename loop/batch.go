@@ -160,6 +160,20 @@ func (e *Engine) receiveTogether(events []selector.Event) int {
 	return n
 }
 
+// left delivers what a batch has read for events that this turn leaves to the next, and
+// returns the others.
+func (e *Engine) left(events []selector.Event) []selector.Event {
+	others := events[:0]
+	for _, ev := range events {
+		if d := e.lookup(ev.Fd, ev.Generation); d != nil && d.fetched {
+			e.readStream(d)
+		} else {
+			others = append(others, ev)
+		}
+	}
+	return others
+}
+
 // together is how many events, from the first, one batch can read for in this turn.
 func (e *Engine) together(events []selector.Event) int {
 	limit := min(batch.Max, len(events), e.room()/minRoom)

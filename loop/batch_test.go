@@ -275,6 +275,26 @@ func TestCrowdOutlivesItsBatch(t *testing.T) {
 	talk()
 }
 
+// TestCrowdOfWhichABatchReadSome: of the events that a turn leaves to the next, those that have been read for are delivered.
+func TestCrowdOfWhichABatchReadSome(t *testing.T) {
+	c := newCrowd(newRig(t, "", settings{}), 3)
+	read := c.fds[c.streams[1].fd]
+	text := []byte("read ahead")
+	copy(c.arena, text)
+	read.fetched, read.at, read.got = true, address(c.arena), len(text)
+	var events []selector.Event
+	for _, p := range c.streams {
+		events = append(events, selector.Event{Fd: p.fd, Generation: p.generation, Ready: selector.EventRead})
+	}
+	others := c.left(events)
+	if len(others) != 2 || others[0].Fd != c.streams[0].fd || others[1].Fd != c.streams[2].fd {
+		t.Errorf("left for the next turn: %v", others)
+	}
+	if n := c.Backlog(); n != 1 || read.fetched { // outside a turn a completion waits for the next
+		t.Errorf("%d completions", n)
+	}
+}
+
 // BenchmarkCrowd is one message of 1 KiB over TCP loopback, read and sent on, of a turn that has as many.
 func BenchmarkCrowd(b *testing.B) {
 	for _, n := range []int{1, 2, 3, 4, 10, 64} {

@@ -209,7 +209,7 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 			continue
 		}
 		if e.room() < minRoom || e.arenaShort() {
-			e.owed = copy(e.events[:], e.events[i:n])
+			e.owed = copy(e.events[:], e.left(e.events[i:n]))
 			return nil
 		}
 		if d == nil {
@@ -251,7 +251,7 @@ func (e *Engine) readDeferred() {
 		}
 		e.dispatch(d, selector.EventRead)
 	}
-	e.deferred = e.deferred[:copy(e.deferred, e.deferred[i:])]
+	e.deferred = e.deferred[:copy(e.deferred, e.left(e.deferred[i:]))]
 }
 
 // full tells whether reading d has to wait for the next turn.
