@@ -313,13 +313,14 @@ def same_as_asyncio(loop_factory, contexts):
     return compare
 
 
+ALL = 1 << 20  # more than there is
 SIZES = st.one_of(
     st.integers(0, 3), st.integers(4, 2000), st.sampled_from([16383, 16384, 16385, 40_000, 70_000])
 )
 DATA = st.builds(lambda size, kind: kind(b"z" * size), SIZES, st.sampled_from([bytes, bytearray, memoryview]))
 STEPS = st.one_of(
     st.tuples(st.just("peer_writes"), st.lists(SIZES, min_size=1, max_size=4)),
-    st.tuples(st.just("deliver"), st.one_of(st.integers(1, 30), st.integers(1, 20_000), st.just(1 << 20))),
+    st.tuples(st.just("deliver"), st.one_of(st.integers(1, 30), st.integers(1, 20_000), st.just(ALL))),
     st.tuples(st.just("write"), DATA),
     st.tuples(st.just("writelines"), st.lists(DATA, max_size=3)),
     st.tuples(st.sampled_from(["reading", "writing_below"]), st.booleans()),
@@ -342,6 +343,38 @@ REACTIONS = st.sampled_from(
         "narrow",
     ]
 )
+
+
+EXAMPLES = {  # of what chance finds seldom
+    "writing is held back at each write": [("limits", 0), ("write", b"one"), ("write", b"two")],
+    "writing is held back below": [
+        ("limits", 1000),
+        ("writing_below", False),
+        ("write", bytes(2000)),
+        ("write", bytes(2000)),
+        ("writing_below", True),
+    ],
+    "reading is held back": [
+        ("read_limits", 1000),
+        ("reading", False),
+        ("peer_writes", [600, 600, 600]),
+        ("deliver", 500),
+        ("deliver", ALL),
+        ("reading", True),
+    ],
+    "records in parts": [("peer_writes", [5, 5, 70_000]), ("deliver", 40), ("deliver", 3), ("deliver", ALL)],
+    "data and the end at once": [("peer_writes", [3, 3]), ("peer_closes", None), ("deliver", ALL)],
+    "data, what is no record": [("peer_writes", [3]), ("garbage", 50), ("deliver", ALL)],
+    "the end of the connection without close_notify": [("peer_writes", [3]), ("deliver", ALL), ("eof", None)],
+}
+
+
+@pytest.mark.parametrize("reaction", ["", "echo", "close", "abort", "raise", "buffered"])
+@pytest.mark.parametrize("app", [Plain, Buffered, Narrow])
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_chosen_sequence_is_as_on_asyncio(same_as_asyncio, version, app, reaction, name):
+    same_as_asyncio(version, app, [reaction], EXAMPLES[name])
 
 
 @hypothesis.settings(max_examples=150)
