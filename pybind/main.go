@@ -150,7 +150,7 @@ func errnoOf(err error) int {
 // yieldEvery keeps the runtime's monitor from taking our P: it does so when a P
 // has scheduled nothing for 10 ms, which a thread that only makes exported calls
 // never does by itself.
-const yieldEvery = 5 * time.Millisecond
+const yieldEvery = 8 * time.Millisecond
 
 // start is what yielded counts from.
 var start = time.Now()
