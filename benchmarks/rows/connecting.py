@@ -46,7 +46,6 @@ ROWS = [
         "tcp-create-connection",
         "conn/s",
         "create_connection over loopback and the peer's reset, one after the other",
-        False,
         body=one_by_one,
     ),
 ]

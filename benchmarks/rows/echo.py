@@ -37,7 +37,7 @@ def unix(kind: str, size: int) -> Row:
         f"unix-{kind}-{size}KiB-10c",
         "req/s",
         f"echo by {kind} over a Unix socket, {size} KiB, 10 connections",
-        default=False,
+        default=(kind, size) == ("protocol", 1),
         module="servers.echo",
         args=("--kind", kind),
         load=Load("echo", 10, size * KIB),
@@ -90,6 +90,6 @@ ROWS = [
     *(unix(kind, size) for kind in KINDS for size in SIZES),
     tls("protocol", 1, True),
     tls("protocol", 100, False),
-    tls("streams", 1, False),
+    tls("streams", 1, True),
     tls("streams", 100, False),
 ]
