@@ -13,7 +13,7 @@ import (
 const (
 	fewest    = 3       // sockets of a batch; fewer are served one by one
 	batchSend = 1 << 18 // bytes that one system call sends: it holds up the collector so long
-	batchRead = 1 << 14 // bytes: streams whose last read was longer read alone
+	batchRead = 1 << 12 // bytes: streams whose last read was longer read alone
 	batchSlot = 1 << 11 // bytes of the arena that a read in a batch has at least
 )
 

@@ -24,7 +24,7 @@ type echoBatch struct {
 }
 
 // batchMessage is the most that a connection may have outstanding in a batch; more is dear enough to be sent alone.
-const batchMessage = 16 << 10
+const batchMessage = 4 << 10
 
 // newEchoBatch is newEcho, with a batch where the system has one and messages are small.
 func newEchoBatch(opt *options, m *meter) traffic {
