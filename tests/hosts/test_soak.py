@@ -19,7 +19,7 @@ import pytest
 SECONDS = float(os.environ.get("GOLOOP_SOAK_SECONDS", "5"))
 CONNECTIONS = 200
 REQUESTS = 50  # of a connection
-GROWTH = 4 << 20  # bytes that an allocator may differ by between two looks at a server that does not leak
+GROWTH = 6 << 20  # bytes that an allocator may differ by between two looks at a server that does not leak
 
 LOOPS = {"asyncio": "asyncio:SelectorEventLoop", "goloop": "goloop:new_event_loop"}
 
