@@ -255,6 +255,20 @@ def socket_pair():
 
 
 @pytest.fixture
+def full_listener():
+    """A listening socket whose queue is full: connecting to it stays under way until something is accepted."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener
+
+
+@pytest.fixture
 def unbuffered():
     """Opens a path or a descriptor a call, unbuffered; it is closed at the end."""
     with contextlib.ExitStack() as stack:

@@ -71,24 +71,15 @@ def test_all_errors_come_as_a_group(loop, run, monkeypatch, refused):
     assert [type(each) for each in caught.value.exceptions] == [ConnectionRefusedError] * 2
 
 
-def test_happy_eyeballs_start_the_second_while_the_first_hangs(loop, run, monkeypatch):
+def test_happy_eyeballs_start_the_second_while_the_first_hangs(loop, run, monkeypatch, full_listener):
     async def main():
         server = await loop.create_server(Echo, "127.0.0.1", 0)
         good = server.sockets[0].getsockname()
-        with socket.socket() as full:
-            full.bind(("127.0.0.1", 0))
-            full.listen(0)
-            waiting = [socket.socket() for _ in range(3)]  # the queue is full: the next connect hangs
-            for sock in waiting:
-                sock.setblocking(False)
-                sock.connect_ex(full.getsockname())
-            resolves_to(loop, monkeypatch, full.getsockname(), good)
-            transport, protocol = await loop.create_connection(
-                Recorder, "some.host", 80, happy_eyeballs_delay=0.01
-            )
-            assert transport.get_extra_info("peername") == good
-            for sock in waiting:
-                sock.close()
+        resolves_to(loop, monkeypatch, full_listener.getsockname(), good)
+        transport, protocol = await loop.create_connection(
+            Recorder, "some.host", 80, happy_eyeballs_delay=0.01
+        )
+        assert transport.get_extra_info("peername") == good
         await end(transport, protocol)
         server.close()
 

@@ -157,6 +157,42 @@ def test_sock_connect_refused_names_the_address(loop, run, listener):
     assert caught.value.strerror == f"Connect call failed {address}"
 
 
+def test_sock_connect_waits_until_the_connection_is_there(loop, run, full_listener):
+    async def main():
+        with socket.socket() as ours:
+            ours.setblocking(False)
+            task = loop.create_task(loop.sock_connect(ours, full_listener.getsockname()))
+            await turns(5)
+            assert not task.done()
+            with pytest.raises(OSError):
+                ours.getpeername()
+            full_listener.setblocking(False)
+            while not task.done():
+                peer, _ = await loop.sock_accept(full_listener)  # makes room: the system asks again
+                peer.close()
+            assert await task is None
+            assert ours.getpeername() == full_listener.getsockname()
+
+    run(main())
+
+
+def test_sock_connect_that_cannot_begin_says_why_in_the_words_of_the_system(loop, run):
+    with socket.socket() as ours:
+        ours.setblocking(False)
+        with pytest.raises(OSError) as caught:
+            run(loop.sock_connect(ours, ("255.255.255.255", 1)))
+    assert caught.value.strerror == os.strerror(caught.value.errno)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_sock_connect_to_a_port_given_as_text(loop, run, host):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as ours, socket.create_server((host, 0), family=family) as listener:
+        ours.setblocking(False)
+        run(loop.sock_connect(ours, (host, str(listener.getsockname()[1]))))
+        assert ours.getpeername() == listener.getsockname()
+
+
 def test_sock_connect_to_a_missing_unix_socket_fails(loop, run):
     with socket.socket(socket.AF_UNIX) as ours, tempfile.TemporaryDirectory() as folder:
         ours.setblocking(False)

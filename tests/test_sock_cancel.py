@@ -93,25 +93,24 @@ def test_timeout_of_sock_recv_takes_no_data(loop, run, socket_pair):
     run(main())
 
 
-def test_cancelled_sock_connect_leaves_the_number(loop, run, socket_pair):
+def test_cancelled_sock_connect_leaves_the_number(loop, run, socket_pair, full_listener):
     async def main():
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            ours = socket.socket()
-            ours.setblocking(False)
-            number = ours.fileno()
-            task = loop.create_task(loop.sock_connect(ours, listener.getsockname()))
-            while not loop.remove_writer(number):  # it waits; and now for ever
-                await asyncio.sleep(0)
-            await turns(3)
-            assert not task.done()
-            task.cancel()
-            ours.close()
-            again, peer = socket_pair()
-            assert number in (again.fileno(), peer.fileno())
-            peer.send(b"hello")
-            assert await loop.sock_recv(again, 10) == b"hello"
-            with pytest.raises(asyncio.CancelledError):
-                await task
+        ours = socket.socket()
+        ours.setblocking(False)
+        number = ours.fileno()
+        task = loop.create_task(loop.sock_connect(ours, full_listener.getsockname()))
+        while not loop.remove_writer(number):  # it waits; and now for ever
+            await asyncio.sleep(0)
+        await turns(3)
+        assert not task.done()
+        task.cancel()
+        ours.close()
+        again, peer = socket_pair()
+        assert number in (again.fileno(), peer.fileno())
+        peer.send(b"hello")
+        assert await loop.sock_recv(again, 10) == b"hello"
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
     run(main())
 

@@ -143,6 +143,24 @@ def test_extra_info(loop, run, tcp_pair):
     run(main())
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_addresses_outlive_the_connection(loop, run, host):
+    """Asked for the first time when the peer has gone and the descriptor is closed."""
+
+    async def main():
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.create_server((host, 0), family=family) as listener:
+            address = listener.getsockname()
+            transport, protocol = await loop.create_connection(Recorder, *address[:2])
+            peer, name = listener.accept()
+            reset(peer)
+            await protocol.lost()
+            assert transport.get_extra_info("peername") == address
+            assert transport.get_extra_info("sockname") == name
+
+    run(main())
+
+
 def test_unix_socket_pair_works_as_a_stream(loop, run, socket_pair):
     async def main():
         ours, peer = socket_pair()

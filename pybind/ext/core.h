@@ -343,6 +343,7 @@ int transport_force_close(TransportObject *t, PyObject *exception);
 int transport_close(TransportObject *t);
 int transport_detach(TransportObject *t);
 int transport_fill_extra(TransportObject *t, PyObject *peername); /* NULL: of the peer field */
+void transport_keep_peer(TransportObject *t); /* the address of an internet socket, which is gone when the peer is */
 int transport_flush(TransportObject *t);
 int transport_maybe_pause(TransportObject *t);
 int transport_wrote(TransportObject *t, int64_t n); /* the kernel took n bytes of the queue */

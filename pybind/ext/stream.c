@@ -28,20 +28,24 @@ int stream_attach(StreamObject *t) {
 }
 
 /* connected_stream(loop, sock, fd, protocol, extra, server, attach_takes_transport, context) -> StreamTransport:
- * around a connected socket, not reading yet. context: of all its callbacks, or None. */
+ * around a connected socket, not reading yet. extra: what get_extra_info knows; None, for
+ * internet sockets only, is the socket and its addresses, found when asked for. context: of all its callbacks, or None. */
 PyObject *connected_stream(PyObject *module, PyObject *args) {
     (void)module;
     LoopObject *loop;
     PyObject *sock, *protocol, *extra, *server, *context;
     int fd, takes_transport;
-    if (!PyArg_ParseTuple(args, "O!OiOO!OpO", Loop_Type, &loop, &sock, &fd, &protocol, &PyDict_Type, &extra, &server,
-                          &takes_transport, &context))
+    if (!PyArg_ParseTuple(args, "O!OiOOOpO", Loop_Type, &loop, &sock, &fd, &protocol, &extra, &server, &takes_transport,
+                          &context))
         return NULL;
     if (engine_usable(loop) < 0) return NULL;
     StreamObject *t = new_stream(loop, fd, protocol);
     if (!t) return NULL;
     t->sock = Py_NewRef(sock);
-    t->extra = Py_NewRef(extra);
+    if (extra != Py_None)
+        t->extra = Py_NewRef(extra);
+    else
+        transport_keep_peer(TRANSPORT(t));
     t->attach_takes_transport = takes_transport;
     if (context != Py_None) {
         t->one_context = true;

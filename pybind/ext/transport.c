@@ -195,6 +195,12 @@ static void keep_local(TransportObject *t) {
         t->local_len = 0;
 }
 
+void transport_keep_peer(TransportObject *t) {
+    t->peer_len = sizeof t->peer;
+    if (getpeername(t->fd, (struct sockaddr *)t->peer, &t->peer_len) < 0 || t->peer_len > sizeof t->peer)
+        t->peer_len = 0;
+}
+
 /* Takes the transport out of the tables; its descriptor stays open. */
 int transport_detach(TransportObject *t) {
     LoopObject *loop = t->loop;

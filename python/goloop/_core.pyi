@@ -90,7 +90,7 @@ def connected_stream(
     sock: Any,
     fd: int,
     protocol: asyncio.BaseProtocol,
-    extra: dict[str, Any],
+    extra: dict[str, Any] | None,
     server: Any,
     attach_takes_transport: bool,
     context: Context | None,

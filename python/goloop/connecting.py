@@ -10,7 +10,7 @@ from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-de
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from .plainsocket import is_plain
+from .plainsocket import INTERNET, family_and_type, is_plain
 from .serving import ATTACH_TAKES_TRANSPORT, set_nodelay
 from .tls import SSLProtocol
 
@@ -54,12 +54,13 @@ class Connecting(_Base):
             return super()._make_socket_transport(sock, protocol, waiter, extra=extra, server=server, **given)
         self._ensure_fd_no_transport(sock)
         set_nodelay(sock)
+        lazy = extra is None and family_and_type(sock)[0] in INTERNET
         transport = _core.connected_stream(
             self,
             sock,
             sock.fileno(),
             protocol,
-            extra_of(sock, extra),
+            None if lazy else extra_of(sock, extra),
             server,
             ATTACH_TAKES_TRANSPORT,
             context,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 import weakref
 from asyncio import base_events, unix_events
@@ -123,7 +124,8 @@ class Loop(
             RuntimeError: it does.
             ValueError: ``fd`` is neither a descriptor nor a file object.
         """
-        super()._ensure_fd_no_transport(fd)
+        if self._transports or not isinstance(fd, (int, socket.socket)):  # asyncio's own; and its error
+            super()._ensure_fd_no_transport(fd)
         transport = self._fd_has_transport(fd)
         if transport is not None:
             raise RuntimeError(f"File descriptor {fd!r} is used by transport {transport!r}")

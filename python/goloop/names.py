@@ -77,6 +77,35 @@ class Names(_Base):
             return await super().getnameinfo(sockaddr, flags)
         return answer
 
+    async def _ensure_resolved(
+        self,
+        address: Any,
+        *,
+        family: int = 0,
+        type: int = socket.SOCK_STREAM,
+        proto: int = 0,
+        flags: int = 0,
+        loop: Any,
+    ) -> list[tuple[Any, Any, int, str, Any]]:
+        """asyncio's; an IPv4 address is answered by what it is, before all that asyncio would try."""
+        host, port = address[:2]
+        if (
+            (family == 0 or family == socket.AF_INET)
+            and type == socket.SOCK_STREAM
+            and (proto == 0 or proto == socket.IPPROTO_TCP)
+            and isinstance(host, str)
+            and isinstance(port, int)
+        ):
+            try:
+                socket.inet_pton(socket.AF_INET, host)
+            except OSError:
+                pass
+            else:
+                return [(socket.AF_INET, type, socket.IPPROTO_TCP, "", (host, int(port)))]
+        return await super()._ensure_resolved(
+            address, family=family, type=type, proto=proto, flags=flags, loop=loop
+        )
+
     async def _wait_for_lookup(self, number: int) -> Any:
         self._lookups[number] = future = self.create_future()
         try:

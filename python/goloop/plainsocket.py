@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import socket
+from _socket import socket as _CSocket
 from typing import Any
 
-_OWN_METHODS = ("accept", "connect", "recv", "recv_into", "recvfrom", "send", "sendto", "shutdown", "fileno")
+INTERNET = (socket.AF_INET, socket.AF_INET6)
+_OWN_METHODS = (
+    "accept",
+    "connect",
+    "connect_ex",
+    "recv",
+    "recv_into",
+    "recvfrom",
+    "send",
+    "sendto",
+    "shutdown",
+    "fileno",
+)
 
 
 def is_plain(sock: Any) -> bool:
@@ -20,3 +33,10 @@ def is_plain(sock: Any) -> bool:
         issubclass(cls, socket.socket)
         and all(getattr(cls, name) is getattr(socket.socket, name) for name in _OWN_METHODS)
     )
+
+
+def family_and_type(sock: Any) -> tuple[int, int]:
+    """``sock.family`` and ``sock.type`` as plain numbers, without the enumerations that the properties look up."""
+    if type(sock) is socket.socket:
+        return _CSocket.family.__get__(sock), _CSocket.type.__get__(sock)
+    return sock.family, sock.type

@@ -10,7 +10,7 @@ from asyncio import base_events, trsock
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .plainsocket import is_plain
+from .plainsocket import INTERNET, family_and_type, is_plain
 from .tls import SSLProtocol
 
 if TYPE_CHECKING:
@@ -28,11 +28,8 @@ def set_nodelay(sock: socket.socket) -> None:
     asyncio leaves out sockets that name no protocol (``proto`` 0), such as most that a
     program makes itself; a delayed acknowledgement then costs each answer 40 ms.
     """
-    if (
-        sock.family in (socket.AF_INET, socket.AF_INET6)
-        and sock.type == socket.SOCK_STREAM
-        and sock.proto in (0, socket.IPPROTO_TCP)
-    ):
+    family, kind = family_and_type(sock)
+    if family in INTERNET and kind == socket.SOCK_STREAM and sock.proto in (0, socket.IPPROTO_TCP):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
