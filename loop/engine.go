@@ -1,5 +1,5 @@
 // Package loop is the engine of an event loop: descriptors, streams, servers,
-// datagrams, names and timers behind two rings, and SelectorEventLoop, a front end to
+// connects, datagrams, names and timers behind two rings, and SelectorEventLoop, a front end to
 // them for callbacks written in Go.
 //
 // It knows nothing of Python or C. An Engine belongs to the thread that takes

@@ -21,7 +21,7 @@ func FuzzRing(f *testing.F) {
 		{{op: OpAttach}, {op: OpWrite, arg: 250}, {op: fuzzTurn}, {op: OpWrite, arg: 9}, {op: fuzzDrain, fd: 1}, {op: fuzzTurn}, {op: OpClose}},
 		{{op: OpAttach}, {op: OpWrite, arg: 250}, {op: OpAttach, generation: 1}, {op: OpWrite, generation: 1, arg: 3}, {op: fuzzTurn}},
 		{{op: OpAttach, arg: 1}, {op: fuzzPut, fd: 1, arg: 255}, {op: OpResume}, {op: fuzzTurn}, {op: fuzzRead}, {op: OpShutdown}, {op: OpDiscard}},
-		{{op: OpListen, fd: 6}, {op: fuzzConnect, fd: 4}, {op: fuzzTurn}, {op: fuzzTurn}, {op: OpDetach, fd: 4}},
+		{{op: OpListen, fd: 6}, {op: OpConnect, fd: 4}, {op: fuzzTurn}, {op: fuzzTurn}, {op: OpDetach, fd: 4}},
 		{{op: OpWatch, arg: 3}, {op: OpWatch, generation: 1, arg: 1}, {op: fuzzTurn}, {op: OpWatch, generation: 1}, {op: OpClose, generation: 1}},
 		{{op: OpDatagram, fd: 7}, {op: OpSend, fd: 7, arg: 250}, {op: OpSend, fd: 7, arg: 250}, {op: OpSend, fd: 7, arg: 3}, {op: fuzzTurn}, {op: OpDatagram, fd: 8}, {op: fuzzTurn}, {op: fuzzTurn}, {op: OpDiscard, fd: 7}},
 		{{op: OpTimerAdd, arg: 1}, {op: OpTimerAdd, arg: 7}, {op: OpTimerCancel, arg: 1}, {op: fuzzTurn}, {op: OpNop}, {op: OpDetach, fd: 7}},
@@ -55,20 +55,18 @@ type fuzzStep struct {
 
 // Steps that are no submissions.
 const (
-	fuzzTurn    = OpSend + 1 + iota // a turn that does not wait
-	fuzzSubmit                      // Submit
-	fuzzPut                         // a write to a descriptor, around the engine
-	fuzzDrain                       // a read from one
-	fuzzRead                        // Engine.Read
-	fuzzConnect                     // a connect to the listener, around the engine
-	fuzzOps     = byte(fuzzConnect) + 1
+	fuzzTurn   = OpConnect + 1 + iota // a turn that does not wait
+	fuzzSubmit                        // Submit
+	fuzzPut                           // a write to a descriptor, around the engine
+	fuzzDrain                         // a read from one
+	fuzzRead                          // Engine.Read
+	fuzzOps    = byte(fuzzRead) + 1
 )
 
 type fuzzed struct {
 	*rig
-	fds     []int               // the engine's and the peers'
-	server  *unix.SockaddrInet4 // the listener's, and as a struct sockaddr_in
-	address []byte
+	fds     []int  // the engine's and the peers'
+	address []byte // the listener's, a struct sockaddr_in
 	buffer  []byte
 	spare   int // kept open to take the numbers of closed descriptors
 }
@@ -86,7 +84,7 @@ func newFuzzed(t *testing.T, backend string, batched bool) *fuzzed {
 	}
 	listener, address := listen(t, 2)
 	z.fds = append(z.fds, tcpSocket(t), tcpSocket(t), listener)
-	z.server, z.address = address, rawInet4(address)
+	z.address = rawInet4(address)
 	a, b := datagramPair(t)
 	z.fds = append(z.fds, a, b)
 	z.spare = tcpSocket(t)
@@ -136,11 +134,8 @@ func (z *fuzzed) step(s fuzzStep) {
 			_, _ = unix.Read(fd, make([]byte, 1<<16))
 		}
 		return
-	case fuzzConnect:
-		if fd >= 0 {
-			_ = unix.Connect(fd, z.server)
-		}
-		return
+	case OpConnect:
+		sq.Ptr, sq.Len = address(z.address), int64(len(z.address))
 	case fuzzRead:
 		if _, err := z.Read(int32(fd), generation, uintptr(address(z.buffer)), int(s.arg)); err != nil {
 			z.t.Fatal("Read:", err)

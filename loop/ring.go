@@ -24,6 +24,7 @@ const (
 	OpWatch
 	OpDatagram
 	OpSend
+	OpConnect
 	OpChild
 	OpResolve
 	OpPanic Op = 255
@@ -41,6 +42,8 @@ const (
 	FlagDone   = 0x100 // Write and Send, set by the engine: the kernel has all of it
 	FlagQueued = 0x200 // Write and Send, set by the engine: the rest waits; Released follows
 	FlagFailed = 0x400 // Write and Send, set by the engine: Res is the errno; Error follows
+
+	FlagBegun = 0x100 // Connect, set by the engine: the system took it up; Res is what has become of it
 
 	FlagCancel = 1 // Resolve: forget User's lookup
 

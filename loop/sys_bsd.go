@@ -28,6 +28,14 @@ func sysSend(fd int32, p uintptr, n int) (int, syscall.Errno) {
 	return int(r), errno
 }
 
+// connectTellsOutcome: a second connect(2) may be a second attempt.
+const connectTellsOutcome = false
+
+func sysConnect(fd int32, p uintptr, n int) syscall.Errno {
+	_, _, errno := syscall.RawSyscall(syscall.SYS_CONNECT, uintptr(fd), p, uintptr(n))
+	return errno
+}
+
 // iovec is struct iovec with its base as an address.
 type iovec struct {
 	base uint64

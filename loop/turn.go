@@ -109,6 +109,8 @@ func (e *Engine) process(sq []Submission) {
 			e.listen(s)
 		case OpWatch:
 			e.watch(s)
+		case OpConnect:
+			e.connect(s)
 		case OpResolve:
 			e.resolve(s)
 		case OpChild:

@@ -302,6 +302,7 @@ int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer);
 int descriptor_of(PyObject *file); /* -1 with an exception */
 PyObject *loop_add_watch(LoopObject *, PyObject *const *, Py_ssize_t, PyObject *kwnames, bool writer);
 PyObject *loop_remove_watch(LoopObject *, PyObject *fd, bool writer);
+PyObject *loop_connect(LoopObject *, PyObject *const *, Py_ssize_t); /* connect.c */
 PyObject *loop_watched(LoopObject *, PyObject *ignored);
 PyObject *loop_fd_has_transport(LoopObject *, PyObject *);
 

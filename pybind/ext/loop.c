@@ -445,6 +445,7 @@ static PyMethodDef methods[] = {
     {"_is_busy", FAST(loop_is_busy), METH_NOARGS, NULL},
     {"_take_timers", FAST(loop_take_timers), METH_NOARGS, NULL},
     {"_give_timer", FAST(loop_give_timer), METH_O, NULL},
+    {"_connect", FAST(loop_connect), METH_FASTCALL, NULL},
     {"_watched", FAST(loop_watched), METH_NOARGS, NULL},
     {"_open", FAST(loop_open), METH_VARARGS, open_doc},
     {"_close_engine", FAST(loop_close_engine), METH_NOARGS, close_engine_doc},

@@ -26,21 +26,8 @@ else:
 
 _WOULD_BLOCK = (BlockingIOError, InterruptedError)
 _UNDER_WAY = {errno.EAGAIN, errno.EALREADY, errno.EINPROGRESS, errno.EINTR}
-_CONNECTED = {0, errno.EISCONN}
 _HAS_IPV6: bool = base_events._HAS_IPv6  # type: ignore[attr-defined]
 _check_ssl_socket = base_events._check_ssl_socket  # type: ignore[attr-defined]
-
-
-def _outcome(sock: socket.socket, address: Any) -> int:
-    """The errno of how a connect(2) stands that has just said EINPROGRESS.
-
-    Over loopback, Linux shakes hands when that call lets go of the socket. A second one tells the
-    outcome, which saves a turn and three system calls. Other systems may take it for another attempt,
-    and so may a socket with a ``connect`` of its own.
-    """
-    if sys.platform == "linux" and sock.gettimeout() == 0 and is_plain(sock):
-        return sock.connect_ex(address)
-    return errno.EINPROGRESS
 
 
 class Sockets(_Base):
@@ -175,15 +162,17 @@ class Sockets(_Base):
                 address, family=family, type=kind, proto=sock.proto, loop=self
             )
             address = resolved[0][4]
-        fd = sock.fileno()
-        try:
-            sock.connect(address)
-        except _WOULD_BLOCK:
-            pass
-        else:
-            return
-        error = _outcome(sock, address) if internet else errno.EINPROGRESS
-        while error not in _CONNECTED:
+        fd, error = sock.fileno(), None
+        if internet and sock.gettimeout() == 0 and is_plain(sock):
+            error = self._connect(sock, fd, family, address)
+        if error is None:
+            try:
+                sock.connect(address)
+            except _WOULD_BLOCK:
+                error = errno.EINPROGRESS
+            else:
+                return
+        while error:
             if error not in _UNDER_WAY:
                 raise OSError(error, f"Connect call failed {address}")
             await self._writable(fd)

@@ -1,0 +1,33 @@
+/* The beginning of a connect. Its end, when that takes a while, is a wait like others. */
+#include "core.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+/* _connect(sock, fd, family, address): how the connect of a non-blocking socket stands that it
+ * begins: 0, EINPROGRESS or what has gone wrong since. None for an address that
+ * sock.connect() has to look at. OSError, as from there: it could not begin. */
+PyObject *loop_connect(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
+    if (n != 4) {
+        PyErr_SetString(PyExc_TypeError, "_connect(sock, fd, family, address)");
+        return NULL;
+    }
+    if (engine_usable(loop) < 0) return NULL;
+    int fd = (int)PyLong_AsLong(args[1]);
+    int family = (int)PyLong_AsLong(args[2]);
+    if (PyErr_Occurred()) return NULL;
+    struct sockaddr_storage address;
+    socklen_t len;
+    int known = loop->in_turn ? 0 : sockaddr_from_python(args[3], family, &address, &len);
+    if (known < 0) return NULL;
+    if (!known) Py_RETURN_NONE;
+    if (PySys_Audit("socket.connect", "OO", args[0], args[3]) < 0) return NULL;
+    gl_sqe s = {.op = GL_OP_CONNECT, .fd = fd, .ptr = (uintptr_t)&address, .len = len};
+    int error = submit_one(loop, &s);
+    if (error < 0) return NULL;
+    if (error && !(s.flags & GL_CONNECT_BEGUN)) {
+        errno = error;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return PyLong_FromLong(error);
+}
