@@ -1,0 +1,108 @@
+"""Building goloop where something that it needs is missing: one sentence that says what. And what a build has made."""
+
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+
+pytestmark = [pytest.mark.goloop_only, pytest.mark.linux_only]
+
+TREE = pathlib.Path(__file__).resolve().parent.parent
+COMPILER = shlex.split(sysconfig.get_config_var("CC"))[0]
+WORKS = "exit 0"
+
+
+def go(version, *, build=WORKS):
+    """A shell script that says what Go's command says, and builds nothing."""
+    return f"""case $1 in
+        version) echo "go version {version} linux/amd64" ;;
+        env) echo {COMPILER} ;;
+        build) {build} ;;
+    esac"""
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Builds with these commands in PATH and no others, shell scripts by name; returns the output's lines."""
+
+    def build(prelude="", **commands):
+        for name, text in commands.items():
+            command = tmp_path / name
+            command.write_text(f"#!/bin/sh\n{text}\n")
+            command.chmod(0o755)
+        arguments = ["setup.py", "-q", "build", "--build-base", str(tmp_path / "build")]
+        code = f"import runpy, sys\n{prelude}\nsys.argv[:] = {arguments!r}\nrunpy.run_path('setup.py')"
+        noise = ("CC", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")  # setuptools warns of the last
+        environment = {name: value for name, value in os.environ.items() if name not in noise}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=TREE,
+            env={**environment, "PATH": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == 1
+        return done.stdout.splitlines()
+
+    return build
+
+
+def test_no_go(build):
+    (line,) = build(**{COMPILER: WORKS})
+    assert line.startswith("goloop needs Go 1.") and "no 'go' is on PATH" in line
+
+
+def test_go_that_is_too_old(build, tmp_path):
+    (line,) = build(go=go("go1.21.5"), **{COMPILER: WORKS})
+    assert line.startswith("goloop needs Go 1.") and f"{tmp_path}/go is go1.21.5" in line
+
+
+def test_no_c_compiler(build):
+    (line,) = build(go=go("go1.99"))
+    assert line.startswith("goloop needs a C compiler") and f"'{COMPILER}' is not on PATH" in line
+
+
+def test_go_that_fails(build):
+    first, last = build(go=go("go1.99", build="echo 'no space left' >&2; exit 1"), **{COMPILER: WORKS})
+    assert first == "no space left"
+    assert last.startswith("goloop needs 'go build' of its engine to succeed")
+
+
+@pytest.mark.parametrize(
+    ("prelude", "why"),
+    [
+        ("import os; os.confstr = lambda name: None", "musl"),
+        ("import sysconfig; sysconfig.get_config_vars()['Py_GIL_DISABLED'] = 1", "free-threaded"),
+    ],
+    ids=["musl", "without the GIL"],
+)
+def test_system_that_cannot_load_it(build, prelude, why):
+    (line,) = build(prelude, go=go("go1.99"), **{COMPILER: WORKS})
+    assert line.startswith("goloop needs ") and why in line
+
+
+def installed(pattern):
+    (path,) = pathlib.Path(sysconfig.get_path("platlib"), "goloop").glob(pattern)
+    return path
+
+
+def readelf(option, path):
+    return subprocess.run(["readelf", "-W", option, path], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("pattern", ["_core.*.so", "_engine.so"])
+def test_nothing_is_linked_to_libpython(pattern):
+    needed = [line for line in readelf("--dynamic", installed(pattern)).splitlines() if "(NEEDED)" in line]
+    assert any("libc.so" in line for line in needed)
+    assert not any("libpython" in line for line in needed)
+
+
+def test_engine_is_stripped():
+    sections = readelf("--sections", installed("_engine.so"))
+    assert ".text" in sections
+    assert ".symtab" not in sections and ".debug_info" not in sections
