@@ -68,10 +68,12 @@ test-py: pythons $(FOUND:%=test-py-%)
 
 test-py-3.%:
 	@tools/venv 3.$* 3.$* --goloop $(TEST_REQUIREMENTS)
+	@tools/services
 	cd tests && env -u PYTHONPATH ../.venv/3.$*/bin/python $(PYTEST)
 
 test-py-poll: pythons
 	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
+	@tools/services
 	cd tests && env -u PYTHONPATH GOLOOP_SELECTOR=poll GOLOOP_IO_URING=0 GOLOOP_TESTS_ONLY=goloop \
 		../.venv/$(NEWEST)/bin/python $(PYTEST)
 
@@ -161,5 +163,5 @@ wheel: pythons
 	@ls -l dist
 
 clean:
-	rm -rf build dist .venv .sid .mypy_cache .ruff_cache python/goloop.egg-info python/goloop/*.so tests/.pytest_cache
+	rm -rf build dist .venv .sid .services .mypy_cache .ruff_cache python/goloop.egg-info python/goloop/*.so tests/.pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,66 @@
+"""PostgreSQL and Redis for the tests, each a process with a folder of its own, found as tools/services left them."""
+
+import contextlib
+import glob
+import os
+import pathlib
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+UNPACKED = pathlib.Path(__file__).resolve().parents[2] / ".services" / "usr"
+LIBRARIES = ":".join(glob.glob(f"{UNPACKED}/lib/*-linux-*"))
+ENVIRONMENT = {**os.environ, "LC_ALL": "C", "LD_LIBRARY_PATH": LIBRARIES}
+# PostgreSQL refuses to run as root.
+OWNER = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+AS_OWNER = {"user": OWNER.pw_uid, "group": OWNER.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+PATIENCE = 20  # seconds for a server to answer
+
+
+def program(name, *places):
+    """The path of a program; the test is skipped where there is none, as tools/services has said."""
+    found = [shutil.which(name), *(path for place in places for path in sorted(glob.glob(f"{place}/{name}")))]
+    path = next(filter(None, found), None)
+    return path or pytest.skip(f"no {name} here")
+
+
+@contextlib.contextmanager
+def folder():
+    """A folder of the servers' owner, with a path that is short enough for a Unix socket."""
+    with tempfile.TemporaryDirectory(prefix="goloop-", ignore_cleanup_errors=True) as path:
+        os.chown(path, OWNER.pw_uid, OWNER.pw_gid)
+        yield pathlib.Path(path)
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(command, path):
+    """A server, from when it accepts at a Unix socket to its end. What it says is shown when it does not come."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, env=ENVIRONMENT, cwd="/", stdout=log, stderr=log, **AS_OWNER)
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while not answers(path):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    log.seek(0)
+                    raise AssertionError(log.read().decode())
+                time.sleep(0.01)
+            yield process
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def answers(path):
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(str(path)) == 0
