@@ -53,7 +53,8 @@ def cluster():
             }
 
 
-@pytest.fixture(params=["tcp", "unix", "tls"])
+# The sslproto of 3.10 hands over what it has after pause_reading(), which breaks asyncpg's COPY on asyncio as well.
+@pytest.fixture(params=["tcp", "unix", pytest.param("tls", marks=pytest.mark.since("3.11"))])
 def address(request, cluster):
     return cluster[request.param]
 
@@ -114,18 +115,26 @@ def test_copy_in_and_out(run, address):
     assert text == "".join(f"{n}\t{t}\n" for n, t in records)
 
 
-def test_query_that_is_timed_out_is_cancelled_and_the_connection_goes_on(run, address):
+async def under_way(connection, observer):
+    """Wait until the server is at a query of a connection."""
+    query = "select state = 'active' from pg_stat_activity where pid = $1"
+    while not await observer.fetchval(query, connection.get_server_pid()):
+        pass
+
+
+def test_query_that_is_timed_out_or_cancelled_and_the_next(run, address):
     async def main():
-        connection = await asyncpg.connect(**address)
+        connection, observer = await asyncpg.connect(**address), await asyncpg.connect(**address)
         with pytest.raises(asyncio.TimeoutError):
             await connection.fetchval("select pg_sleep(60)", timeout=0.05)
         task = asyncio.ensure_future(connection.fetchval("select pg_sleep(60)"))
-        await asyncio.sleep(0.05)
+        await under_way(connection, observer)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert await connection.fetchval("select 1") == 1
         await connection.close()
+        await observer.close()
 
     run(main())
 
@@ -151,12 +160,8 @@ def test_server_that_ends_the_connection(run, address):
         async with asyncpg.create_pool(**address, min_size=1, max_size=2) as pool:
             async with pool.acquire() as other, pool.acquire() as victim:
                 waiting = asyncio.ensure_future(victim.fetchval("select pg_sleep(60)"))
-                pid = victim.get_server_pid()
-                while not await other.fetchval(
-                    "select state = 'active' from pg_stat_activity where pid = $1", pid
-                ):
-                    pass
-                assert await other.fetchval("select pg_terminate_backend($1)", pid)
+                await under_way(victim, other)
+                assert await other.fetchval("select pg_terminate_backend($1)", victim.get_server_pid())
                 with pytest.raises((asyncpg.AdminShutdownError, asyncpg.ConnectionDoesNotExistError)):
                     await waiting
             assert await pool.fetchval("select 1") == 1
