@@ -5,6 +5,7 @@ import contextlib
 import fnmatch
 import gc
 import importlib
+import importlib.util
 import os
 import signal
 import socket
@@ -27,6 +28,7 @@ LIMIT = 20  # seconds that a coroutine may take; below the 30 s of pytest.ini, s
 ONLY = os.environ.get("GOLOOP_TESTS_ONLY")  # "asyncio" or "goloop": for work on the tests, or on the loop
 LOOPS = [ONLY] if ONLY else ["asyncio", "goloop"]
 FACTORIES = {"asyncio": "SelectorEventLoop", "goloop": "new_event_loop"}
+PEERS = [name for name in ("uvloop",) if importlib.util.find_spec(name)]  # of the tests that compare
 
 hypothesis.settings.register_profile(
     "goloop",
@@ -42,8 +44,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def pytest_generate_tests(metafunc):
     if "loop_name" in metafunc.fixturenames:
-        goloop_only = metafunc.definition.get_closest_marker("goloop_only")
-        loops = [name for name in LOOPS if name == "goloop"] if goloop_only else LOOPS
+        loops = LOOPS
+        if metafunc.definition.get_closest_marker("goloop_only"):
+            loops = [name for name in LOOPS if name == "goloop"]
+        if metafunc.definition.get_closest_marker("compared") and not ONLY:
+            loops = LOOPS + PEERS
         metafunc.parametrize("loop_name", loops)
 
 
@@ -74,6 +79,18 @@ def pytest_collection_modifyitems(config, items):
 def pytest_collection_finish():
     gc.collect()
     gc.freeze()  # so that the collection after each test looks at what the test left only
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What tests that passed or failed have measured, as they gave it to record_property."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    measured = [report for report in reports if report.when == "call" and report.user_properties]
+    if measured:
+        terminalreporter.section("measured")
+    for report in measured:
+        terminalreporter.line(report.nodeid)
+        for name, value in report.user_properties:
+            terminalreporter.line(f"    {name}: {value}")
 
 
 def wanted(item):
