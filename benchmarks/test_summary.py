@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness import summary
 from harness.sample import Sample
 from harness.schedule import Measured
+from rows.idle import ROWS as IDLE
 from rows.loops import ROWS as LOOPS
 from rows.startup import ROWS as STARTUP
 
@@ -47,6 +48,17 @@ def test_less_is_better_in_ms() -> None:
     assert line.ratio
     assert line.ratio.median == 0.25
     assert summary.processor(row, "ours") is None
+
+
+def test_zero_is_the_best_of_what_should_be_little_and_has_no_ratio() -> None:
+    samples = {"a": [Sample(0.0, 5.0)], "b": [Sample(3.0, 6.0)], "ours": [Sample(1.0, 10.0)]}
+    row = Measured(IDLE[0], samples)
+    assert summary.throughput(row, "ours").ratio is None  # "b" is not the best other loop
+    assert summary.throughput(row, "a").ratio is None
+    line = summary.processor(row, "ours")
+    assert line
+    assert line.ratio
+    assert (line.unit, line.ratio.other, line.ratio.median) == ("µs/s", "a", 0.5)
 
 
 def test_a_failed_round_fails_the_loop_and_is_told() -> None:

@@ -28,7 +28,7 @@ def draw(path: Path, subject: str, note: str, values: list[Line], cpu: list[Line
             pair.append((0.19, PROCESSOR, by_name[line.name]))
         for shift, colour, ratio in pair:
             if ratio is None:
-                why = "failed" if line.loops.get(subject) is None else "nothing to compare with"
+                why = "failed" if line.loops.get(subject) is None else "no ratio"
                 axes.text(1.01, place + shift, why, va="center", fontsize=7, color="#b00020")
                 continue
             shown += [ratio.least, ratio.greatest]

@@ -47,6 +47,20 @@ class Server:
                 return int(line.split()[1]) * 1024
         raise RowFailed(f"no Rss in /proc/{self.pid}/smaps_rollup")
 
+    def cpu(self) -> float:
+        """Processor time of all threads so far, in s: what clock_getcpuclockid(3) names, as loadgen/cpu.go has it."""
+        return time.clock_gettime(~self.pid << 3 | 2)
+
+    def sleeps(self) -> dict[str, int]:
+        """How often each thread has gone to sleep, by thread."""
+        counts = {}
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # a thread that has just ended
+                for line in (task / "status").read_text().splitlines():
+                    if line.startswith("voluntary_ctxt_switches:"):
+                        counts[task.name] = int(line.split()[1])
+        return counts
+
     def status(self) -> dict[str, int]:
         """Peak and current memory in KiB and the number of threads, from /proc/PID/status."""
         wanted = {"VmHWM": "rss_peak_kib", "VmRSS": "rss_kib", "Threads": "threads"}

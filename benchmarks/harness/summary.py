@@ -53,13 +53,8 @@ def throughput(measured: Measured, subject: str) -> Line:
 
 def processor(measured: Measured, subject: str) -> Line | None:
     """Processor time an operation, None for a row that has none."""
-    result = line(measured, subject, f"µs/{operation(measured.row.unit)}", True, lambda sample: sample.cpu)
+    result = line(measured, subject, f"µs/{measured.row.operation}", True, lambda sample: sample.cpu)
     return result if any(result.loops.values()) else None
-
-
-def operation(unit: str) -> str:
-    """The singular of what is counted: call of calls/s; a start of ms."""
-    return unit.partition("/")[0].removesuffix("s") if "/" in unit else "start"
 
 
 def line(
@@ -88,16 +83,17 @@ def ratio(
     spreads: dict[str, Spread | None],
     pick: Callable[[Sample], float | None],
 ) -> Ratio | None:
-    """None when the subject or all others failed."""
-    others = {
-        name: known.median for name, known in spreads.items() if known and known.median and name != subject
-    }
-    if not others or not spreads.get(subject):
+    """None when the subject or all others failed. Nothing is a multiple of zero, and zero of nothing."""
+    others = {name: known.median for name, known in spreads.items() if known and name != subject}
+    ours = spreads.get(subject)
+    if not others or not ours:
         return None
     best = (min if less else max)(others, key=lambda name: others[name])
+    if not others[best] or not ours.median:
+        return None
     ratios = []
-    for ours, theirs in zip(measured.samples[subject], measured.samples[best], strict=True):
-        mine, other = pick(ours), pick(theirs)
+    for our, their in zip(measured.samples[subject], measured.samples[best], strict=True):
+        mine, other = pick(our), pick(their)
         if mine and other:
             ratios.append(other / mine if less else mine / other)
     return Ratio(best, statistics.median(ratios), min(ratios), max(ratios)) if ratios else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from harness.sample import Sample
 from rows.host import Host, Outcome
 
 MIB = 1024 * 1024
+SETTLE = 0.5  # s until what a server starts with, and its last answer, have come to rest
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Row(ABC):
     what: str  # one sentence
     default: bool = True  # False: only with --full, or when named by --rows
     less_is_better = False
+
+    @property
+    def operation(self) -> str:
+        """What processor time is divided by: call of calls/s."""
+        return self.unit.partition("/")[0].removesuffix("s")
 
     @abstractmethod
     def measure(self, loop: Loop, bench: Bench) -> Sample:
@@ -80,6 +87,7 @@ class Startup(Row):
 
     part: str = ""
     less_is_better = True
+    operation = "start"
 
     def measure(self, loop: Loop, bench: Bench) -> Sample:
         runs: list[dict[str, Any]] = [
@@ -108,3 +116,28 @@ class IdleMemory(Row):
             status = server.status()
         extra = {"rss_before": before, "rss_after": after, **status}
         return Sample((after - before) / self.conns, None, extra)
+
+
+@dataclass(frozen=True)
+class Idle(Row):
+    """How often the threads of a server that has nothing to do wake up, and the processor time of a second of that.
+
+    A thread that wakes up goes to sleep again: what is counted is voluntary context switches.
+    """
+
+    seconds: float = 10.0
+    less_is_better = True
+    operation = "s"
+
+    def measure(self, loop: Loop, bench: Bench) -> Sample:
+        with bench.server(loop, "servers.idle", []) as server, bench.generator.idle(server.addr, 1):
+            time.sleep(SETTLE)
+            start, cpu, sleeps = time.perf_counter(), server.cpu(), server.sleeps()
+            time.sleep(self.seconds)
+            after, used = server.sleeps(), server.cpu() - cpu
+            seconds = time.perf_counter() - start
+            status = server.status()
+        woken = sum(count - sleeps.get(thread, 0) for thread, count in after.items())
+        return Sample(
+            woken / seconds, used / seconds * 1e6, {"wake_ups": woken, "seconds": seconds, **status}
+        )
