@@ -86,25 +86,30 @@ func (e *Engine) flushSome(b *batch.Batch, from int) int {
 			continue // too much for any batch
 		}
 		left = room
+		d.dirty = false // it may stand in e.dirty again, when an operation between its writes has flushed it
 		e.batched = append(e.batched, d)
 	}
-	if len(e.batched) >= e.fewest {
+	run := len(e.batched) >= e.fewest
+	if run {
 		b.Run()
 		e.stats.Batches++
-		for k, d := range e.batched {
-			n, errno := b.Result(k)
-			if errno == batch.ErrNotTried {
-				continue // it has its own call
-			}
-			d.dirty = false
-			i := d.first
-			d.first, d.last = -1, -1
-			count, total := e.chain(i)
-			if e.sent(d, i, count, total, n, errno) >= 0 {
-				panic("loop: a batch left a part of a chain")
-			}
-			e.finishWriting(d)
+	}
+	for k, d := range e.batched {
+		n, errno := 0, batch.ErrNotTried
+		if run {
+			n, errno = b.Result(k)
 		}
+		if errno == batch.ErrNotTried {
+			d.dirty = true // it has its own call
+			continue
+		}
+		i := d.first
+		d.first, d.last = -1, -1
+		count, total := e.chain(i)
+		if e.sent(d, i, count, total, n, errno) >= 0 {
+			panic("loop: a batch left a part of a chain")
+		}
+		e.finishWriting(d)
 	}
 	e.endBatch()
 	clear(e.batched)

@@ -210,6 +210,26 @@ func TestCrowdWritesFailAlone(t *testing.T) {
 	})
 }
 
+// TestCrowdWritesAroundControls: what is written before and after an operation on its stream leaves once, in order.
+func TestCrowdWritesAroundControls(t *testing.T) {
+	onEachCrowd(t, settings{}, 5, func(t *testing.T, c *crowd) {
+		for _, p := range c.streams {
+			c.write(p, []byte("one "))
+			c.op(OpPause, p)
+			c.write(p, []byte("two "))
+			c.op(OpResume, p)
+			c.write(p, []byte("three"))
+		}
+		c.turn(0)
+		for i, fd := range c.peers {
+			if got, _ := drain(t, fd); string(got) != "one two three" {
+				t.Errorf("peer %d got %q", i, got)
+			}
+		}
+		c.settled()
+	})
+}
+
 // TestCrowdWritesMoreThanFits: writes of all lengths and numbers, among them those that no batch takes.
 func TestCrowdWritesMoreThanFits(t *testing.T) {
 	onEachCrowd(t, settings{}, 80, func(t *testing.T, c *crowd) {

@@ -30,6 +30,7 @@ type rig struct {
 	chunks   map[uint64][]byte // what the engine may still read, by User
 	messages map[uint64]*Message
 	buffered map[pair]int64     // bytes written and not yet taken by the kernel
+	taken    int64              // bytes of Writes that the kernel took, as the engine told
 	sent     map[uint64]*result // by User
 	user     uint64
 	expired  atomic.Bool
@@ -202,6 +203,7 @@ func (r *rig) turn(flags TurnFlags) []Completion {
 			r.packets[p] = append(r.packets[p], packet{text(c.Ptr, c.Len), text(c.User, int64(c.Res))})
 		case Wrote:
 			r.buffered[p] -= c.Len
+			r.taken += c.Len
 		case Released:
 			s := r.sent[c.User]
 			if s == nil || s.flags != FlagQueued || s.released {
@@ -229,6 +231,9 @@ func (r *rig) settle(sq []Submission) {
 		}
 		r.sent[s.User] = w
 		r.buffered[p] -= s.Len
+		if s.Flags&(FlagQueued|FlagDone) != 0 {
+			r.taken += s.Len
+		}
 		switch s.Flags {
 		case FlagQueued:
 		case FlagDone, FlagFailed, 0:

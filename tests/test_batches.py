@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from protocols import Recorder
+from protocols import Recorder, turns
 
 HERE = str(pathlib.Path(__file__).parent)
 
@@ -137,6 +137,32 @@ def test_connections_that_end_among_many(loop, run, socket_pair):
                 assert await loop.sock_recv(peer, 10) == b"out"
                 protocols[number].transport.close()
                 assert await protocols[number].lost() is None
+
+    run(main())
+
+
+def test_writes_around_a_pause_leave_once_and_in_order(loop, run, socket_pair):
+    async def main():
+        protocols, peers = [], []
+        for _ in range(10):
+            ours, peer = socket_pair()
+            _, protocol = await loop.create_connection(Recorder, sock=ours)
+            protocols.append(protocol)
+            peers.append(peer)
+        for protocol in protocols:
+            protocol.transport.write(b"one ")
+            protocol.transport.pause_reading()
+            protocol.transport.write(b"two ")
+            protocol.transport.resume_reading()
+            protocol.transport.write(b"three")
+        await turns(2)
+        for protocol, peer in zip(protocols, peers):
+            protocol.transport.close()
+            assert await protocol.lost() is None
+            sent = b""
+            while data := await loop.sock_recv(peer, 100):
+                sent += data
+            assert sent == b"one two three"
 
     run(main())
 
