@@ -222,8 +222,23 @@ static inline int engine_usable(LoopObject *loop) {
 
 /* loop.c */
 int ready_push(LoopObject *loop, PyObject *handle); /* borrows */
-/* The one keyword that the scheduling methods know, NULL for None; borrows. */
-int take_context(const char *method, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, PyObject **context);
+/* What a scheduling method was called with, as asyncio's signature (first, callback, *args, context=None) has it.
+ * All borrowed. */
+typedef struct {
+    PyObject *const *args; /* from the first on */
+    Py_ssize_t n;
+    PyObject *context; /* NULL: None */
+    PyObject *room[2]; /* args, where one of them came by its name */
+} Call;
+int take_call_slowly(Call *c, const char *method, const char *first, PyObject *kwnames);
+/* first: what stands before the callback, or NULL. Raises TypeError as the method called so would. */
+static inline int take_call(Call *c, const char *method, const char *first, PyObject *const *args, Py_ssize_t n,
+                            PyObject *kwnames) {
+    c->args = args;
+    c->n = n;
+    c->context = NULL;
+    return !kwnames && n > (first ? 1 : 0) ? 0 : take_call_slowly(c, method, first, kwnames);
+}
 void ready_clear(LoopObject *loop);
 void loop_wake(LoopObject *loop);
 PyObject *loop_call_soon(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,

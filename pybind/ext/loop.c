@@ -87,42 +87,60 @@ int loop_call_soon_drop(LoopObject *loop, PyObject *callback, PyObject *arg, PyO
     return handle ? 0 : -1;
 }
 
-int take_context(const char *method, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, PyObject **context) {
-    *context = NULL;
+static int missing(const char *method, const char *first, bool has_first, bool has_callback) {
+    if (!has_first && !has_callback)
+        PyErr_Format(PyExc_TypeError, "%s() missing 2 required positional arguments: '%s' and 'callback'", method, first);
+    else
+        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: '%s'", method,
+                     has_first ? "callback" : first);
+    return -1;
+}
+
+int take_call_slowly(Call *c, const char *method, const char *first, PyObject *kwnames) {
+    const char *const wanted[] = {first, "callback"};
+    const Py_ssize_t from = first ? 0 : 1; /* of wanted and of room */
+    c->room[0] = c->room[1] = NULL;
+    bool by_name = false;
     Py_ssize_t k = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
     for (Py_ssize_t i = 0; i < k; i++) {
-        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
-        if (name != names.context && PyUnicode_Compare(name, names.context) != 0) {
-            if (!PyErr_Occurred()) PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", method, name);
+        PyObject *name = PyTuple_GET_ITEM(kwnames, i), *value = c->args[c->n + i];
+        if (name == names.context || PyUnicode_CompareWithASCIIString(name, "context") == 0) {
+            if (value != Py_None) c->context = value;
+            continue;
+        }
+        Py_ssize_t place = from;
+        while (place < 2 && PyUnicode_CompareWithASCIIString(name, wanted[place]) != 0) place++;
+        if (place == 2 || place - from < c->n) {
+            PyErr_Format(PyExc_TypeError, place == 2 ? "%s() got an unexpected keyword argument '%U'"
+                                                     : "%s() got multiple values for argument '%U'", method, name);
             return -1;
         }
-        if (args[n + i] != Py_None) *context = args[n + i];
+        c->room[place] = value;
+        by_name = true;
+    }
+    for (Py_ssize_t i = 0; from + i < 2 && i < c->n; i++) c->room[from + i] = c->args[i];
+    if ((first && !c->room[0]) || !c->room[1]) return missing(method, first, !first || c->room[0], c->room[1]);
+    if (by_name) {
+        c->args = c->room + from;
+        c->n = 2 - from;
     }
     return 0;
 }
 
-static int take_callback(const char *method, Py_ssize_t n) {
-    if (n >= 1) return 0;
-    PyErr_Format(PyExc_TypeError, "BaseEventLoop.%s() missing 1 required positional argument: 'callback'", method);
-    return -1;
-}
-
 static PyObject *call_soon(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
-    PyObject *context;
-    if (take_callback("call_soon", n) < 0) return NULL;
-    if (take_context("BaseEventLoop.call_soon", args, n, kwnames, &context) < 0) return NULL;
+    Call c;
+    if (take_call(&c, "BaseEventLoop.call_soon", NULL, args, n, kwnames) < 0) return NULL;
     if (check_open(loop) < 0) return NULL;
-    if (loop->debug && debug_checks(loop, args[0], "call_soon", true) < 0) return NULL;
-    return loop_call_soon(loop, args[0], args + 1, n - 1, context);
+    if (loop->debug && debug_checks(loop, c.args[0], "call_soon", true) < 0) return NULL;
+    return loop_call_soon(loop, c.args[0], c.args + 1, c.n - 1, c.context);
 }
 
 static PyObject *call_soon_threadsafe(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
-    PyObject *context;
-    if (take_callback("call_soon_threadsafe", n) < 0) return NULL;
-    if (take_context("BaseEventLoop.call_soon_threadsafe", args, n, kwnames, &context) < 0) return NULL;
+    Call c;
+    if (take_call(&c, "BaseEventLoop.call_soon_threadsafe", NULL, args, n, kwnames) < 0) return NULL;
     if (check_open(loop) < 0) return NULL;
-    if (loop->debug && debug_checks(loop, args[0], "call_soon_threadsafe", false) < 0) return NULL;
-    PyObject *handle = new_thread_safe_handle(loop, args[0], args + 1, n - 1, context);
+    if (loop->debug && debug_checks(loop, c.args[0], "call_soon_threadsafe", false) < 0) return NULL;
+    PyObject *handle = new_thread_safe_handle(loop, c.args[0], c.args + 1, c.n - 1, c.context);
     if (handle && ready_push(loop, handle) < 0) Py_CLEAR(handle);
     if (handle) loop_wake(loop);
     return handle;

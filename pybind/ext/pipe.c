@@ -128,6 +128,8 @@ static PyObject *pipe_write(StreamObject *t, PyObject *data) {
     return none_or_null(stream_queue(t, data));
 }
 
+static TAKES_ONE(method_write, "write", "data", StreamObject, pipe_write)
+
 /* What a pipe still holds is for who reads it next. */
 static PyObject *read_close(TransportObject *t, PyObject *ignored) {
     (void)ignored;
@@ -227,7 +229,7 @@ static PyMethodDef write_methods[] = {
     COMMON_METHODS,
     WRITING_METHODS,
     PIPE_METHODS,
-    METHOD("write", pipe_write, METH_O, "write(data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."),
+    METHOD("write", method_write, METH_FASTCALL | METH_KEYWORDS, "write(data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."),
     METHOD("write_eof", method_close, METH_NOARGS, "write_eof()\n--\n\nClose once what is queued has left."),
     METHOD("can_write_eof", can_write_eof, METH_NOARGS, "can_write_eof()\n--\n\nTrue."),
     METHOD("close", method_close, METH_NOARGS, CLOSE_DOC),

@@ -77,12 +77,16 @@ static PyObject *stream_set_protocol(StreamObject *t, PyObject *protocol) {
     Py_RETURN_NONE;
 }
 
+static TAKES_ONE(method_write, "write", "data", StreamObject, stream_write)
+static TAKES_ONE(method_writelines, "writelines", "list_of_data", StreamObject, stream_writelines)
+static TAKES_ONE(method_set_stream_protocol, "set_protocol", "protocol", StreamObject, stream_set_protocol)
+
 static PyMethodDef methods[] = {
-    METHOD("write", stream_write, METH_O, "write(data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."),
-    METHOD("writelines", stream_writelines, METH_O, "writelines(list_of_data)\n--\n\nwrite() of each, without joining them."),
+    METHOD("write", method_write, METH_FASTCALL | METH_KEYWORDS, "write(data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."),
+    METHOD("writelines", method_writelines, METH_FASTCALL | METH_KEYWORDS, "writelines(list_of_data)\n--\n\nwrite() of each, without joining them."),
     METHOD("write_eof", stream_write_eof, METH_NOARGS, "write_eof()\n--\n\nEnd of file to the peer after what is queued."),
     METHOD("can_write_eof", can_write_eof, METH_NOARGS, "can_write_eof()\n--\n\nTrue."),
-    METHOD("set_protocol", stream_set_protocol, METH_O, "set_protocol(protocol)\n--\n\nDeliver to another protocol from now on."),
+    METHOD("set_protocol", method_set_stream_protocol, METH_FASTCALL | METH_KEYWORDS, "set_protocol(protocol)\n--\n\nDeliver to another protocol from now on."),
     METHOD("_deliver_held", stream_deliver_held, METH_NOARGS, NULL),
     METHOD("_make_empty_waiter", stream_make_empty_waiter, METH_NOARGS, NULL),
     METHOD("_reset_empty_waiter", stream_reset_empty_waiter, METH_NOARGS, NULL),

@@ -101,37 +101,13 @@ static PyObject *schedule(LoopObject *loop, PyObject *when, PyObject *const *arg
     return (PyObject *)h;
 }
 
-static int prepare(const char *method, const char *first, PyObject *const *args, Py_ssize_t n,
-                   PyObject *kwnames, PyObject **context) {
-    if (n < 2) {
-        if (n == 0)
-            PyErr_Format(PyExc_TypeError, "BaseEventLoop.%s() missing 2 required positional arguments: '%s' and 'callback'",
-                         method, first);
-        else
-            PyErr_Format(PyExc_TypeError, "BaseEventLoop.%s() missing 1 required positional argument: 'callback'", method);
-        return -1;
-    }
-    *context = NULL;
-    Py_ssize_t k = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-    for (Py_ssize_t i = 0; i < k; i++) {
-        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
-        if (name != names.context && PyUnicode_Compare(name, names.context) != 0) {
-            if (!PyErr_Occurred())
-                PyErr_Format(PyExc_TypeError, "BaseEventLoop.%s() got an unexpected keyword argument '%U'", method, name);
-            return -1;
-        }
-        if (args[n + i] != Py_None) *context = args[n + i];
-    }
-    bool later = first[0] == 'd';
+static int refuse_none(Call *c, bool later) {
 #if PY_VERSION_HEX < 0x030B0000
-    if (args[0] == Py_None && !later) { /* 3.10 lets the addition complain */
-#else
-    if (args[0] == Py_None) {
+    if (later) return 0; /* 3.10 lets the addition complain */
 #endif
-        PyErr_Format(PyExc_TypeError, "%s", later ? "delay must not be None" : "when cannot be None");
-        return -1;
-    }
-    return 0;
+    if (c->args[0] != Py_None) return 0;
+    PyErr_SetString(PyExc_TypeError, later ? "delay must not be None" : "when cannot be None");
+    return -1;
 }
 
 /* call_later() of a loop whose call_at() is replaced goes through it, as asyncio's. */
@@ -152,25 +128,25 @@ static PyObject *steal_when_for_call_at(LoopObject *loop, PyObject *when, PyObje
 }
 
 PyObject *loop_call_later(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
-    PyObject *context;
-    if (prepare("call_later", "delay", args, n, kwnames, &context) < 0) return NULL;
+    Call c;
+    if (take_call(&c, "BaseEventLoop.call_later", "delay", args, n, kwnames) < 0 || refuse_none(&c, true) < 0) return NULL;
     PyObject *now = loop->custom_time ? PyObject_CallMethodNoArgs((PyObject *)loop, names.time) : loop_time(loop, NULL);
     if (!now) return NULL;
-    PyObject *when;
-    if (PyFloat_CheckExact(args[0]) && PyFloat_CheckExact(now)) {
-        when = PyFloat_FromDouble(PyFloat_AS_DOUBLE(now) + PyFloat_AS_DOUBLE(args[0]));
+    PyObject *delay = c.args[0], *when;
+    if (PyFloat_CheckExact(delay) && PyFloat_CheckExact(now)) {
+        when = PyFloat_FromDouble(PyFloat_AS_DOUBLE(now) + PyFloat_AS_DOUBLE(delay));
     } else {
-        when = PyNumber_Add(now, args[0]); /* ints, and whatever adds to a float */
+        when = PyNumber_Add(now, delay); /* ints, and whatever adds to a float */
     }
     Py_DECREF(now);
-    if (when && loop->custom_call_at) return steal_when_for_call_at(loop, when, args + 1, n - 1, context);
-    return when ? schedule(loop, when, args + 1, n - 1, context) : NULL;
+    if (when && loop->custom_call_at) return steal_when_for_call_at(loop, when, c.args + 1, c.n - 1, c.context);
+    return when ? schedule(loop, when, c.args + 1, c.n - 1, c.context) : NULL;
 }
 
 PyObject *loop_call_at(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
-    PyObject *context;
-    if (prepare("call_at", "when", args, n, kwnames, &context) < 0) return NULL;
-    return schedule(loop, Py_NewRef(args[0]), args + 1, n - 1, context);
+    Call c;
+    if (take_call(&c, "BaseEventLoop.call_at", "when", args, n, kwnames) < 0 || refuse_none(&c, false) < 0) return NULL;
+    return schedule(loop, Py_NewRef(c.args[0]), c.args + 1, c.n - 1, c.context);
 }
 
 /* The handle is cancelled: forget it here and in the engine. */

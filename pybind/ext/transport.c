@@ -280,10 +280,28 @@ PyObject *method_is_closing(TransportObject *t, PyObject *i) { (void)i; return P
 PyObject *method_is_reading(TransportObject *t, PyObject *i) { (void)i; return PyBool_FromLong(!t->closing && !t->paused); }
 PyObject *method_get_protocol(TransportObject *t, PyObject *i) { (void)i; return Py_NewRef(t->protocol ? t->protocol : Py_None); }
 
-PyObject *method_set_protocol(TransportObject *t, PyObject *protocol) {
+PyObject *borrow_named(PyObject *self, const char *method, const char *name, PyObject *const *args, Py_ssize_t n,
+                       PyObject *kwnames) {
+    const char *type = strrchr(Py_TYPE(self)->tp_name, '.');
+    type = type ? type + 1 : Py_TYPE(self)->tp_name;
+    Py_ssize_t k = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    for (Py_ssize_t i = 0; i < k; i++) {
+        PyObject *keyword = PyTuple_GET_ITEM(kwnames, i);
+        if (PyUnicode_CompareWithASCIIString(keyword, name) != 0)
+            return PyErr_Format(PyExc_TypeError, "%s.%s() got an unexpected keyword argument '%U'", type, method, keyword);
+        if (n) return PyErr_Format(PyExc_TypeError, "%s.%s() got multiple values for argument '%s'", type, method, name);
+    }
+    if (n + k == 1) return args[0];
+    return n ? PyErr_Format(PyExc_TypeError, "%s.%s() takes 2 positional arguments but %zd were given", type, method, n + 1)
+             : PyErr_Format(PyExc_TypeError, "%s.%s() missing 1 required positional argument: '%s'", type, method, name);
+}
+
+static PyObject *set_protocol(TransportObject *t, PyObject *protocol) {
     Py_XSETREF(t->protocol, Py_NewRef(protocol));
     Py_RETURN_NONE;
 }
+
+TAKES_ONE(method_set_protocol, "set_protocol", "protocol", TransportObject, set_protocol)
 
 static PyObject *method_force_close(TransportObject *t, PyObject *exception) {
     return none_or_null(transport_force_close(t, exception == Py_None ? NULL : exception));

@@ -16,7 +16,7 @@
 #define COMMON_METHODS                                                                                                 \
     METHOD("is_closing", method_is_closing, METH_NOARGS,                                                               \
            "is_closing()\n--\n\nWhether close() or abort() was called, or the connection was lost."),                  \
-    METHOD("set_protocol", method_set_protocol, METH_O,                                                                \
+    METHOD("set_protocol", method_set_protocol, METH_FASTCALL | METH_KEYWORDS,                                         \
            "set_protocol(protocol)\n--\n\nDeliver to another protocol from now on."),                                  \
     METHOD("get_protocol", method_get_protocol, METH_NOARGS,                                                           \
            "get_protocol()\n--\n\nThe current protocol, None once the connection is lost."),                           \
@@ -53,7 +53,7 @@
 PyObject *method_close(TransportObject *t, PyObject *ignored);
 PyObject *method_abort(TransportObject *t, PyObject *ignored);
 PyObject *method_is_closing(TransportObject *t, PyObject *ignored);
-PyObject *method_set_protocol(TransportObject *t, PyObject *protocol);
+PyObject *method_set_protocol(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
 PyObject *method_get_protocol(TransportObject *t, PyObject *ignored);
 PyObject *method_call_connection_lost(TransportObject *t, PyObject *exception);
 PyObject *method_is_reading(TransportObject *t, PyObject *ignored);
@@ -66,6 +66,21 @@ PyObject *method_set_write_buffer_limits(TransportObject *t, PyObject *args, PyO
 PyObject *get_paused(TransportObject *t, void *closure);
 void transport_finalize(PyObject *self);
 void transport_dealloc(PyObject *self);
+
+/* The only argument of a method, by its place or by its name; NULL with TypeError. Borrows. */
+PyObject *borrow_named(PyObject *self, const char *method, const char *name, PyObject *const *args, Py_ssize_t n,
+                       PyObject *kwnames);
+static inline PyObject *borrow_argument(PyObject *self, const char *method, const char *name, PyObject *const *args,
+                                        Py_ssize_t n, PyObject *kwnames) {
+    return n == 1 && !kwnames ? args[0] : borrow_named(self, method, name, args, n, kwnames);
+}
+
+/* A method of one argument around f(self, argument). */
+#define TAKES_ONE(function, method, name, type, f)                                                                     \
+    PyObject *function(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {                \
+        PyObject *argument = borrow_argument(self, method, name, args, n, kwnames);                                    \
+        return argument ? f((type *)self, argument) : NULL;                                                            \
+    }
 
 static inline PyObject *none_or_null(int rc) {
     if (rc < 0) return NULL;

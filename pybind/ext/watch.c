@@ -98,17 +98,10 @@ int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer) {
 
 /* _add_reader(fd, callback, *args, context=None) and _add_writer. */
 PyObject *loop_add_watch(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, bool writer) {
-    PyObject *context;
-    if (take_context(writer ? "BaseSelectorEventLoop._add_writer" : "BaseSelectorEventLoop._add_reader", args, n,
-                     kwnames, &context) < 0)
-        return NULL;
-    if (n < 2) {
-        PyErr_Format(PyExc_TypeError, "BaseSelectorEventLoop._add_%s() missing %d required positional argument%s",
-                     writer ? "writer" : "reader", (int)(2 - n), n == 1 ? "" : "s");
-        return NULL;
-    }
-    if (engine_usable(loop) < 0) return NULL;
-    int fd = descriptor_of(args[0]);
+    const char *method = writer ? "BaseSelectorEventLoop._add_writer" : "BaseSelectorEventLoop._add_reader";
+    Call c;
+    if (take_call(&c, method, "fd", args, n, kwnames) < 0 || engine_usable(loop) < 0) return NULL;
+    int fd = descriptor_of(c.args[0]);
     if (fd < 0) return NULL;
     FdEntry *e = fd_entry(loop, fd);
     if (!e) return NULL;
@@ -116,7 +109,7 @@ PyObject *loop_add_watch(LoopObject *loop, PyObject *const *args, Py_ssize_t n, 
         busy(fd, e->owner);
         return NULL;
     }
-    PyObject *handle = new_handle(loop, args[1], args + 2, n - 2, context);
+    PyObject *handle = new_handle(loop, c.args[1], c.args + 2, c.n - 2, c.context);
     if (!handle || watch_begin(loop, fd, handle, writer) < 0) {
         Py_XDECREF(handle);
         return NULL;
