@@ -320,3 +320,25 @@ def test_pause_in_datagram_received_holds_the_next(run, endpoint, peer):
         assert [data for data, _ in protocol.datagrams] == [b"0", b"1", b"2", b"3"]
 
     run(main())
+
+
+@pytest.mark.since("3.11")
+def test_exception_loses_none_of_what_came_while_paused(run, endpoint, peer, errors):
+    class Failing(DatagramRecorder):
+        def datagram_received(self, data, addr):
+            super().datagram_received(data, addr)
+            if data == b"0":
+                self.transport.pause_reading()
+            if data == b"1":
+                raise ValueError(data)
+
+    async def main():
+        transport, protocol = await endpoint(Failing)
+        for number in range(4):
+            peer.sendto(b"%d" % number, sockname(transport))
+        await protocol.arrived(1)
+        transport.resume_reading()
+        assert await protocol.arrived(4) == [b"0", b"1", b"2", b"3"]
+
+    run(main())
+    assert [str(context["exception"]) for context in errors] == ["b'1'"]

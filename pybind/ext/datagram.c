@@ -231,16 +231,17 @@ static PyObject *method_sendto(DatagramObject *t, PyObject *const *args, Py_ssiz
 #define SENDING "Exception in callback DatagramTransport._sendto_ready()"
 
 /* asyncio calls the protocol from a handle of the loop: what it raises is told, and
- * the transport goes on. */
-static int told(DatagramObject *t, PyObject *name, PyObject *const *args, size_t n, const char *message) {
+ * the transport goes on. The transport's context is entered already, or enter says that
+ * it shall be. */
+static int told(DatagramObject *t, bool enter, PyObject *name, PyObject *const *args, size_t n, const char *message) {
     PyObject *argv[3] = {t->protocol, args[0], n > 1 ? args[1] : NULL};
     PyObject *context = Py_NewRef(t->context), *protocol = Py_NewRef(t->protocol);
     int rc = -1;
-    if (transport_enter(TRANSPORT(t))) {
+    if (!enter || transport_enter(TRANSPORT(t))) {
         PyObject *r = PyObject_VectorcallMethod(name, argv, n + 1, NULL);
         Py_XDECREF(r);
         rc = r ? 0 : -1;
-        transport_leave(context);
+        if (enter) transport_leave(context);
     }
     if (rc < 0) {
         PyObject *exception = steal_exception();
@@ -267,7 +268,7 @@ static int on_received(DatagramObject *t, gl_cqe *c) {
         Py_XDECREF(both);
     } else if (address) {
         PyObject *args[2] = {data, address};
-        rc = told(t, names.datagram_received, args, 2, READING);
+        rc = told(t, true, names.datagram_received, args, 2, READING);
     }
     Py_XDECREF(address);
     Py_XDECREF(data);
@@ -280,7 +281,7 @@ static int on_failed(DatagramObject *t, int error, int direction) {
     errno = error;
     PyErr_SetFromErrno(PyExc_OSError);
     PyObject *exception = steal_exception();
-    int rc = told(t, names.error_received, &exception, 1, direction & GL_WRITE ? SENDING : READING);
+    int rc = told(t, true, names.error_received, &exception, 1, direction & GL_WRITE ? SENDING : READING);
     Py_DECREF(exception);
     return rc;
 }
@@ -313,10 +314,8 @@ static PyObject *deliver_held(DatagramObject *t, PyObject *ignored) {
             rc = transport_hold(TRANSPORT(t), both);
             continue;
         }
-        PyObject *argv[3] = {t->protocol, PyTuple_GET_ITEM(both, 0), PyTuple_GET_ITEM(both, 1)};
-        PyObject *r = PyObject_VectorcallMethod(names.datagram_received, argv, 3, NULL);
-        Py_XDECREF(r);
-        rc = r ? 0 : -1;
+        PyObject *args[2] = {PyTuple_GET_ITEM(both, 0), PyTuple_GET_ITEM(both, 1)};
+        rc = told(t, false, names.datagram_received, args, 2, READING);
     }
     Py_XDECREF(list);
     if (rc < 0) return NULL;
