@@ -54,6 +54,8 @@ const maxLookups = 32
 //	waiting ──▶ in the Resolver ──▶ answered ──▶ told, as Resolved
 //	   └──Cancel──▶ forgotten
 //
+// A lookup gets a goroutine of its own, or the one that rests (rest.go).
+//
 // A goroutine knows this record and the selector's waker, and no memory of the rings:
 // what it finds is copied into them by the engine's own thread, in a turn.
 type lookups struct {
@@ -68,10 +70,11 @@ type lookups struct {
 	mu       sync.Mutex
 	waiting  []*lookup // oldest first
 	byUser   map[uint64]*lookup
-	workers  int
+	workers  int // goroutines, the one that rests included
 	answered []*lookup
 	failed   string // a panic of the Resolver, with its stack
 	closed   bool
+	rest     rest
 }
 
 type lookup struct {
@@ -123,17 +126,21 @@ func (e *Engine) cancelLookup(user uint64) syscall.Errno {
 	return 0
 }
 
-// start gives the lookup to a goroutine, or lets it wait for one.
+// start gives the lookup to the goroutine that rests or to a new one, or lets it wait.
 func (l *lookups) start(w *lookup) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.workers < maxLookups {
+	called := l.rest.call()
+	if !called && l.workers < maxLookups {
 		l.workers++
 		go l.work(w)
-		return
+	} else {
+		l.waiting = append(l.waiting, w)
+		l.byUser[w.user] = w
 	}
-	l.waiting = append(l.waiting, w)
-	l.byUser[w.user] = w
+	l.mu.Unlock()
+	if called {
+		l.rest.wake()
+	}
 }
 
 // work looks up w, then what waits, until nothing does.
@@ -149,8 +156,8 @@ func (l *lookups) work(w *lookup) {
 	}
 }
 
-// done stores an answer, wakes the loop and returns the next lookup, if there is one.
-// When the engine is closed there is nobody to tell.
+// done stores an answer, wakes the loop and returns the next lookup, for which one
+// goroutine of an engine rests. It returns nil when there is none for the others. When the engine is closed there is nobody to tell.
 func (l *lookups) done(w *lookup) *lookup {
 	l.mu.Lock()
 	if l.closed {
@@ -161,12 +168,34 @@ func (l *lookups) done(w *lookup) *lookup {
 	l.answered = append(l.answered, w)
 	l.ready.Store(true)
 	next := l.take()
-	if next == nil {
+	rests := next == nil && l.rest.lieDown()
+	if next == nil && !rests {
 		l.workers--
 	}
 	l.mu.Unlock()
 	_ = l.wake() // fails when the engine has been closed since
+	if rests {
+		next = l.resting()
+	}
 	return next
+}
+
+// resting waits for a lookup and returns it, or nil when the engine is closed.
+func (l *lookups) resting() *lookup {
+	for {
+		l.rest.wait()
+		l.mu.Lock()
+		l.rest.getUp()
+		w := l.take() // none when another goroutine was faster, or it was cancelled
+		rests := w == nil && !l.closed && l.rest.lieDown()
+		if w == nil && !rests {
+			l.workers--
+		}
+		l.mu.Unlock()
+		if !rests {
+			return w
+		}
+	}
 }
 
 // take returns the oldest lookup that waits and is not cancelled.
@@ -192,12 +221,16 @@ func (l *lookups) fail(text string) {
 	_ = l.wake()
 }
 
-// close forgets what waits, and the answers of what does not.
+// close forgets what waits, and the answers of what does not. The goroutine that rests ends.
 func (l *lookups) close() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.closed = true
 	l.waiting, l.answered, l.byUser = nil, nil, nil
+	called := l.rest.call()
+	l.mu.Unlock()
+	if called {
+		l.rest.wake()
+	}
 }
 
 // Lookups is the number of lookups that Resolved has not told.

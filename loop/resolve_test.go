@@ -183,6 +183,65 @@ func TestCloseDuringResolve(t *testing.T) {
 	}
 }
 
+// workers is how many goroutines look up names, or rest.
+func (r *rig) workers() int {
+	r.lookups.mu.Lock()
+	defer r.lookups.mu.Unlock()
+	return r.lookups.workers
+}
+
+// TestOneWorkerRests: one goroutine of many stays when there is nothing to look up, the next
+// lookup is its, and it ends with the engine.
+func TestOneWorkerRests(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))))
+	r := newRig(t, "", settings{resolver: func(q Query) Answer { return Answer{Text: q.Host} }})
+	var users []uint64
+	for user := range uint64(2 * maxLookups) {
+		users = append(users, user)
+		expectErrno(t, "lookup", r.lookUp(user, "name"), syscall.EINPROGRESS)
+	}
+	r.resolved(users...)
+	rested := func() bool { return r.lookups.rest.state.Load() == restTaken && r.workers() == 1 }
+	for user := range uint64(100) {
+		for !rested() {
+			runtime.Gosched()
+		}
+		expectErrno(t, "lookup", r.lookUp(user, "name"), syscall.EINPROGRESS)
+		if n := r.workers(); n != 1 {
+			t.Fatalf("%d goroutines for a lookup when one rested", n)
+		}
+		r.resolved(user)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for r.workers() != 0 {
+		runtime.Gosched()
+	}
+}
+
+// TestNoLookupIsLost: whoever rests, finishes or is called meanwhile, each is told once.
+func TestNoLookupIsLost(t *testing.T) {
+	r := newRig(t, "", settings{resolver: func(q Query) Answer { return Answer{Text: q.Host} }})
+	user := uint64(0)
+	for round := range 2000 {
+		var users []uint64
+		for range 1 + round%4 {
+			user++
+			expectErrno(t, "lookup", r.lookUp(user, "name"), syscall.EINPROGRESS)
+			cancelled := round%3 == 0 && r.errno(Submission{Op: OpResolve, Flags: FlagCancel, User: user}) == 0
+			if !cancelled {
+				users = append(users, user)
+			}
+		}
+		r.resolved(users...)
+	}
+	r.quiet()
+	if n := r.Lookups(); n != 0 {
+		t.Errorf("%d lookups are under way, want none", n)
+	}
+}
+
 func TestAnswersWaitForRoom(t *testing.T) {
 	sizes := map[string]int{"small": 1, "most": 2*minArena - 8, "all": 2 * minArena, "too much": 2*minArena + 1}
 	r := newRig(t, "", settings{arena: 2 * minArena, ring: minRoom, resolver: func(q Query) Answer {

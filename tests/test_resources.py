@@ -90,6 +90,7 @@ def thread_switches(pid):
 def test_idle_loop_makes_no_wake_ups(script):
     process = script.start("""
         loop = new_event_loop()
+        loop.run_until_complete(loop.getaddrinfo("localhost", 1))
         ours, peer = socket.socketpair()
         loop.add_reader(ours, print)
         loop.call_later(1000, print)

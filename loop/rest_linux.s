@@ -1,0 +1,1 @@
+// Lets rest_linux.go declare functions without bodies.
