@@ -72,6 +72,9 @@ type Engine struct {
 
 	timers timers
 	clock  clock
+	looked int64 // Looked
+	waited bool  // it was asked with a timeout
+	tempo  tempo
 
 	// The turn under way.
 	sq       []Submission
@@ -135,6 +138,9 @@ func (e *Engine) Backlog() int { return len(e.overflow) + len(e.deferred) }
 // Deadline is the earliest timer, in nanoseconds of CLOCK_MONOTONIC, or
 // math.MaxInt64.
 func (e *Engine) Deadline() int64 { return e.timers.deadline() }
+
+// Looked is when a turn was last done with the selector, by Now; 0 before the first.
+func (e *Engine) Looked() int64 { return e.looked }
 
 // Now is the engine's clock: nanoseconds of CLOCK_MONOTONIC, never ahead of it.
 func (e *Engine) Now() int64 { return e.clock.now() }

@@ -47,18 +47,14 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	e.tellLookups()
 	e.spent = 0
 	var err error
-	if len(e.deferred) > 0 {
+	asks := flags&(TurnWait|TurnPoll) != 0 && len(e.deferred) == 0
+	if asks {
+		err = e.ask(flags)
+	} else if len(e.deferred) > 0 {
 		e.readDeferred()
-	} else if flags&(TurnWait|TurnPoll) != 0 {
-		if len(e.lapsed) > 0 {
-			e.endLapsed()
-		}
-		if flags&TurnWait != 0 || e.sel.Len() > 0 {
-			err = e.selectOnce(flags)
-		}
 	}
 	e.tellLookups()
-	e.fireTimers()
+	e.fireTimers(asks)
 	e.inTurn = false
 	e.stats.Completions += uint64(e.ncq)
 	return e.ncq, err
@@ -188,13 +184,33 @@ func allows(k kind, op Op) bool {
 	return k == stream
 }
 
+// ask is a turn's part with the selector. When it ends is the one reading of the clock
+// in a turn without timers: that of the timers, of the pace and of the next poll.
+func (e *Engine) ask(flags TurnFlags) error {
+	var err error
+	if len(e.lapsed) > 0 {
+		e.endLapsed()
+	}
+	e.waited = false
+	if flags&TurnWait != 0 || e.sel.Len() > 0 {
+		err = e.selectOnce(flags)
+	}
+	e.looked = e.clock.now()
+	if e.waited && e.tempo.ended(e.looked) {
+		e.sel.SetQuiet(e.tempo.quiet())
+	}
+	return err
+}
+
 // selectOnce asks the selector and dispatches what is ready, until there is no
 // room for more.
 func (e *Engine) selectOnce(flags TurnFlags) error {
 	n := e.recheck()
 	if n == 0 {
 		var err error
-		if n, err = e.sel.Select(e.events[:], e.timeout(flags)); err != nil {
+		timeout := e.timeout(flags)
+		e.waited = timeout != 0
+		if n, err = e.sel.Select(e.events[:], timeout); err != nil {
 			return err
 		}
 	}
@@ -357,11 +373,15 @@ func (e *Engine) dispatch(d *descriptor, ready selector.Events) {
 	}
 }
 
-func (e *Engine) fireTimers() {
+// fireTimers tells the timers that are due. asked: looked is of this turn.
+func (e *Engine) fireTimers(asked bool) {
 	if e.timers.deadline() == math.MaxInt64 {
 		return
 	}
-	now := e.clock.now()
+	now := e.looked
+	if !asked {
+		now = e.clock.now()
+	}
 	for e.room() > 0 {
 		t, ok := e.timers.pop(now)
 		if !ok {

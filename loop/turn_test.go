@@ -314,3 +314,32 @@ func TestStats(t *testing.T) {
 		t.Errorf("Stats %+v, want %+v", got, want)
 	}
 }
+
+// TestLooked: only a turn that asks the selector moves the time, and to its end.
+func TestLooked(t *testing.T) {
+	e, err := New(Options{Completions: make([]Completion, minRoom)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	turn := func(flags TurnFlags, sq ...Submission) int64 {
+		if _, err := e.Turn(sq, flags); err != nil {
+			t.Fatal(err)
+		}
+		return e.Looked()
+	}
+	if looked := turn(0); looked != 0 {
+		t.Errorf("a turn that did not ask says that it did at %d", looked)
+	}
+	due := e.Now() + int64(2*time.Millisecond)
+	waited := turn(TurnWait, Submission{Op: OpTimerAdd, User: 1, Generation: 1, Len: due})
+	if waited < due || waited > e.Now() {
+		t.Errorf("the wait for %d ended at %d", due, waited)
+	}
+	if looked := turn(0); looked != waited {
+		t.Errorf("a turn that did not ask moved the time by %d ns", looked-waited)
+	}
+	if looked := turn(TurnPoll); looked <= waited {
+		t.Errorf("a poll moved the time by %d ns", looked-waited)
+	}
+}

@@ -156,6 +156,7 @@ typedef struct gl_shared {
     int32_t unbatched;      /* 1: no io_uring, each socket has system calls of its own */
 
     int64_t next_deadline; /* ns; INT64_MAX without a timer */
+    int64_t looked;        /* ns, when a turn was last done with the selector */
     int32_t nfds;          /* descriptors and lookups that a poll could find ready */
     int32_t backlog;       /* completions that wait for room: do not sleep */
     int32_t wake_fd;       /* write a uint64_t 1 to end the wait */

@@ -39,7 +39,7 @@ type binding struct {
 	signals  *unixevents.Signals
 	children *unixevents.Children
 	shared   *C.gl_shared
-	yielded  time.Duration
+	yielded  int64 // by Looked
 }
 
 // openSignals opens the pipe for signals, once.
@@ -149,15 +149,13 @@ func errnoOf(err error) int {
 
 // yieldEvery keeps the runtime's monitor from taking our P: it does so when a P
 // has scheduled nothing for 10 ms, which a thread that only makes exported calls
-// never does by itself.
-const yieldEvery = 8 * time.Millisecond
-
-// start is what yielded counts from.
-var start = time.Now()
+// never does by itself. The time is the last turn's, which saves a reading of the clock
+// and leaves room for two turns of 2 ms.
+const yieldEvery = int64(6 * time.Millisecond)
 
 func (b *binding) pace() {
-	if now := time.Since(start); now-b.yielded > yieldEvery {
-		b.yielded = now
+	if looked := b.engine.Looked(); looked-b.yielded > yieldEvery {
+		b.yielded = looked
 		runtime.Gosched()
 	}
 }
@@ -165,6 +163,7 @@ func (b *binding) pace() {
 // publish writes the engine's half of the shared memory.
 func (b *binding) publish() {
 	b.shared.next_deadline = C.int64_t(b.engine.Deadline())
+	b.shared.looked = C.int64_t(b.engine.Looked())
 	b.shared.nfds = C.int32_t(b.engine.Selector().Len() + b.engine.Lookups())
 	b.shared.backlog = C.int32_t(b.engine.Backlog())
 	b.shared.batch_fd = C.int32_t(b.engine.BatchFd())

@@ -21,7 +21,7 @@ type epoll struct {
 	raw    []unix.EpollEvent // what the kernel fills; as long as the longest slice yet
 	pwait2 bool              // whether the system has epoll_pwait2 (Linux 5.11) and lets us call it
 	limit  kernelTimespec    // the timeout of the current wait
-	tempo  tempo
+	quiet  bool              // SetQuiet
 }
 
 // kernelTimespec is struct __kernel_timespec, 64 bits wide on every machine.
@@ -31,7 +31,7 @@ type kernelTimespec struct{ sec, nsec int64 }
 const wakerData = -1
 
 func newEpoll() (Selector, error) {
-	s := &epoll{raw: make([]unix.EpollEvent, 64), pwait2: true}
+	s := &epoll{raw: make([]unix.EpollEvent, 64), pwait2: true, quiet: true}
 	if err := s.waker.open(); err != nil {
 		return nil, err
 	}
@@ -60,6 +60,8 @@ func (s *epoll) openEpoll() (int, error) {
 func (s *epoll) Name() string { return "epoll" }
 
 func (s *epoll) Fd() int { return s.epfd }
+
+func (s *epoll) SetQuiet(quiet bool) { s.quiet = quiet }
 
 // control asks the kernel to make e the registration of fd in epfd. It uses op
 // first, and the other of ADD and MOD where the kernel's idea of fd differs:
@@ -163,17 +165,22 @@ func (s *epoll) Select(events []Event, timeout time.Duration) (int, error) {
 	return count, nil
 }
 
+// poll takes the events that there are, at most limit.
+func (s *epoll) poll(limit int) (int, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(s.epfd),
+		uintptr(unsafe.Pointer(&s.raw[0])), uintptr(limit), 0, 0, 0)
+	return int(n), errno
+}
+
 // wait is one wait of the kernel for at most limit events. A wait that can block
 // goes through Syscall6, which lends our processor to other goroutines and to the
 // collector meanwhile; one that cannot does without that cost.
 func (s *epoll) wait(limit int, timeout time.Duration) (int, syscall.Errno) {
 	if timeout == 0 {
-		n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(s.epfd),
-			uintptr(unsafe.Pointer(&s.raw[0])), uintptr(limit), 0, 0, 0)
-		return int(n), errno
+		return s.poll(limit)
 	}
 	blocking := syscall.Syscall6
-	if s.tempo.quiet() {
+	if s.quiet {
 		blocking = parkedSyscall6
 	}
 	if s.pwait2 && timeout > 0 && timeout%time.Millisecond != 0 {

@@ -114,5 +114,8 @@ func (r *registry) maySelect(events []Event) error {
 	return nil
 }
 
+// SetQuiet is of no use to a backend that has none of its own.
+func (r *registry) SetQuiet(bool) {}
+
 // Len is the number of registered descriptors.
 func (r *registry) Len() int { return r.count }

@@ -89,6 +89,10 @@ type Selector interface {
 	// lost.
 	Select(events []Event, timeout time.Duration) (int, error)
 
+	// SetQuiet tells whether the waits to come are expected to last: of one that does,
+	// Select may cost less if it costs more at both ends. A new Selector expects it.
+	SetQuiet(quiet bool)
+
 	// Len is the number of registered descriptors.
 	Len() int
 

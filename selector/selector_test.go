@@ -52,6 +52,7 @@ var contract = []struct {
 
 	{"timeout is never early", testTimeout},
 	{"longest timeout", testLongestTimeout},
+	{"timeouts of a busy loop", testBusy},
 	{"wake before the wait", testWakeBefore},
 	{"wake during the wait", testWakeDuring},
 	{"wake and wait by turns", testWakeByTurns},
@@ -126,6 +127,7 @@ func BenchmarkSelect(b *testing.B) {
 					b.Fatal(err)
 				}
 				defer s.Close()
+				s.SetQuiet(false)
 				r, w := pipe(b)
 				write(b, w)
 				register(b, s, r, EventRead, 1)

@@ -48,6 +48,34 @@ func testTimeout(t *testing.T, s Selector) {
 }
 
 // testLongestTimeout gives what overflows a C int of milliseconds, or a sum.
+// testBusy: whatever a backend makes of waits that ended at once and of SetQuiet, the
+// next waits as long as it should, and misses nothing.
+func testBusy(t *testing.T, s Selector) {
+	r, w := pipe(t)
+	register(t, s, r, EventRead, 1)
+	events := make([]Event, 4)
+	for _, quiet := range []bool{false, true} {
+		s.SetQuiet(quiet)
+		if _, err := unix.Write(w, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		for range 100 {
+			if n, err := s.Select(events, time.Hour); n != 1 || err != nil {
+				t.Fatalf("Select gave %d, %v for a readable pipe", n, err)
+			}
+		}
+		if _, err := unix.Read(r, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		const timeout = 3 * time.Millisecond
+		for range 3 {
+			if took := waited(t, s, timeout); took < timeout {
+				t.Errorf("a wait of %v took %v (quiet: %v)", timeout, took, quiet)
+			}
+		}
+	}
+}
+
 func testLongestTimeout(t *testing.T, s Selector) {
 	for _, timeout := range []time.Duration{
 		math.MinInt64, maxWait, maxWait + 1, math.MaxInt32 * time.Millisecond, math.MaxInt64,

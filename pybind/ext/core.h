@@ -110,8 +110,6 @@ typedef struct LoopObject {
     PyObject **spent; /* contexts of writes that have left, to be let go */
     size_t spent_len, spent_cap;
 
-    int64_t polled; /* ns, when the selector was last asked */
-
     FdEntry *fds;
     int32_t fds_len;
     TimerEntry *timers;

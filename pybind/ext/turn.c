@@ -255,19 +255,13 @@ static int dispatch(LoopObject *loop, gl_cqe *c) {
 /* What this turn needs of the engine: nothing (-1), or the flags of a turn. */
 static int plan(LoopObject *loop, bool must_poll) {
     if (loop->ready_len == 0 && !loop->stopping && loop->shared.backlog == 0) return GL_TURN_WAIT;
-    if (must_poll) {
-        loop->polled = monotonic_ns();
-        return GL_TURN_POLL;
-    }
+    if (must_poll) return GL_TURN_POLL;
     int flags = -1;
     if (loop->sq_urgent || loop->shared.backlog) flags = 0;
     if (loop->shared.nfds || loop->timers_live) {
         int64_t now = monotonic_ns();
         if (loop->timers_live && (now >= loop->shared.next_deadline || now >= loop->sq_deadline)) flags = 0;
-        if (loop->shared.nfds && now - loop->polled >= POLL_EVERY) {
-            loop->polled = now;
-            flags = GL_TURN_POLL;
-        }
+        if (loop->shared.nfds && now - loop->shared.looked >= POLL_EVERY) flags = GL_TURN_POLL;
     }
     return flags;
 }
@@ -293,7 +287,6 @@ static int take_turn(LoopObject *loop, int flags) {
     n = loop->api->turn(loop->engine, (uint32_t)flags);
     Py_END_ALLOW_THREADS
     loop->in_turn = loop->sleeping = false;
-    if (flags == GL_TURN_WAIT && n > 0) loop->polled = monotonic_ns();
     loop->cq_head = 0;
     loop->cq_len = n > 0 ? n : 0;
     resolve(loop, loop->cq_len);
