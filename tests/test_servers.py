@@ -398,3 +398,34 @@ def test_accept_out_of_descriptors_is_reported_and_tried_again(script):
         "TransportSocket",
         "b'welcome'",
     ]
+
+
+@pytest.mark.goloop_only  # asyncio refuses the new connection
+def test_accepted_connection_takes_the_number_of_a_socket_closed_behind_its_transport(loop, run, socket_pair):
+    async def main():
+        accepted = Accepted(Recorder)
+        server = await loop.create_server(accepted, "127.0.0.1", 0)
+        ours, peer = socket_pair()
+        transport, _ = await loop.create_connection(Recorder, sock=ours)
+        await turns(2)
+        number = ours.fileno()
+        with socket.socket() as client:
+            ours.close()
+            client.connect(server.sockets[0].getsockname())
+            await turns(3)
+            [protocol] = accepted.protocols
+            assert protocol.transport.get_extra_info("socket").fileno() == number
+            references = sys.getrefcount(transport)
+            transport.pause_reading()
+            transport.resume_reading()
+            transport.pause_reading()
+            assert sys.getrefcount(transport) == references
+            client.send(b"for the new one")
+            assert await protocol.received(15) == b"for the new one"
+            transport.abort()
+            await turns(2)
+            assert not protocol.transport.is_closing()
+        await protocol.lost()
+        server.close()
+
+    run(main())

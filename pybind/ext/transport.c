@@ -29,23 +29,18 @@ int transport_init(TransportObject *t, LoopObject *loop, int fd) {
 /* Puts the transport into the loop's table and the engine's, not reading yet. */
 int transport_attach(TransportObject *t, enum fd_kind kind, uint16_t op, uint16_t flags) {
     LoopObject *loop = t->loop;
+    FdEntry *e = fd_entry(loop, t->fd);
+    if (!e) return -1;
+    /* A watch or a transport that its user forgot before closing the number goes. */
+    if (e->kind != FD_FREE) fd_release(loop, t->fd);
     gl_sqe *s = new_sqe(loop, op, t->fd, 0);
     if (!s) return -1;
-    FdEntry *e = fd_entry(loop, t->fd);
-    if (!e) {
-        s->op = GL_OP_NOP;
-        return -1;
-    }
-    /* A watch that its user forgot before closing the number goes. */
-    PyObject *old[3] = {e->owner, e->reader, e->writer};
+    e = &loop->fds[t->fd];
     t->gen = s->gen = ++e->gen;
-    if (is_transport(e->kind) && e->owner && !TRANSPORT(e->owner)->pinned) old[0] = NULL;
     e->kind = kind;
     e->owner = (PyObject *)t; /* borrowed, but for transport_pin */
-    e->reader = e->writer = NULL;
     s->flags = (uint16_t)(GL_ATTACH_PAUSED | flags);
     t->attached = true;
-    for (int i = 0; i < 3; i++) Py_XDECREF(old[i]);
     return 0;
 }
 
