@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 import weakref
 
 import pytest
@@ -124,6 +125,34 @@ def test_interrupt_in_a_protocol_leaves_the_loop(loop, run, tcp_pair, name, erro
     transport, _ = run(task)
     transport.abort()
     run(protocol.lost())
+
+
+@pytest.mark.parametrize("accepted", [False, True], ids=["connected", "accepted"])
+@pytest.mark.parametrize("name", ["connection_made", "data_received", "eof_received"])
+def test_loop_that_runs_again_after_an_interrupt_goes_on_with_the_connection(
+    loop, run, tcp_pair, name, accepted
+):
+    protocol = Recorder(errors={name: KeyboardInterrupt("failed")})
+
+    async def main():
+        server = await loop.create_server(lambda: protocol, "127.0.0.1", 0)
+        if accepted:
+            peer = socket.create_connection(server.sockets[0].getsockname())
+        else:
+            ours, peer = tcp_pair()
+            await loop.create_connection(lambda: protocol, sock=ours)
+        with peer:
+            peer.sendall(b"hello")
+            peer.shutdown(socket.SHUT_WR)
+            await protocol.lost()
+        server.close()
+
+    task = loop.create_task(main())
+    with pytest.raises(KeyboardInterrupt, match="failed"):
+        loop.run_forever()
+    run(asyncio.wait_for(task, 5))
+    again = ["eof_received"] if name == "eof_received" else []
+    assert protocol.calls == ["connection_made", "data_received", "eof_received", *again, "connection_lost"]
 
 
 def test_exception_in_the_protocol_factory_is_raised(loop, run, tcp_pair):

@@ -108,6 +108,20 @@ static int creation_failed(LoopObject *loop, PyObject *transport) {
     return rc;
 }
 
+/* Whatever connection_made made of it: after an exit the loop may run again. */
+static int start_reading(StreamObject *t, int rc) {
+    PyObject *exit = rc < 0 ? PyErr_GetRaisedException() : NULL;
+    if (t->attached && !t->paused && !t->closing && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen)) {
+        if (exit)
+            PyErr_Clear();
+        else
+            rc = -1;
+    }
+    transport_pin(TRANSPORT(t));
+    if (exit) PyErr_SetRaisedException(exit);
+    return rc;
+}
+
 int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
     int fd = c->res;
     PyObject *context = PyContext_Copy(l->context);
@@ -175,8 +189,7 @@ int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
             Py_DECREF(exception);
         }
     }
-    if (rc == 0 && t->attached && !t->paused && !t->closing && !new_sqe(loop, GL_OP_RESUME, t->fd, t->gen)) rc = -1;
-    transport_pin(TRANSPORT(t));
+    rc = start_reading(t, rc);
     goto done;
 failed:
     rc = creation_failed(loop, (PyObject *)t);

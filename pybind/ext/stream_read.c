@@ -135,6 +135,16 @@ int on_readable(StreamObject *t, Py_ssize_t hint) {
     return rc;
 }
 
+/* An exit left eof_received: the next run tells it again, as asyncio's selector does. */
+static int tell_again(StreamObject *t, PyObject *exit) {
+    t->eof_held = true;
+    PyObject *callback = PyObject_GetAttrString((PyObject *)t, "_deliver_held");
+    if (!callback || loop_call_soon_drop(t->loop, callback, NULL, t->context) < 0) PyErr_Clear();
+    Py_XDECREF(callback);
+    PyErr_SetRaisedException(exit);
+    return -1;
+}
+
 /* The peer of a socket sends no more. */
 static int ended(StreamObject *t) {
     PyObject *protocol = Py_NewRef(t->protocol);
@@ -142,8 +152,11 @@ static int ended(StreamObject *t) {
     Py_DECREF(protocol);
     int truth = keep ? PyObject_IsTrue(keep) : -1;
     Py_XDECREF(keep);
-    if (truth < 0)
-        return transport_fatal(TRANSPORT(t), steal_exception(), "Fatal error: protocol.eof_received() call failed.");
+    if (truth < 0) {
+        PyObject *exception = steal_exception();
+        if (is_exit_exception(exception)) return tell_again(t, exception);
+        return transport_fatal(TRANSPORT(t), exception, "Fatal error: protocol.eof_received() call failed.");
+    }
     return truth ? 0 : transport_close(TRANSPORT(t)); /* kept: the engine reads no more */
 }
 
