@@ -44,13 +44,13 @@ def free_port():
 
 
 @contextlib.contextmanager
-def running(command, path):
-    """A server, from when it accepts at a Unix socket to its end. What it says is shown when it does not come."""
+def running(command, ready):
+    """A server, from when it is ready to its end. What it says is shown when it does not come."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, env=ENVIRONMENT, cwd="/", stdout=log, stderr=log, **AS_OWNER)
         try:
             deadline = time.monotonic() + PATIENCE
-            while not answers(path):
+            while not ready():
                 if process.poll() is not None or time.monotonic() > deadline:
                     log.seek(0)
                     raise AssertionError(log.read().decode())
@@ -61,6 +61,7 @@ def running(command, path):
             process.wait()
 
 
-def answers(path):
+def accepts(path):
+    """Whether somebody listens at a Unix socket."""
     with socket.socket(socket.AF_UNIX) as sock:
         return sock.connect_ex(str(path)) == 0

@@ -6,7 +6,7 @@ import os
 import pytest
 import redis.asyncio
 from hosting import running_on
-from services import UNPACKED, folder, free_port, program, running
+from services import UNPACKED, accepts, folder, free_port, program, running
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def server():
         }
         for name, value in settings.items():
             command += [f"--{name}", str(value)]
-        with running(command, unix):
+        with running(command, lambda: accepts(unix)):
             yield {"tcp": {"host": "127.0.0.1", "port": port}, "unix": {"unix_socket_path": str(unix)}}
 
 
