@@ -3,6 +3,7 @@
 package loop
 
 import (
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -39,7 +40,7 @@ func TestConnect(t *testing.T) {
 		server, address := listen(t, 1)
 		ours := tcpSocket(t)
 		s := r.connecting(ours, rawInet4(address))
-		if connectTellsOutcome && s.Res != 0 {
+		if runtime.GOOS == "linux" && s.Res != 0 {
 			t.Error("over loopback the connection is there at once, and Connect says", syscall.Errno(s.Res))
 		}
 		expectErrno(t, "the connect", r.outcome(ours, s), 0)

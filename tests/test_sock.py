@@ -157,6 +157,24 @@ def test_sock_connect_refused_names_the_address(loop, run, listener):
     assert caught.value.strerror == f"Connect call failed {address}"
 
 
+def test_socket_after_sock_connect_is_as_after_connect(loop, run, listener):
+    """What the system says of it next: of a connected one, and of one that was refused."""
+
+    async def main():
+        with socket.socket() as ours, socket.socket() as refused, socket.socket() as nobody:
+            ours.setblocking(False)
+            await loop.sock_connect(ours, listener.getsockname())
+            assert ours.connect_ex(listener.getsockname()) == 0
+            assert ours.connect_ex(listener.getsockname()) == errno.EISCONN
+            nobody.bind(("127.0.0.1", 0))
+            refused.setblocking(False)
+            with pytest.raises(ConnectionRefusedError):
+                await loop.sock_connect(refused, nobody.getsockname())
+            assert await loop.sock_recv(refused, 10) == b""
+
+    run(main())
+
+
 def test_sock_connect_waits_until_the_connection_is_there(loop, run, full_listener):
     async def main():
         with socket.socket() as ours:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pathlib
 import ssl
 import subprocess
 
@@ -34,17 +35,17 @@ def cluster():
             os.chown(data / name, data.stat().st_uid, data.stat().st_gid)
         trusting = ssl.create_default_context()
         authority.configure_trust(trusting)
-        command = [
-            os.path.join(os.path.dirname(os.path.realpath(initdb)), "postgres"),
-            "-D",
-            data,
-            "-k",
-            path,
-        ]
+        programs = pathlib.Path(initdb).resolve().parent
+        command = [programs / "postgres", "-D", data, "-k", path]
         settings = {"port": port, "listen_addresses": "localhost", "ssl": "on", "fsync": "off"}
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
-        with running(command, path / f".s.PGSQL.{port}"):
+
+        def ready():  # it listens before it serves
+            ask = [programs / "pg_isready", "-q", "-h", path, "-p", str(port)]
+            return subprocess.run(ask, env=ENVIRONMENT).returncode == 0
+
+        with running(command, ready):
             common = {"user": "goloop", "database": "postgres", "port": port}
             yield {
                 "tcp": {**common, "host": "localhost", "ssl": False},
