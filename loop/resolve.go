@@ -156,8 +156,9 @@ func (l *lookups) work(w *lookup) {
 	}
 }
 
-// done stores an answer, wakes the loop and returns the next lookup, for which one
-// goroutine of an engine rests. It returns nil when there is none for the others. When the engine is closed there is nobody to tell.
+// done stores an answer, wakes the loop and returns the next lookup. Where none waits, one
+// goroutine of an engine rests for it, and the others get nil. When the engine is closed there
+// is nobody to tell.
 func (l *lookups) done(w *lookup) *lookup {
 	l.mu.Lock()
 	if l.closed {

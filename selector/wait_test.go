@@ -47,7 +47,6 @@ func testTimeout(t *testing.T, s Selector) {
 	}
 }
 
-// testLongestTimeout gives what overflows a C int of milliseconds, or a sum.
 // testBusy: whatever a backend makes of waits that ended at once and of SetQuiet, the
 // next waits as long as it should, and misses nothing.
 func testBusy(t *testing.T, s Selector) {
@@ -76,6 +75,7 @@ func testBusy(t *testing.T, s Selector) {
 	}
 }
 
+// testLongestTimeout gives what overflows a C int of milliseconds, or a sum.
 func testLongestTimeout(t *testing.T, s Selector) {
 	for _, timeout := range []time.Duration{
 		math.MinInt64, maxWait, maxWait + 1, math.MaxInt32 * time.Millisecond, math.MaxInt64,
