@@ -43,8 +43,6 @@ const (
 	FlagQueued = 0x200 // Write and Send, set by the engine: the rest waits; Released follows
 	FlagFailed = 0x400 // Write and Send, set by the engine: Res is the errno; Error follows
 
-	FlagBegun = 0x100 // Connect, set by the engine: the system took it up; Res is what has become of it
-
 	FlagCancel = 1 // Resolve: forget User's lookup
 
 	FlagBackoff = 1 // AcceptFailed: no accept for a second

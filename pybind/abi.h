@@ -34,7 +34,7 @@ enum gl_op {
     GL_OP_WATCH = 12,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets */
     GL_OP_DATAGRAM = 13,    /* fd, gen, flags GL_ATTACH_PAUSED: a datagram socket */
     GL_OP_SEND = 14,        /* fd, gen, ptr: gl_message, len: what it counts for in WROTE, user; kept as for WRITE */
-    GL_OP_CONNECT = 15,     /* fd, ptr, len: a sockaddr; res: 0, EINPROGRESS or an errno, flags then GL_CONNECT_BEGUN */
+    GL_OP_CONNECT = 15,     /* fd, ptr, len: a sockaddr; res: 0, EINPROGRESS or an errno */
     GL_OP_CHILD = 16,       /* flags GL_CHILD_*, user: whom CHILD_EXITED names, len: pid, fd: signal */
     GL_OP_RESOLVE = 17,     /* ptr: struct gl_query, user: any number; res: see there. flags GL_RESOLVE_CANCEL: user */
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
@@ -44,7 +44,6 @@ enum { GL_READ = 1, GL_WRITE = 2 };
 /* PIPE: read(2) and write(2) instead of recv and send. HANGUP: the writing end of a
  * pipe, never read: EOF tells that its reader has gone, and nothing more is written. */
 enum { GL_ATTACH_PAUSED = 1, GL_ATTACH_PIPE = 2, GL_ATTACH_HANGUP = 4 };
-enum { GL_CONNECT_BEGUN = 0x100 }; /* the system took it up: res is what has become of it since */
 enum { GL_RESOLVE_CANCEL = 1 }; /* res 0: RESOLVED will not come; ENOENT: it will, or has come */
 
 /* The actions of CHILD; each but SCAN names one child by user. res: ESRCH, the child has

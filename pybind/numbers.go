@@ -60,7 +60,6 @@ func numbers() []number {
 		{"SQE_DONE", loop.FlagDone, C.GL_SQE_DONE},
 		{"SQE_QUEUED", loop.FlagQueued, C.GL_SQE_QUEUED},
 		{"SQE_FAILED", loop.FlagFailed, C.GL_SQE_FAILED},
-		{"CONNECT_BEGUN", loop.FlagBegun, C.GL_CONNECT_BEGUN},
 		{"RESOLVE_CANCEL", loop.FlagCancel, C.GL_RESOLVE_CANCEL},
 		{"CHILD_ADD", loop.ChildAdd, C.GL_CHILD_ADD},
 		{"CHILD_REMOVE", loop.ChildRemove, C.GL_CHILD_REMOVE},

@@ -5,8 +5,8 @@
 #include <sys/socket.h>
 
 /* _connect(sock, fd, family, address): how the connect of a non-blocking socket stands that it
- * begins: 0, EINPROGRESS or what has gone wrong since. None for an address that
- * sock.connect() has to look at. OSError, as from there: it could not begin. */
+ * begins: 0 or EINPROGRESS. None for an address that sock.connect() has to look at.
+ * OSError, as from there: it could not begin. */
 PyObject *loop_connect(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
     if (n != 4) {
         PyErr_SetString(PyExc_TypeError, "_connect(sock, fd, family, address)");
@@ -25,7 +25,7 @@ PyObject *loop_connect(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
     gl_sqe s = {.op = GL_OP_CONNECT, .fd = fd, .ptr = (uintptr_t)&address, .len = len};
     int error = submit_one(loop, &s);
     if (error < 0) return NULL;
-    if (error && !(s.flags & GL_CONNECT_BEGUN)) {
+    if (error && error != EINPROGRESS) {
         errno = error;
         return PyErr_SetFromErrno(PyExc_OSError);
     }
