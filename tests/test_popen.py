@@ -191,6 +191,8 @@ def test_signal_mask_and_dispositions_of_a_child(run):
 # ---- where loops run ----
 
 
+# asyncio silences its own warning by warnings.catch_warnings, which threads undo for each other.
+@pytest.mark.filterwarnings("ignore:'get_child_watcher':DeprecationWarning")
 def test_loop_of_another_thread(loop_factory):
     async def main():
         assert await output("echo", "x") == b"x\n"
