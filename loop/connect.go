@@ -1,6 +1,11 @@
 package loop
 
-import "syscall"
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
 
 // connect begins to connect a non-blocking socket to the address at Ptr and tells in Res
 // how that stands: 0, EINPROGRESS, or the errno of why it could not begin. One that is
@@ -18,4 +23,17 @@ func (e *Engine) connect(s *Submission) {
 		errno = 0
 	}
 	s.Res = int32(errno)
+}
+
+func sysConnect(fd int32, p uintptr, n int) syscall.Errno {
+	_, _, errno := syscall.RawSyscall(syscall.SYS_CONNECT, uintptr(fd), p, uintptr(n))
+	return errno
+}
+
+// sysHasPeer tells whether fd is a connected socket.
+func sysHasPeer(fd int32) bool {
+	var name unix.RawSockaddrAny
+	size := uint32(unsafe.Sizeof(name))
+	_, _, errno := syscall.RawSyscall(syscall.SYS_GETPEERNAME, uintptr(fd), uintptr(unsafe.Pointer(&name)), uintptr(unsafe.Pointer(&size)))
+	return errno == 0
 }

@@ -28,19 +28,6 @@ func sysSend(fd int32, p uintptr, n int) (int, syscall.Errno) {
 	return int(r), errno
 }
 
-func sysConnect(fd int32, p uintptr, n int) syscall.Errno {
-	_, _, errno := syscall.RawSyscall(syscall.SYS_CONNECT, uintptr(fd), p, uintptr(n))
-	return errno
-}
-
-// sysHasPeer tells whether fd is a connected socket.
-func sysHasPeer(fd int32) bool {
-	var name unix.RawSockaddrAny
-	size := uint32(unsafe.Sizeof(name))
-	_, _, errno := syscall.RawSyscall(syscall.SYS_GETPEERNAME, uintptr(fd), uintptr(unsafe.Pointer(&name)), uintptr(unsafe.Pointer(&size)))
-	return errno == 0
-}
-
 // iovec is struct iovec with its base as an address.
 type iovec struct {
 	base uint64

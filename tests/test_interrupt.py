@@ -71,7 +71,7 @@ def test_ctrl_c_interrupts_a_blocking_callback(script):
     source = """
         def block():
             print("ready")
-            time.sleep(1000)
+            time.sleep(1000)  # what Ctrl-C has to end
 
         loop = new_event_loop()
         loop.call_soon(block)

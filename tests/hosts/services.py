@@ -54,7 +54,7 @@ def running(command, ready):
                 if process.poll() is not None or time.monotonic() > deadline:
                     log.seek(0)
                     raise AssertionError(log.read().decode())
-                time.sleep(0.01)
+                time.sleep(0.01)  # nothing tells of it: the next look
             yield process
         finally:
             process.terminate()
