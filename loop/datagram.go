@@ -133,7 +133,9 @@ func (e *Engine) flushSends(d *descriptor) {
 			i = s.Res
 			s.Flags |= FlagFailed
 			s.Res = int32(errno)
-			e.sendFailed(d, errno)
+			if s.Flags&FlagAlone == 0 {
+				e.sendFailed(d, errno)
+			}
 			continue
 		}
 		e.stats.Writes++

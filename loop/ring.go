@@ -39,6 +39,8 @@ const (
 	FlagPipe   = 2 // Attach: read with read(2), written with write(2)
 	FlagHangup = 4 // Attach: the writing end of a pipe, which is ready to be read when its reader has gone
 
+	FlagAlone = 1 // Send: Res tells of a failure, no Error follows
+
 	FlagDone   = 0x100 // Write and Send, set by the engine: the kernel has all of it
 	FlagQueued = 0x200 // Write and Send, set by the engine: the rest waits; Released follows
 	FlagFailed = 0x400 // Write and Send, set by the engine: Res is the errno; Error follows

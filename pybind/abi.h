@@ -41,6 +41,7 @@ enum gl_op {
 };
 
 enum { GL_READ = 1, GL_WRITE = 2 };
+enum { GL_SEND_ALONE = 1 }; /* SEND: res tells of a failure, no ERROR follows */
 /* PIPE: read(2) and write(2) instead of recv and send. HANGUP: the writing end of a
  * pipe, never read: EOF tells that its reader has gone, and nothing more is written. */
 enum { GL_ATTACH_PAUSED = 1, GL_ATTACH_PIPE = 2, GL_ATTACH_HANGUP = 4 };
@@ -57,7 +58,7 @@ enum {
 };
 
 /* Set by the engine in flags of a WRITE or SEND that it has handled. FAILED: res is
- * the errno, and an ERROR follows. No flag: the pair was stale. Only after QUEUED does
+ * the errno, and an ERROR follows, unless ALONE. No flag: the pair was stale. Only after QUEUED does
  * the engine keep the bytes. */
 enum { GL_SQE_DONE = 0x100, GL_SQE_QUEUED = 0x200, GL_SQE_FAILED = 0x400 };
 
@@ -155,7 +156,6 @@ typedef struct gl_shared {
     int32_t unbatched;      /* 1: no io_uring, each socket has system calls of its own */
 
     int64_t next_deadline; /* ns; INT64_MAX without a timer */
-    int64_t looked;        /* ns, when a turn was last done with the selector */
     int32_t nfds;          /* descriptors and lookups that a poll could find ready */
     int32_t backlog;       /* completions that wait for room: do not sleep */
     int32_t wake_fd;       /* write a uint64_t 1 to end the wait */

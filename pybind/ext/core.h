@@ -86,6 +86,10 @@ typedef struct LoopObject {
     PyObject **ready;
     size_t ready_head, ready_len, ready_cap;
     size_t todo; /* of the batch under way */
+    bool looked;        /* the last turn asked the selector */
+    bool holds;         /* sending.c: what the batch writes may leave together; */
+    int32_t brisk;      /* callbacks in a row that were short; */
+    int64_t held_since; /* ns: since when what is held has waited, or earlier */
 
     /* engine */
     int64_t engine; /* handle, 0 when there is none */
@@ -100,7 +104,7 @@ typedef struct LoopObject {
     gl_sqe *sq[2];
     int32_t sq_cap[2];
     int sq_now;
-    int32_t sq_len, sq_urgent;
+    int32_t sq_len, sq_urgent, sq_sends; /* all; those that a turn is for; WRITE and SEND */
     int64_t sq_deadline; /* earliest timer among them */
     uint64_t sq_epoch;
 
@@ -152,9 +156,11 @@ typedef struct ListenerObject {
     int fd;                                                                                        \
     uint32_t gen;                                                                                  \
     int conn_lost;                                                                                 \
-    int32_t unsent;    /* entries of its own in the submissions of this turn */                    \
+    int32_t unsent;    /* entries of its own among the submissions */                              \
+    uint64_t attach_epoch; /* of the submissions that its first one stands in */                    \
     bool attached, pinned, ended, paused, closing, eof_held, protocol_paused, lost;                \
     bool attach_takes_transport;                                                                   \
+    bool drains;       /* of sending.c: has been asked whether its bytes have left */               \
     bool duplicate;    /* fd is a copy of the one in sock, and ours */                             \
     bool one_context; /* all callbacks run in context itself (3.15), not in copies of their own */  \
     int family, type, proto;                                                                       \
@@ -376,6 +382,20 @@ int transport_traverse(PyObject *self, visitproc visit, void *arg);
 int transport_clear(PyObject *self);
 static inline bool is_transport(enum fd_kind kind) { return kind == FD_STREAM || kind == FD_DATAGRAM; }
 #define TRANSPORT(t) ((TransportObject *)(t))
+
+/* sending.c */
+bool batch_may_hold(LoopObject *loop, int64_t callbacks);
+int64_t batch_begins(LoopObject *loop, int64_t callbacks); /* 0: nothing is to be said of its end */
+bool batch_holds(LoopObject *loop);
+void batch_ended(LoopObject *loop, int64_t callbacks, int64_t began);
+/* Whether a write is held back. */
+static inline bool transport_gathers(TransportObject *t) { return t->loop->holds && !t->drains; }
+int transport_asked(TransportObject *t);
+int transport_send(TransportObject *t, gl_sqe *s);
+int transport_waits(TransportObject *t, int64_t n);
+static inline bool transport_sends_now(TransportObject *t) {
+    return t->unsent == 0 && !t->loop->in_turn && t->attach_epoch != t->loop->sq_epoch;
+}
 
 /* stream.c */
 int stream_setup(PyObject *module);

@@ -1,6 +1,5 @@
-/* DatagramTransport: a datagram socket, connected or not. sendto() only appends
- * to the submissions: all that one turn sends leaves in few system calls. It
- * leaves at once where stream writes do (stream_write.c). */
+/* DatagramTransport: a datagram socket, connected or not. When a datagram leaves: sending.c;
+ * those that gather leave in few system calls. */
 #include "core.h"
 
 #include <errno.h>
@@ -114,8 +113,23 @@ static int send_failed(DatagramObject *t) {
     return rc;
 }
 
-/* Appends a datagram. Borrows the message. */
+/* Sends a datagram in a call of its own. Borrows the message. */
+static int send_now(DatagramObject *t, Message *m) {
+    gl_sqe s = {.op = GL_OP_SEND, .flags = GL_SEND_ALONE, .fd = t->fd, .gen = t->gen, .len = m->wire.len + HEADER};
+    s.ptr = (uintptr_t)&m->wire;
+    s.user = (uintptr_t)Py_NewRef((PyObject *)m);
+    int rc = transport_send(TRANSPORT(t), &s);
+    if (rc > 0) return transport_waits(TRANSPORT(t), m->wire.len + HEADER);
+    if (rc < 0 || !(s.flags & GL_SQE_FAILED)) return rc;
+    errno = s.res;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return send_failed(t);
+}
+
+/* Sends or appends a datagram. Borrows the message. */
 static int submit(DatagramObject *t, Message *m) {
+    bool gathers = transport_gathers(TRANSPORT(t));
+    if (!gathers && transport_sends_now(TRANSPORT(t))) return send_now(t, m);
     if (!t->write_context && !(t->write_context = PyContext_CopyCurrent())) return -1;
     gl_sqe *s = new_sqe(t->loop, GL_OP_SEND, t->fd, t->gen);
     if (!s) return -1;
@@ -125,8 +139,8 @@ static int submit(DatagramObject *t, Message *m) {
     t->unsent++;
     t->buffered += s->len;
     if (!t->pinned) transport_pin(TRANSPORT(t));
-    if (t->buffered > t->high) return transport_maybe_pause(TRANSPORT(t));
-    return t->loop->thread_id == Py_None ? transport_flush(TRANSPORT(t)) : 0;
+    if (!gathers && transport_flush(TRANSPORT(t)) < 0) return -1;
+    return transport_maybe_pause(TRANSPORT(t));
 }
 
 /* A host name, a scope, anything that is not plain: socket.sendto knows it, and

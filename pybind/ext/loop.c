@@ -4,6 +4,7 @@
 #include "core.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <structmember.h>
 #include <sys/socket.h>
@@ -13,6 +14,10 @@
 PyTypeObject *Loop_Type;
 
 enum { SQ_CAP = 4096, CQ_CAP = 4096, READY_CAP = 1024, ARENA = 512 << 10 };
+
+/* Callbacks waiting from which on other threads are held up: what 5 ms, the interpreter's
+ * switch interval, are enough for. */
+enum { FLOOD = 1 << 14 };
 
 /* ---- ready queue ---- */
 
@@ -135,6 +140,14 @@ static PyObject *call_soon(LoopObject *loop, PyObject *const *args, Py_ssize_t n
     return loop_call_soon(loop, c.args[0], c.args + 1, c.n - 1, c.context);
 }
 
+static void let_others_run(LoopObject *loop) {
+    unsigned long own = PyLong_AsUnsignedLongMask(loop->thread_id);
+    if (own == PyThread_get_thread_ident()) return;
+    Py_BEGIN_ALLOW_THREADS
+    sched_yield();
+    Py_END_ALLOW_THREADS
+}
+
 static PyObject *call_soon_threadsafe(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     Call c;
     if (take_call(&c, "BaseEventLoop.call_soon_threadsafe", NULL, args, n, kwnames) < 0) return NULL;
@@ -143,6 +156,9 @@ static PyObject *call_soon_threadsafe(LoopObject *loop, PyObject *const *args, P
     PyObject *handle = new_thread_safe_handle(loop, c.args[0], c.args + 1, c.n - 1, c.context);
     if (handle && ready_push(loop, handle) < 0) Py_CLEAR(handle);
     if (handle) loop_wake(loop);
+    /* Threads that schedule without a pause would keep the loop from the GIL while its next
+     * batch grows: asyncio's let go of it with each call, for a system call; these with a flood. */
+    if (handle && loop->ready_len > FLOOD && loop->thread_id != Py_None) let_others_run(loop);
     return handle;
 }
 

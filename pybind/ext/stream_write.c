@@ -1,7 +1,4 @@
-/* The writing side of a stream. write() only appends to the submissions: all
- * that one turn writes to a transport leaves in one system call. It leaves at
- * once where asyncio's caller would notice: above the high-water mark, before
- * close() and abort(), for get_write_buffer_size(), outside a running loop. */
+/* The writing side of a stream: write() and its kin. When it leaves: sending.c. */
 #include "core.h"
 
 static int wrote(TransportObject *transport, int64_t n) {
@@ -31,6 +28,17 @@ static PyObject *new_immutable(PyObject *data) {
     return PyBytes_FromObject(data);
 }
 
+/* Sends one piece in a call of its own. Steals. */
+static int send_now(StreamObject *t, PyObject *bytes) {
+    Py_ssize_t n = PyBytes_GET_SIZE(bytes);
+    gl_sqe s = {.op = GL_OP_WRITE, .fd = t->fd, .gen = t->gen, .len = n};
+    s.ptr = (uintptr_t)PyBytes_AS_STRING(bytes);
+    s.user = (uintptr_t)bytes;
+    int rc = transport_send(TRANSPORT(t), &s);
+    if (rc > 0) return transport_waits(TRANSPORT(t), n - s.len);
+    return rc == 0 && s.flags & GL_SQE_FAILED ? stream_failed(t, s.res, GL_WRITE) : rc;
+}
+
 /* Appends one piece; 0 bytes are no piece. Steals. */
 static int append(StreamObject *t, PyObject *bytes) {
     Py_ssize_t n = PyBytes_GET_SIZE(bytes);
@@ -56,18 +64,20 @@ static int append(StreamObject *t, PyObject *bytes) {
     return 0;
 }
 
-/* After appending: leave now where that can be seen. */
-static int settle(StreamObject *t) {
-    if (t->buffered > t->high) return transport_maybe_pause(TRANSPORT(t));
-    if (t->loop->thread_id == Py_None) return transport_flush(TRANSPORT(t));
-    return 0;
+/* After appending. */
+static int settle(StreamObject *t, bool gathers) {
+    if (!gathers && transport_flush(TRANSPORT(t)) < 0) return -1;
+    return transport_maybe_pause(TRANSPORT(t));
 }
 
 /* Takes bytes or what is like them. */
 int stream_queue(StreamObject *t, PyObject *data) {
     if (engine_usable(t->loop) < 0) return -1;
     PyObject *bytes = new_immutable(data);
-    return !bytes || append(t, bytes) < 0 || settle(t) < 0 ? -1 : 0;
+    if (!bytes) return -1;
+    bool gathers = transport_gathers(TRANSPORT(t));
+    if (!gathers && transport_sends_now(TRANSPORT(t)) && PyBytes_GET_SIZE(bytes)) return send_now(t, bytes);
+    return append(t, bytes) < 0 || settle(t, gathers) < 0 ? -1 : 0;
 }
 
 /* Whether bytes can still go out. A transport that lost its connection takes
@@ -151,7 +161,7 @@ PyObject *stream_writelines(StreamObject *t, PyObject *list) {
         int lost = lost_connection(t);
         rc = lost < 0 ? -1 : lost || engine_usable(t->loop) == 0 ? 0 : -1;
         for (Py_ssize_t i = 0; rc == 0 && !lost && i < n; i++) rc = append(t, Py_NewRef(PyList_GET_ITEM(items, i)));
-        if (rc == 0 && !lost) rc = settle(t);
+        if (rc == 0 && !lost) rc = settle(t, transport_gathers(TRANSPORT(t)));
     }
     Py_DECREF(items);
     if (rc < 0) return NULL;
@@ -164,7 +174,7 @@ PyObject *stream_write_eof(StreamObject *t, PyObject *ignored) {
     if (t->closing || t->eof_written) Py_RETURN_NONE;
     t->eof_written = true;
     if (!new_sqe(t->loop, GL_OP_SHUTDOWN, t->fd, t->gen)) return NULL;
-    if (t->loop->thread_id == Py_None && transport_flush(TRANSPORT(t)) < 0) return NULL;
+    if (transport_flush(TRANSPORT(t)) < 0) return NULL;
     Py_RETURN_NONE;
 }
 

@@ -41,6 +41,7 @@ int transport_attach(TransportObject *t, enum fd_kind kind, uint16_t op, uint16_
     e->owner = (PyObject *)t; /* borrowed, but for transport_pin */
     s->flags = (uint16_t)(GL_ATTACH_PAUSED | flags);
     t->attached = true;
+    t->attach_epoch = loop->sq_epoch;
     return 0;
 }
 
@@ -271,7 +272,11 @@ PyObject *method_call_connection_lost(TransportObject *t, PyObject *exception) {
 
 PyObject *method_close(TransportObject *t, PyObject *i) { (void)i; return none_or_null(transport_close(t)); }
 PyObject *method_abort(TransportObject *t, PyObject *i) { (void)i; return none_or_null(transport_force_close(t, NULL)); }
-PyObject *method_is_closing(TransportObject *t, PyObject *i) { (void)i; return PyBool_FromLong(t->closing); }
+PyObject *method_is_closing(TransportObject *t, PyObject *i) {
+    (void)i;
+    if (transport_asked(t) < 0) return NULL; /* drain() asks first */
+    return PyBool_FromLong(t->closing);
+}
 PyObject *method_is_reading(TransportObject *t, PyObject *i) { (void)i; return PyBool_FromLong(!t->closing && !t->paused); }
 PyObject *method_get_protocol(TransportObject *t, PyObject *i) { (void)i; return Py_NewRef(t->protocol ? t->protocol : Py_None); }
 

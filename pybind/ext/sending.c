@@ -1,0 +1,65 @@
+/* When what is written leaves: in the call, as asyncio's does, when nothing of its transport
+ * waits. But one system call for many transports costs the loop up to a quarter less for each
+ * (docs/rationale.md). So a brisk crowd's writes are held back: those of a batch of CROWD callbacks
+ * or more, when the last BRISK that ran in such batches were short; until HOLD_SENDS wait, or,
+ * as callbacks return, for HOLD_TIME; and those of a transport whose bytes drain() has asked
+ * for not at all.
+ *
+ * A callback that goes on for long thus holds up nobody's bytes, unless a thousand before it
+ * were short: then those of few, and once. Nothing is held above the high-water mark, before
+ * close(), abort() and write_eof(), when get_write_buffer_size() or is_closing() ask, of which
+ * drain() calls the second, and outside a running loop. */
+#include "core.h"
+
+enum { CROWD = 4, BRISK = 1000, HOLD_SENDS = 16 };
+enum { HOLD_TIME = 50000, SHORT = 25000 }; /* ns */
+
+/* Whether so many callbacks are a brisk crowd. */
+bool batch_may_hold(LoopObject *loop, int64_t callbacks) { return callbacks >= CROWD && loop->brisk >= BRISK; }
+
+int64_t batch_begins(LoopObject *loop, int64_t callbacks) {
+    loop->holds = batch_may_hold(loop, callbacks);
+    if (callbacks < CROWD) return 0;
+    return loop->held_since = monotonic_ns();
+}
+
+void batch_ended(LoopObject *loop, int64_t callbacks, int64_t began) {
+    if (monotonic_ns() - began > HOLD_TIME + callbacks * SHORT)
+        loop->brisk = 0;
+    else if (loop->brisk < BRISK)
+        loop->brisk += (int32_t)(callbacks < BRISK ? callbacks : BRISK);
+}
+
+/* Whether what has been written may wait for the next callback. */
+bool batch_holds(LoopObject *loop) {
+    if (!loop->holds) return false;
+    int64_t now = monotonic_ns();
+    if (loop->sq_sends < HOLD_SENDS && now - loop->held_since < HOLD_TIME) return true;
+    loop->held_since = now;
+    return false;
+}
+
+/* Before an answer from which a program concludes that what it wrote has left. */
+int transport_asked(TransportObject *t) {
+    if (!t->unsent) return 0;
+    t->drains = true;
+    return transport_flush(t);
+}
+
+/* Hands one WRITE or SEND to the engine. 1: it keeps what s->user names, which the caller has given
+ * it a reference to; 0: it does not; -1: an exception. */
+int transport_send(TransportObject *t, gl_sqe *s) {
+    int rc = submit_one(t->loop, s);
+    bool keeps = s->flags & GL_SQE_QUEUED;
+    if (!keeps) Py_DECREF((PyObject *)(uintptr_t)s->user);
+    return rc < 0 ? -1 : keeps;
+}
+
+/* n bytes of a transport's wait in the engine. */
+int transport_waits(TransportObject *t, int64_t n) {
+    t->buffered += n;
+    if (!t->write_context && !t->one_context && !(t->write_context = PyContext_CopyCurrent()))
+        PyErr_Clear(); /* what comes of it then runs in the loop's own */
+    if (!t->pinned) transport_pin(t);
+    return transport_maybe_pause(t);
+}

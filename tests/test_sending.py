@@ -1,0 +1,237 @@
+"""When what is written is the kernel's: in the call, and at the latest when drain() has returned."""
+
+import asyncio
+import os
+import socket
+
+import pytest
+
+from protocols import DatagramRecorder, Recorder, turns
+
+CROWD = 12  # callbacks of one turn, such as a server under load has
+BRISK = 1500  # short callbacks, after which goloop lets a crowd's writes leave together
+
+
+def kernel_has(sock):
+    """What the socket has received so far, without waiting."""
+    try:
+        return sock.recv(1 << 20, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return b""
+
+
+async def crowd(loop, rounds):
+    """Callbacks in turns of a crowd, each of them short."""
+    for _ in range(rounds):
+        for _ in range(CROWD):
+            loop.call_soon(int)
+        await asyncio.sleep(0)
+
+
+def test_write_to_an_idle_stream_has_left_when_it_returns(loop, run, socket_pair):
+    async def main():
+        ours, peer = socket_pair()
+        transport, _ = await loop.create_connection(Recorder, sock=ours)
+        for number in range(300):
+            transport.write(b"%d" % number)
+            assert kernel_has(peer) == b"%d" % number
+            if number % 3 == 0:
+                await asyncio.sleep(0)
+        transport.close()
+
+    run(main())
+
+
+def test_writelines_to_an_idle_stream_has_left_when_it_returns(loop, run, tcp_pair):
+    async def main():
+        ours, peer = tcp_pair()
+        transport, _ = await loop.create_connection(Recorder, sock=ours)
+        transport.writelines([b"one", bytearray(b"two"), b"", memoryview(b"three")])
+        assert kernel_has(peer) == b"onetwothree"
+        transport.close()
+
+    run(main())
+
+
+def test_write_in_connection_made_has_left_when_it_returns(loop, run):
+    async def main():
+        with socket.socket() as client:
+
+            class Greeter(Recorder):
+                def connection_made(self, transport):
+                    transport.write(b"hello")
+                    self.seen = kernel_has(client)
+                    super().connection_made(transport)
+
+            greeter = Greeter()
+            server = await loop.create_server(lambda: greeter, "127.0.0.1", 0)
+            client.connect(server.sockets[0].getsockname())
+            await greeter.called("connection_made")
+            assert greeter.seen == b"hello"
+            greeter.transport.close()
+            await greeter.lost()
+            server.close()
+            await server.wait_closed()
+
+    run(main())
+
+
+def test_write_eof_is_known_to_the_peer_when_it_returns(loop, run, socket_pair):
+    async def main():
+        ours, peer = socket_pair()
+        transport, protocol = await loop.create_connection(Recorder, sock=ours)
+        transport.write(b"last")
+        transport.write_eof()
+        assert kernel_has(peer) == b"last"
+        assert peer.recv(10, socket.MSG_DONTWAIT) == b""  # BlockingIOError, were the end not known
+        transport.abort()
+        await protocol.lost()
+
+    run(main())
+
+
+def test_sendto_of_an_idle_endpoint_has_left_when_it_returns(run, endpoint, peer):
+    async def main():
+        transport, _ = await endpoint()
+        bound, _ = await endpoint(remote_addr=peer.getsockname())
+        for number in range(100):
+            transport.sendto(b"%d" % number, peer.getsockname())
+            assert kernel_has(peer) == b"%d" % number
+            bound.sendto(b"-%d" % number)
+            assert kernel_has(peer) == b"-%d" % number
+
+    run(main())
+
+
+def test_error_of_sendto_is_told_in_the_call(run, endpoint):
+    async def main():
+        transport, protocol = await endpoint(local_addr=("127.0.0.1", 0))
+        transport.sendto(bytes(1 << 17), ("127.0.0.1", 9))
+        assert [type(failure) for failure in protocol.failures] == [OSError]
+        await turns(3)
+        assert len(protocol.failures) == 1
+
+    run(main())
+
+
+def test_write_to_an_idle_pipe_has_left_when_it_returns(loop, run, pipe):
+    async def main():
+        reader, writer = pipe()
+        transport, protocol = await loop.connect_write_pipe(Recorder, writer)
+        os.set_blocking(reader.fileno(), False)
+        for number in range(300):
+            transport.write(b"%d" % number)
+            assert reader.read(100) == b"%d" % number
+        transport.close()
+        await protocol.lost()
+
+    run(main())
+
+
+def test_write_is_not_held_up_by_the_next_callback(loop, run, socket_pair):
+    async def main():
+        seen = []
+        pairs = [socket_pair() for _ in range(CROWD)]
+        transports = [(await loop.create_connection(Recorder, sock=ours))[0] for ours, _ in pairs]
+        for transport in transports:
+            loop.call_soon(transport.write, b"x")
+        # As many as there are wait in one turn; the last looks what the kernel has of the others.
+        loop.call_soon(lambda: seen.extend(kernel_has(peer) for _, peer in pairs))
+        await asyncio.sleep(0)
+        assert seen == [b"x"] * CROWD
+        for transport in transports:
+            transport.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+@pytest.mark.parametrize("brisk", [False, True], ids=["", "brisk"])
+def test_bytes_that_drain_let_pass_survive_the_process(script, pieces, brisk):
+    out = script(f"""
+        async def busy(loop):
+            for _ in range({BRISK if brisk else 1}):
+                for _ in range({CROWD}):
+                    loop.call_soon(int)
+                await asyncio.sleep(0)
+
+        async def main(sock):
+            loop = asyncio.get_running_loop()
+            await busy(loop)
+            _, writer = await asyncio.open_connection(sock=sock)
+            for round in range(20):  # what a transport does each time is no reason to keep it
+                for piece in range({pieces}):
+                    writer.write(b"%d.%d " % (round, piece))
+                await writer.drain()
+                for _ in range({CROWD}):
+                    loop.call_soon(int)
+            os._exit(0)
+
+        ours, peer = socket.socketpair()
+        if os.fork() == 0:
+            peer.close()
+            run(main(ours))
+        ours.close()
+        os.wait()
+        received = b""
+        while data := peer.recv(1 << 16):
+            received += data
+        print(received.decode())
+        peer.close()
+    """)
+    assert out.split() == [f"{round}.{piece}" for round in range(20) for piece in range(pieces)]
+
+
+def test_what_a_brisk_crowd_writes_leaves_with_its_turn(loop, run, socket_pair):
+    async def main():
+        pairs = [socket_pair() for _ in range(CROWD)]
+        transports = [(await loop.create_connection(Recorder, sock=ours))[0] for ours, _ in pairs]
+        await crowd(loop, BRISK // CROWD)
+        for number in range(50):
+            for transport in transports:
+                loop.call_soon(transport.write, b"%d," % number)
+                loop.call_soon(transport.write, b"%d;" % number)
+            await asyncio.sleep(0)
+            # This task stood in front of the crowd; the next turn has what it wrote behind it.
+            await asyncio.sleep(0)
+            assert [kernel_has(peer) for _, peer in pairs] == [b"%d,%d;" % (number, number)] * CROWD
+        for transport in transports:
+            transport.close()
+
+    run(main())
+
+
+def test_a_brisk_crowd_asks_what_it_has_written(loop, run, socket_pair):
+    async def main():
+        seen = []
+        ours, peer = socket_pair()
+        transport, _ = await loop.create_connection(Recorder, sock=ours)
+        await crowd(loop, BRISK // CROWD)
+
+        def ask(question):
+            transport.write(b"x")
+            question()
+            seen.append(kernel_has(peer))
+
+        for question in (transport.is_closing, transport.get_write_buffer_size) * (CROWD // 2):
+            loop.call_soon(ask, question)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert seen == [b"x"] * CROWD
+        transport.close()
+
+    run(main())
+
+
+def test_a_datagram_of_a_brisk_crowd_leaves_with_its_turn(loop, run, endpoint, peer):
+    async def main():
+        transport, protocol = await endpoint(DatagramRecorder)
+        await crowd(loop, BRISK // CROWD)
+        for number in range(CROWD):
+            loop.call_soon(transport.sendto, b"%d" % number, peer.getsockname())
+        loop.call_soon(transport.sendto, bytes(1 << 17), peer.getsockname())
+        await turns(2)
+        assert [kernel_has(peer) for _ in range(CROWD)] == [b"%d" % number for number in range(CROWD)]
+        assert type(await protocol.failed()) is OSError
+
+    run(main())
