@@ -160,7 +160,7 @@ typedef struct ListenerObject {
     uint64_t attach_epoch; /* of the submissions that its first one stands in */                    \
     bool attached, pinned, ended, paused, closing, eof_held, protocol_paused, lost;                \
     bool attach_takes_transport;                                                                   \
-    bool drains;       /* of sending.c: has been asked whether its bytes have left */               \
+    bool drains;       /* of sending.c: its writes are never held back */                           \
     bool duplicate;    /* fd is a copy of the one in sock, and ours */                             \
     bool one_context; /* all callbacks run in context itself (3.15), not in copies of their own */  \
     int family, type, proto;                                                                       \
@@ -190,7 +190,8 @@ typedef struct StreamObject {
     X(datagram_received) X(error_received) X(_sendfile_lost)                                       \
     X(read) X(write) X(pending) X(append) X(call_soon) X(_loop) X(_sslobj) X(_ssl_protocol)        \
     X(_do_read) X(_do_write) X(_process_outgoing) X(_write_appdata) X(_control_ssl_reading)        \
-    X(_control_app_writing) X(_call_eof_received) X(_start_shutdown)
+    X(_control_app_writing) X(_call_eof_received) X(_start_shutdown)         \
+    X(_app_protocol)
 typedef struct {
 #define X(n) PyObject *n;
     NAMES(X)
@@ -202,6 +203,8 @@ typedef struct {
     PyObject *transport_socket; /* asyncio.trsock.TransportSocket */
     PyObject *socket;           /* socket.socket */
     PyObject *buffered_protocol;
+    PyObject *flow_control; /* asyncio.streams.FlowControlMixin */
+    PyObject *ssl_protocol; /* asyncio.sslproto.SSLProtocol */
     PyObject *logger_warning;
     PyObject *gaierror;      /* socket.gaierror */
     PyObject *lock;          /* threading.Lock */
@@ -390,7 +393,7 @@ bool batch_holds(LoopObject *loop);
 void batch_ended(LoopObject *loop, int64_t callbacks, int64_t began);
 /* Whether a write is held back. */
 static inline bool transport_gathers(TransportObject *t) { return t->loop->holds && !t->drains; }
-int transport_asked(TransportObject *t);
+bool has_drain(PyObject *protocol);
 int transport_send(TransportObject *t, gl_sqe *s);
 int transport_waits(TransportObject *t, int64_t n);
 static inline bool transport_sends_now(TransportObject *t) {

@@ -31,7 +31,9 @@ static int import_all(void) {
     imports.lock = imports.gaierror ? import("threading", "Lock") : NULL;
     imports.buffered_protocol = imports.lock ? import("asyncio.protocols", "BufferedProtocol") : NULL;
     imports.extract_stack = imports.buffered_protocol ? import("asyncio.format_helpers", "extract_stack") : NULL;
-    PyObject *logger = imports.extract_stack ? import("asyncio.log", "logger") : NULL;
+    imports.flow_control = imports.extract_stack ? import("asyncio.streams", "FlowControlMixin") : NULL;
+    imports.ssl_protocol = imports.flow_control ? import("asyncio.sslproto", "SSLProtocol") : NULL;
+    PyObject *logger = imports.ssl_protocol ? import("asyncio.log", "logger") : NULL;
     imports.logger_warning = logger ? PyObject_GetAttrString(logger, "warning") : NULL;
     Py_XDECREF(logger);
     return imports.logger_warning ? 0 : -1;

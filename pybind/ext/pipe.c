@@ -53,6 +53,7 @@ PyObject *connected_pipe(PyObject *module, PyObject *args) {
     t->sock = Py_NewRef(pipe);
     t->extra = Py_NewRef(extra);
     t->protocol = Py_NewRef(protocol);
+    t->drains = true;
     t->paused = writing && device; /* nobody watches for the other side of a device */
     uint16_t flags = writing && !device ? GL_ATTACH_PIPE | GL_ATTACH_HANGUP : GL_ATTACH_PIPE;
     if (transport_attach(t, FD_STREAM, GL_OP_ATTACH, flags) < 0) {

@@ -2,17 +2,17 @@
  * waits. But one system call for many transports costs the loop up to a quarter less for each
  * (docs/rationale.md). So a brisk crowd's writes are held back: those of a batch of CROWD callbacks
  * or more, when the last BRISK that ran in such batches were short; until HOLD_SENDS wait, or,
- * as callbacks return, for HOLD_TIME; and those of a transport whose bytes drain() has asked
- * for not at all.
+ * as callbacks return, for HOLD_TIME; and not those of streams, whose drain() promises that what it
+ * lets pass is the kernel's, nor those of pipes.
  *
  * A callback that goes on for long thus holds up nobody's bytes, unless a thousand before it
  * were short: then those of few, and once. Nothing is held above the high-water mark, before
- * close(), abort() and write_eof(), when get_write_buffer_size() or is_closing() ask, of which
- * drain() calls the second, and outside a running loop. */
+ * close(), abort() and write_eof(), when get_write_buffer_size() asks, and outside a running
+ * loop. */
 #include "core.h"
 
-enum { CROWD = 4, BRISK = 1000, HOLD_SENDS = 16 };
-enum { HOLD_TIME = 50000, SHORT = 25000 }; /* ns */
+enum { CROWD = 4, BRISK = 1000, HOLD_SENDS = 32 };
+enum { HOLD_TIME = 100000, SHORT = 25000 }; /* ns */
 
 /* Whether so many callbacks are a brisk crowd. */
 bool batch_may_hold(LoopObject *loop, int64_t callbacks) { return callbacks >= CROWD && loop->brisk >= BRISK; }
@@ -39,11 +39,15 @@ bool batch_holds(LoopObject *loop) {
     return false;
 }
 
-/* Before an answer from which a program concludes that what it wrote has left. */
-int transport_asked(TransportObject *t) {
-    if (!t->unsent) return 0;
-    t->drains = true;
-    return transport_flush(t);
+/* Whether the protocol has a drain(): asyncio's flow control, perhaps behind TLS. */
+bool has_drain(PyObject *protocol) {
+    if (PyObject_TypeCheck(protocol, (PyTypeObject *)imports.flow_control)) return true;
+    if (!PyObject_TypeCheck(protocol, (PyTypeObject *)imports.ssl_protocol)) return false;
+    PyObject *inner = PyObject_GetAttr(protocol, names._app_protocol);
+    bool drains = inner && PyObject_TypeCheck(inner, (PyTypeObject *)imports.flow_control);
+    Py_XDECREF(inner);
+    PyErr_Clear();
+    return drains;
 }
 
 /* Hands one WRITE or SEND to the engine. 1: it keeps what s->user names, which the caller has given

@@ -9,6 +9,7 @@ static void set_protocol(StreamObject *t, PyObject *protocol) {
     int buffered = PyObject_IsInstance(protocol, imports.buffered_protocol);
     if (buffered < 0) PyErr_Clear();
     t->buffered_protocol = buffered == 1;
+    t->drains = has_drain(protocol);
     Py_XSETREF(t->protocol, Py_NewRef(protocol));
 }
 

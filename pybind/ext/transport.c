@@ -272,11 +272,7 @@ PyObject *method_call_connection_lost(TransportObject *t, PyObject *exception) {
 
 PyObject *method_close(TransportObject *t, PyObject *i) { (void)i; return none_or_null(transport_close(t)); }
 PyObject *method_abort(TransportObject *t, PyObject *i) { (void)i; return none_or_null(transport_force_close(t, NULL)); }
-PyObject *method_is_closing(TransportObject *t, PyObject *i) {
-    (void)i;
-    if (transport_asked(t) < 0) return NULL; /* drain() asks first */
-    return PyBool_FromLong(t->closing);
-}
+PyObject *method_is_closing(TransportObject *t, PyObject *i) { (void)i; return PyBool_FromLong(t->closing); }
 PyObject *method_is_reading(TransportObject *t, PyObject *i) { (void)i; return PyBool_FromLong(!t->closing && !t->paused); }
 PyObject *method_get_protocol(TransportObject *t, PyObject *i) { (void)i; return Py_NewRef(t->protocol ? t->protocol : Py_None); }
 
