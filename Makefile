@@ -10,7 +10,7 @@ MISSING := $(filter-out $(FOUND),$(PYTHONS))
 NEWEST := $(lastword $(FOUND))
 
 ENGINE := ./selector ./loop ./unixevents ./pybind
-PORTABLE := ./internal/batch ./selector ./loop ./unixevents
+PORTABLE := ./internal/sys ./internal/batch ./selector ./loop ./unixevents
 FUZZ_SECONDS ?= 10
 TEST_REQUIREMENTS := tests/requirements.txt tests/hosts/requirements.txt
 # Tested in a chroot of Debian sid, which has them where the system has not.

@@ -4,6 +4,8 @@ import (
 	"syscall"
 	"unsafe"
 
+	"goloop/internal/sys"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -15,25 +17,19 @@ import (
 // said EINPROGRESS. A socket that has a peer then is connected, which spares that wait. To
 // ask for more would take the error that the socket has for whoever asks next.
 func (e *Engine) connect(s *Submission) {
-	errno := sysConnect(s.Fd, uintptr(s.Ptr), int(s.Len))
+	errno := sys.Connect(s.Fd, uintptr(s.Ptr), int(s.Len))
 	if errno == syscall.EINTR {
 		errno = syscall.EINPROGRESS
 	}
-	if errno == syscall.EINPROGRESS && sysHasPeer(s.Fd) {
+	if errno == syscall.EINPROGRESS && hasPeer(s.Fd) {
 		errno = 0
 	}
 	s.Res = int32(errno)
 }
 
-func sysConnect(fd int32, p uintptr, n int) syscall.Errno {
-	_, _, errno := syscall.RawSyscall(syscall.SYS_CONNECT, uintptr(fd), p, uintptr(n))
-	return errno
-}
-
-// sysHasPeer tells whether fd is a connected socket.
-func sysHasPeer(fd int32) bool {
+// hasPeer tells whether fd is a connected socket.
+func hasPeer(fd int32) bool {
 	var name unix.RawSockaddrAny
 	size := uint32(unsafe.Sizeof(name))
-	_, _, errno := syscall.RawSyscall(syscall.SYS_GETPEERNAME, uintptr(fd), uintptr(unsafe.Pointer(&name)), uintptr(unsafe.Pointer(&size)))
-	return errno == 0
+	return sys.Getpeername(fd, &name, &size) == 0
 }

@@ -1,6 +1,10 @@
 package loop
 
-import "syscall"
+import (
+	"syscall"
+
+	"goloop/internal/sys"
+)
 
 // A datagram socket is non-blocking, connected or not.
 //
@@ -40,7 +44,7 @@ func (e *Engine) openDatagram(s *Submission) {
 	}
 	d.paused = s.Flags&FlagPaused != 0
 	d.slot = maxPacket
-	if name, err := syscall.Getsockname(int(d.fd)); err == nil {
+	if name, err := sys.Getsockname(int(d.fd)); err == nil {
 		if _, ok := name.(*syscall.SockaddrUnix); ok {
 			d.slot = min(maxRead, len(e.arena)-maxSockaddr)
 		}

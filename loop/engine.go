@@ -18,6 +18,7 @@ import (
 	"unsafe"
 
 	"goloop/internal/batch"
+	"goloop/internal/sys"
 	"goloop/selector"
 
 	"golang.org/x/sys/unix"
@@ -306,7 +307,7 @@ func (e *Engine) claim(fd int32, generation uint32, k kind) *descriptor {
 // grow makes room for fd in the table, if it is open: a number that a user made
 // up must not cost 8 bytes for each one below it.
 func (e *Engine) grow(fd int32) bool {
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+	if _, err := sys.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
 		return false
 	}
 	e.fds = append(e.fds, make([]*descriptor, int(fd)+1-len(e.fds))...)
@@ -386,7 +387,7 @@ var processClock = sync.OnceValue(newClock)
 func newClock() clock {
 	c := clock{base: time.Now(), offset: math.MinInt64}
 	for range 16 {
-		absolute := monotonic()
+		absolute := sys.Monotonic()
 		c.offset = max(c.offset, absolute-int64(time.Since(c.base)))
 	}
 	return c

@@ -4,7 +4,8 @@ package loop
 
 import (
 	"syscall"
-	"unsafe"
+
+	"goloop/internal/sys"
 )
 
 // messages is the memory that datagrams hand to the kernel, one after the other.
@@ -37,12 +38,11 @@ func (m *messages) received(i int) (size, length int) {
 func (m *messages) receive(fd int32, count int) (int, syscall.Errno) {
 	for i := range count {
 		d := &m.message[i]
-		r, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(fd), d.ptr, d.len, syscall.MSG_DONTWAIT, d.name,
-			uintptr(unsafe.Pointer(&d.nameLength)))
+		n, errno := sys.Recvfrom(fd, d.ptr, d.len, d.name, &d.nameLength)
 		if errno != 0 {
 			return i, errno
 		}
-		d.len = r
+		d.len = uintptr(n)
 	}
 	return count, 0
 }
@@ -52,9 +52,7 @@ func (m *messages) receive(fd int32, count int) (int, syscall.Errno) {
 func (m *messages) send(fd int32, count int) (int, syscall.Errno) {
 	for i := range count {
 		d := &m.message[i]
-		_, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), d.ptr, d.len, syscall.MSG_DONTWAIT, d.name,
-			uintptr(d.nameLength))
-		if errno != 0 {
+		if errno := sys.Sendto(fd, d.ptr, d.len, d.name, uintptr(d.nameLength)); errno != 0 {
 			if i > 0 {
 				return i, 0 // the next call tells it
 			}

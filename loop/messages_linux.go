@@ -4,7 +4,7 @@ import (
 	"syscall"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"goloop/internal/sys"
 )
 
 // messages is the memory that datagrams hand to the kernel, many at once.
@@ -53,12 +53,11 @@ func (m *messages) received(i int) (size, length int) {
 // receive fills up to count descriptions and returns how many, and the error of
 // the one behind them.
 func (m *messages) receive(fd int32, count int) (int, syscall.Errno) {
-	r, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&m.header[0])), uintptr(count),
-		syscall.MSG_DONTWAIT, 0, 0)
+	n, errno := sys.Recvmmsg(fd, unsafe.Pointer(&m.header[0]), count)
 	if errno != 0 {
 		return 0, errno
 	}
-	return int(r), 0
+	return n, 0
 }
 
 // send sends the first count descriptions and returns how many have left. The
@@ -66,11 +65,7 @@ func (m *messages) receive(fd int32, count int) (int, syscall.Errno) {
 func (m *messages) send(fd int32, count int) (int, syscall.Errno) {
 	if count == 1 {
 		h := &m.header[0]
-		_, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), m.iov[0].base, m.iov[0].len,
-			syscall.MSG_NOSIGNAL|syscall.MSG_DONTWAIT, h.name, uintptr(h.nameLength))
-		return 1, errno
+		return 1, sys.Sendto(fd, m.iov[0].base, m.iov[0].len, h.name, uintptr(h.nameLength))
 	}
-	r, _, errno := syscall.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&m.header[0])), uintptr(count),
-		syscall.MSG_NOSIGNAL|syscall.MSG_DONTWAIT, 0, 0)
-	return int(r), errno
+	return sys.Sendmmsg(fd, unsafe.Pointer(&m.header[0]), count)
 }

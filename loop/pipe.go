@@ -2,7 +2,8 @@ package loop
 
 import (
 	"syscall"
-	"unsafe"
+
+	"goloop/internal/sys"
 )
 
 // A pipe is a stream in one direction: one end of a FIFO, a character device such
@@ -12,6 +13,9 @@ import (
 //	writing end (hangup): paused for good ──ready to be read──▶ broken   (EOF is told once)
 //
 // A character device's writing end is watched for nothing but room.
+//
+// A pipe's O_NONBLOCK is shared with every process that has it open, and one of them may
+// clear it. Its calls can wait then, and so tell the scheduler.
 
 // hangUp tells that the reader of a pipe has gone, or sends what nobody reads.
 // What is queued can no longer leave.
@@ -42,41 +46,23 @@ func (e *Engine) resume(d *descriptor, s *Submission) {
 // receive reads what has come, up to n bytes to address p.
 func (d *descriptor) receive(p uintptr, n int) (int, syscall.Errno) {
 	if d.pipe {
-		return sysRead(d.fd, p, n)
+		return sys.ReadTo(d.fd, p, n)
 	}
-	return sysRecv(d.fd, p, n)
+	return sys.Recv(d.fd, p, n)
 }
 
 // send writes up to n bytes from address p.
 func (d *descriptor) send(p uintptr, n int) (int, syscall.Errno) {
 	if d.pipe {
-		return sysWrite(d.fd, p, n)
+		return sys.WriteFrom(d.fd, p, n)
 	}
-	return sysSend(d.fd, p, n)
+	return sys.Send(d.fd, p, n)
 }
 
 // sendVector writes the first count members of v.
 func (d *descriptor) sendVector(v *vector, count int) (int, syscall.Errno) {
 	if d.pipe {
-		return v.write(d.fd, count)
+		return sys.Writev(d.fd, &v.iov[0], count)
 	}
 	return v.send(d.fd, count)
-}
-
-// A pipe's O_NONBLOCK is shared with every process that has it open, and one of
-// them may clear it. These calls can wait then, and so tell the scheduler.
-
-func sysRead(fd int32, p uintptr, n int) (int, syscall.Errno) {
-	r, _, errno := syscall.Syscall(syscall.SYS_READ, uintptr(fd), p, uintptr(n))
-	return int(r), errno
-}
-
-func sysWrite(fd int32, p uintptr, n int) (int, syscall.Errno) {
-	r, _, errno := syscall.Syscall(syscall.SYS_WRITE, uintptr(fd), p, uintptr(n))
-	return int(r), errno
-}
-
-func (v *vector) write(fd int32, count int) (int, syscall.Errno) {
-	r, _, errno := syscall.Syscall(syscall.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&v.iov[0])), uintptr(count))
-	return int(r), errno
 }

@@ -2,10 +2,9 @@ package loop
 
 import (
 	"sync/atomic"
-	"syscall"
-	"unsafe"
+	_ "unsafe" // go:linkname
 
-	"golang.org/x/sys/unix"
+	"goloop/internal/sys"
 )
 
 // The operations of futex(2), for one process.
@@ -29,11 +28,11 @@ func exitsyscall()
 //go:nosplit
 func futexWait(word *atomic.Uint32, value uint32) {
 	entersyscallblock()
-	syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), waitFutex, uintptr(value), 0, 0, 0)
+	sys.Futex(word, waitFutex, uintptr(value))
 	exitsyscall()
 }
 
 // futexWake wakes the thread that waits for word.
 func futexWake(word *atomic.Uint32) {
-	syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), wakeFutex, 1, 0, 0, 0)
+	sys.Futex(word, wakeFutex, 1)
 }

@@ -3,6 +3,7 @@ package loop
 import (
 	"syscall"
 
+	"goloop/internal/sys"
 	"goloop/selector"
 )
 
@@ -268,7 +269,7 @@ func (e *Engine) finishWriting(d *descriptor) {
 		d.queue, d.head = d.queue[:0], 0
 		if d.shutdown && !d.broken {
 			d.shutdown = false
-			syscall.Shutdown(int(d.fd), syscall.SHUT_WR)
+			sys.Shutdown(int(d.fd), syscall.SHUT_WR)
 		}
 	}
 	if (d.head < len(d.queue)) != (d.registered&selector.EventWrite != 0) {

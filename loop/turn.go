@@ -5,6 +5,7 @@ import (
 	"syscall"
 	"time"
 
+	"goloop/internal/sys"
 	"goloop/selector"
 
 	"golang.org/x/sys/unix"
@@ -167,7 +168,7 @@ func (e *Engine) control(s *Submission) {
 		e.forget(d)
 	case OpClose:
 		e.forget(d)
-		syscall.Close(int(s.Fd))
+		sys.Close(int(s.Fd))
 	default:
 		s.Res = int32(syscall.EINVAL)
 	}
@@ -311,7 +312,7 @@ func (e *Engine) recheck() int {
 		}
 	}
 	e.pollFds, e.owed = fds, 0
-	if _, err := unix.Poll(fds, 0); err != nil {
+	if _, err := sys.Poll(fds, 0); err != nil {
 		return 0 // EINTR, or no memory: the selector reports them again
 	}
 	n := 0

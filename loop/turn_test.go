@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"goloop/internal/sys"
 	"goloop/selector"
 )
 
@@ -115,11 +116,11 @@ func TestTimerOfThePastEndsTheWait(t *testing.T) {
 func TestTimerIsNeverEarly(t *testing.T) {
 	onEveryBackend(t, func(t *testing.T, r *rig) {
 		for id := range uint64(20) {
-			due := monotonic() + int64(time.Millisecond) + int64(id)*7919
+			due := sys.Monotonic() + int64(time.Millisecond) + int64(id)*7919
 			r.submit(Submission{Op: OpTimerAdd, User: id, Generation: 1, Len: due})
 			turns := r.Stats().Turns
 			r.until(func() bool { return r.Stats().TimersFired == id+1 })
-			if late := monotonic() - due; late < 0 {
+			if late := sys.Monotonic() - due; late < 0 {
 				t.Errorf("a timer was %d ns early", -late)
 			}
 			if n := r.Stats().Turns - turns; n > 3 {

@@ -5,7 +5,8 @@ import (
 	"os"
 	"syscall"
 	"time"
-	"unsafe"
+
+	"goloop/internal/sys"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,13 +21,10 @@ type epoll struct {
 	epfd   int
 	raw    []unix.EpollEvent // what the kernel fills; as long as the longest slice yet
 	pwait2 bool              // whether the system has epoll_pwait2 (Linux 5.11) and lets us call it
-	limit  kernelTimespec    // the timeout of the current wait
+	limit  [2]int64          // the timeout of the current wait, a struct __kernel_timespec
 	quiet  bool              // SetQuiet
 	haste  haste
 }
-
-// kernelTimespec is struct __kernel_timespec, 64 bits wide on every machine.
-type kernelTimespec struct{ sec, nsec int64 }
 
 // pollEvery is after how many waits with a timeout one begins with a poll again.
 const pollEvery = 16
@@ -63,13 +61,13 @@ func newEpoll() (Selector, error) {
 
 // openEpoll returns a new epoll descriptor with the waker in it, edge-triggered.
 func (s *epoll) openEpoll() (int, error) {
-	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	epfd, err := sys.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return -1, os.NewSyscallError("epoll_create1", err)
 	}
 	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: wakerData}
-	if err := unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, s.source(), &ev); err != nil {
-		return -1, errors.Join(os.NewSyscallError("epoll_ctl", err), unix.Close(epfd))
+	if err := sys.EpollCtl(epfd, unix.EPOLL_CTL_ADD, s.source(), &ev); err != nil {
+		return -1, errors.Join(os.NewSyscallError("epoll_ctl", err), sys.Close(epfd))
 	}
 	return epfd, nil
 }
@@ -93,12 +91,12 @@ func control(epfd, op, fd int, e entry) error {
 	if e.events&EventWrite != 0 {
 		ev.Events |= unix.EPOLLOUT
 	}
-	err := unix.EpollCtl(epfd, op, fd, &ev)
+	err := sys.EpollCtl(epfd, op, fd, &ev)
 	switch {
 	case op == unix.EPOLL_CTL_ADD && err == unix.EEXIST:
-		err = unix.EpollCtl(epfd, unix.EPOLL_CTL_MOD, fd, &ev)
+		err = sys.EpollCtl(epfd, unix.EPOLL_CTL_MOD, fd, &ev)
 	case op == unix.EPOLL_CTL_MOD && err == unix.ENOENT:
-		err = unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, fd, &ev)
+		err = sys.EpollCtl(epfd, unix.EPOLL_CTL_ADD, fd, &ev)
 	}
 	return os.NewSyscallError("epoll_ctl", err)
 }
@@ -134,7 +132,7 @@ func (s *epoll) Unregister(fd int) error {
 	s.drop(fd)
 	// Every error means that the kernel does not know fd: it is closed (EBADF), or
 	// names another file (ENOENT) or one that cannot be watched (EPERM).
-	_ = unix.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, fd, nil)
+	_ = sys.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, fd, nil)
 	return nil
 }
 
@@ -184,9 +182,7 @@ func (s *epoll) Select(events []Event, timeout time.Duration) (int, error) {
 
 // poll takes the events that there are, at most limit.
 func (s *epoll) poll(limit int) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(s.epfd),
-		uintptr(unsafe.Pointer(&s.raw[0])), uintptr(limit), 0, 0, 0)
-	return int(n), errno
+	return sys.EpollPwait(syscall.RawSyscall6, s.epfd, &s.raw[0], limit, 0)
 }
 
 // wait is one wait of the kernel for at most limit events. A wait that can block
@@ -209,17 +205,14 @@ func (s *epoll) wait(limit int, timeout time.Duration) (int, syscall.Errno) {
 	}
 	if s.pwait2 && timeout > 0 && timeout%time.Millisecond != 0 {
 		timeout = min(timeout, maxWait)
-		s.limit = kernelTimespec{int64(timeout / time.Second), int64(timeout % time.Second)}
-		n, _, errno := blocking(unix.SYS_EPOLL_PWAIT2, uintptr(s.epfd),
-			uintptr(unsafe.Pointer(&s.raw[0])), uintptr(limit), uintptr(unsafe.Pointer(&s.limit)), 0, 0)
+		s.limit = [2]int64{int64(timeout / time.Second), int64(timeout % time.Second)}
+		n, errno := sys.EpollPwait2(blocking, s.epfd, &s.raw[0], limit, &s.limit)
 		if errno != unix.ENOSYS && errno != unix.EPERM {
-			return int(n), errno
+			return n, errno
 		}
 		s.pwait2 = false // an older kernel, or a container's filter
 	}
-	n, _, errno := blocking(unix.SYS_EPOLL_PWAIT, uintptr(s.epfd),
-		uintptr(unsafe.Pointer(&s.raw[0])), uintptr(limit), uintptr(milliseconds(timeout)), 0, 0)
-	return int(n), errno
+	return sys.EpollPwait(blocking, s.epfd, &s.raw[0], limit, milliseconds(timeout))
 }
 
 // rebuild gets rid of orphans: files that the kernel still watches although their
@@ -231,7 +224,7 @@ func (s *epoll) rebuild() error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(epfd)
+	defer sys.Close(epfd)
 	for fd, e := range s.entries {
 		if e.events == 0 {
 			continue
@@ -243,7 +236,7 @@ func (s *epoll) rebuild() error {
 			return err
 		}
 	}
-	return os.NewSyscallError("dup3", unix.Dup3(epfd, s.epfd, unix.O_CLOEXEC))
+	return os.NewSyscallError("dup3", sys.Dup3(epfd, s.epfd, unix.O_CLOEXEC))
 }
 
 func (s *epoll) Close() error {
@@ -253,5 +246,5 @@ func (s *epoll) Close() error {
 	epfd := s.epfd
 	s.epfd = -1
 	s.forget()
-	return errors.Join(os.NewSyscallError("close", unix.Close(epfd)), s.waker.close())
+	return errors.Join(os.NewSyscallError("close", sys.Close(epfd)), s.waker.close())
 }

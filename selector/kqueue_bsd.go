@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"goloop/internal/sys"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -43,9 +45,9 @@ func newKqueue() (Selector, error) {
 	// The lock keeps a process that another goroutine starts from inheriting the
 	// queue before it is marked.
 	syscall.ForkLock.RLock()
-	kq, err := unix.Kqueue()
+	kq, err := sys.Kqueue()
 	if err == nil {
-		unix.CloseOnExec(kq)
+		sys.CloseOnExec(kq)
 	}
 	syscall.ForkLock.RUnlock()
 	if err != nil {
@@ -67,7 +69,7 @@ func (s *kqueue) Fd() int { return s.kq }
 // it says EINTR.
 func (s *kqueue) apply(fd, filter, flags int) error {
 	unix.SetKevent(&s.change[0], fd, filter, flags)
-	_, err := unix.Kevent(s.kq, s.change[:], nil, nil)
+	_, err := sys.Kevent(s.kq, s.change[:], nil, nil)
 	if err == unix.EINTR {
 		err = nil
 	}
@@ -148,7 +150,7 @@ func (s *kqueue) Select(events []Event, timeout time.Duration) (int, error) {
 		s.limit = unix.NsecToTimespec(int64(min(timeout, maxWait)))
 		limit = &s.limit
 	}
-	n, err := unix.Kevent(s.kq, nil, s.raw[:len(events)], limit)
+	n, err := sys.Kevent(s.kq, nil, s.raw[:len(events)], limit)
 	if err != nil {
 		if err == unix.EINTR {
 			return 0, nil
@@ -191,5 +193,5 @@ func (s *kqueue) Close() error {
 	kq := s.kq
 	s.kq = -1
 	s.forget()
-	return errors.Join(os.NewSyscallError("close", unix.Close(kq)), s.waker.close())
+	return errors.Join(os.NewSyscallError("close", sys.Close(kq)), s.waker.close())
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"time"
 
+	"goloop/internal/sys"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -37,7 +39,7 @@ func (s *poll) Fd() int { return -1 }
 // checkOpen returns EBADF for a closed descriptor. poll and select look at a
 // descriptor only when they wait.
 func checkOpen(fd int) error {
-	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	_, err := sys.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 	return os.NewSyscallError("fcntl", err)
 }
 
@@ -98,7 +100,7 @@ func (s *poll) Select(events []Event, timeout time.Duration) (int, error) {
 	if err := s.maySelect(events); err != nil {
 		return 0, err
 	}
-	n, err := unix.Poll(s.fds, milliseconds(timeout))
+	n, err := sys.Poll(s.fds, milliseconds(timeout))
 	if err != nil {
 		if err == unix.EINTR {
 			return 0, nil

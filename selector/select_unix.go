@@ -9,6 +9,8 @@ import (
 	"time"
 	"unsafe"
 
+	"goloop/internal/sys"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -111,7 +113,7 @@ func (s *selectSets) Select(events []Event, timeout time.Duration) (int, error) 
 		limit = &s.limit
 	}
 	s.gotRead, s.gotWrite = s.wantRead, s.wantWrite
-	_, err := unix.Select(max(len(s.entries), s.source()+1), &s.gotRead, &s.gotWrite, nil, limit)
+	_, err := sys.Select(max(len(s.entries), s.source()+1), &s.gotRead, &s.gotWrite, nil, limit)
 	if err == unix.EBADF && s.markClosed() {
 		err = nil
 	}

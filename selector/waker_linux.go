@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync"
 
+	"goloop/internal/sys"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -23,7 +25,7 @@ type waker struct {
 }
 
 func (w *waker) open() error {
-	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	fd, err := sys.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return os.NewSyscallError("eventfd", err)
 	}
@@ -48,7 +50,7 @@ func (w *waker) Wake() error {
 	if w.fd < 0 {
 		return ErrClosed
 	}
-	if _, err := unix.Write(w.fd, wakeWord); err != nil && err != unix.EAGAIN {
+	if _, err := sys.Write(w.fd, wakeWord); err != nil && err != unix.EAGAIN {
 		return os.NewSyscallError("write", err)
 	}
 	return nil
@@ -56,7 +58,7 @@ func (w *waker) Wake() error {
 
 // drain sets the counter to zero.
 func (w *waker) drain() {
-	_, _ = unix.Read(w.fd, w.count[:]) // EAGAIN: it was zero already
+	_, _ = sys.Read(w.fd, w.count[:]) // EAGAIN: it was zero already
 }
 
 func (w *waker) close() error {
@@ -64,5 +66,5 @@ func (w *waker) close() error {
 	defer w.mu.Unlock()
 	fd := w.fd
 	w.fd = -1
-	return os.NewSyscallError("close", unix.Close(fd))
+	return os.NewSyscallError("close", sys.Close(fd))
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 
+	"goloop/internal/sys"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -32,13 +34,13 @@ func (w *waker) open() error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	var ends [2]int
-	if err := unix.Pipe(ends[:]); err != nil {
+	if err := sys.Pipe(ends[:]); err != nil {
 		return os.NewSyscallError("pipe", err)
 	}
 	for _, fd := range ends {
-		unix.CloseOnExec(fd)
-		if err := unix.SetNonblock(fd, true); err != nil {
-			return errors.Join(os.NewSyscallError("fcntl", err), unix.Close(ends[0]), unix.Close(ends[1]))
+		sys.CloseOnExec(fd)
+		if err := sys.SetNonblock(fd, true); err != nil {
+			return errors.Join(os.NewSyscallError("fcntl", err), sys.Close(ends[0]), sys.Close(ends[1]))
 		}
 	}
 	w.read, w.write = ends[0], ends[1]
@@ -63,7 +65,7 @@ func (w *waker) Wake() error {
 		return ErrClosed
 	}
 	for {
-		_, err := unix.Write(w.write, wakeWord)
+		_, err := sys.Write(w.write, wakeWord)
 		switch err {
 		case nil, unix.EAGAIN:
 			return nil
@@ -77,7 +79,7 @@ func (w *waker) Wake() error {
 // drain empties the pipe. A short read has emptied it; so has EAGAIN.
 func (w *waker) drain() {
 	for {
-		n, err := unix.Read(w.read, w.spare[:])
+		n, err := sys.Read(w.read, w.spare[:])
 		if err != unix.EINTR && n < len(w.spare) {
 			return
 		}
@@ -89,5 +91,5 @@ func (w *waker) close() error {
 	defer w.mu.Unlock()
 	read, write := w.read, w.write
 	w.read, w.write = -1, -1
-	return errors.Join(os.NewSyscallError("close", unix.Close(read)), os.NewSyscallError("close", unix.Close(write)))
+	return errors.Join(os.NewSyscallError("close", sys.Close(read)), os.NewSyscallError("close", sys.Close(write)))
 }

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"goloop/internal/sys"
 	"goloop/loop"
 
 	"golang.org/x/sys/unix"
@@ -14,11 +15,11 @@ import (
 // hasPidfd asks the system once: a filter of system calls may refuse what the
 // kernel has.
 var hasPidfd = sync.OnceValue(func() bool {
-	fd, err := unix.PidfdOpen(os.Getpid(), 0)
+	fd, err := sys.PidfdOpen(os.Getpid(), 0)
 	if err != nil {
 		return false
 	}
-	unix.Close(fd)
+	sys.Close(fd)
 	return true
 })
 
@@ -45,14 +46,14 @@ func newPidfdWatcher(c *Children) (ChildWatcher, error) {
 func (w *pidfdWatcher) Name() string { return "pidfd" }
 
 func (w *pidfdWatcher) AddChildHandler(p *Process) error {
-	fd, err := unix.PidfdOpen(p.pid, 0) // closed on exec
+	fd, err := sys.PidfdOpen(p.pid, 0) // closed on exec
 	if err != nil {
 		return os.NewSyscallError("pidfd_open", err)
 	}
 	w.opened++
 	d := &pidfd{p, fd, sourceGeneration | w.opened}
 	if err := w.children.engine.AddSource(fd, d.generation, d); err != nil {
-		unix.Close(fd)
+		sys.Close(fd)
 		return err
 	}
 	w.pidfds[p] = d
@@ -62,7 +63,7 @@ func (w *pidfdWatcher) AddChildHandler(p *Process) error {
 func (w *pidfdWatcher) RemoveChildHandler(p *Process) {
 	if d := w.pidfds[p]; d != nil {
 		w.children.engine.RemoveSource(d.fd, d.generation)
-		unix.Close(d.fd)
+		sys.Close(d.fd)
 		delete(w.pidfds, p)
 	}
 }
@@ -96,7 +97,7 @@ func (w *pidfdWatcher) Reap(p *Process) (status int, ended bool) {
 
 // SendSignal implements ChildWatcher.
 func (w *pidfdWatcher) SendSignal(p *Process, sig syscall.Signal) error {
-	err := unix.PidfdSendSignal(w.pidfds[p].fd, sig, nil, 0)
+	err := sys.PidfdSendSignal(w.pidfds[p].fd, sig)
 	if err == unix.ENOSYS { // filtered
 		return byPid{}.SendSignal(p, sig)
 	}
@@ -110,7 +111,7 @@ func (byPid) SendSignal(p *Process, sig syscall.Signal) error {
 	if err := waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT); err != nil {
 		return syscall.ESRCH // no child of ours any more
 	}
-	return syscall.Kill(p.pid, sig)
+	return sys.Kill(p.pid, sig)
 }
 
 // siginfo is the part of siginfo_t that waitid fills.
@@ -159,5 +160,5 @@ func awaitExit(pid int) (status int, reaped bool) {
 
 // waitid is waitid(2).
 func waitid(idType, id int, info *siginfo, options int) error {
-	return unix.Waitid(idType, id, (*unix.Siginfo)(unsafe.Pointer(info)), options, nil)
+	return sys.Waitid(idType, id, (*unix.Siginfo)(unsafe.Pointer(info)), options)
 }

@@ -2,7 +2,11 @@
 
 package unixevents
 
-import "syscall"
+import (
+	"syscall"
+
+	"goloop/internal/sys"
+)
 
 func hasPidfd() bool { return false }
 
@@ -10,7 +14,7 @@ func newPidfdWatcher(*Children) (ChildWatcher, error) { return nil, syscall.ENOS
 
 // SendSignal implements ChildWatcher. The thread of a threadWatcher may have reaped
 // the child within the last microseconds; SIGCHLD has no such gap.
-func (byPid) SendSignal(p *Process, sig syscall.Signal) error { return syscall.Kill(p.pid, sig) }
+func (byPid) SendSignal(p *Process, sig syscall.Signal) error { return sys.Kill(p.pid, sig) }
 
 // awaitExit waits for a child and reaps it: not all of these systems can wait
 // without doing so.

@@ -2,18 +2,20 @@
 
 package unixevents
 
-import "syscall"
+import (
+	"goloop/internal/sys"
+)
 
 // pipe opens a non-blocking pipe that is closed on exec.
 func pipe(p *[2]int) error {
-	if err := syscall.Pipe(p[:]); err != nil {
+	if err := sys.Pipe(p[:]); err != nil {
 		return err
 	}
 	for _, fd := range p {
-		syscall.CloseOnExec(fd)
-		if err := syscall.SetNonblock(fd, true); err != nil {
-			syscall.Close(p[0])
-			syscall.Close(p[1])
+		sys.CloseOnExec(fd)
+		if err := sys.SetNonblock(fd, true); err != nil {
+			sys.Close(p[0])
+			sys.Close(p[1])
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"syscall"
 
+	"goloop/internal/sys"
 	"goloop/loop"
 )
 
@@ -49,7 +50,7 @@ func (s *Signals) WakeupFd() int { return s.write }
 // Ready implements loop.Source.
 func (s *Signals) Ready(e *loop.Engine) {
 	var buf [signalBuffer]byte
-	n, err := syscall.Read(s.read, buf[:])
+	n, err := sys.Read(s.read, buf[:])
 	if err != nil {
 		return // EAGAIN, EINTR: the selector asks again
 	}
@@ -68,6 +69,6 @@ func (s *Signals) Ready(e *loop.Engine) {
 
 // Close closes both ends. The engine must be closed, or the pipe detached, first.
 func (s *Signals) Close() {
-	syscall.Close(s.read)
-	syscall.Close(s.write)
+	sys.Close(s.read)
+	sys.Close(s.write)
 }

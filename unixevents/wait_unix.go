@@ -2,7 +2,11 @@
 
 package unixevents
 
-import "syscall"
+import (
+	"syscall"
+
+	"goloop/internal/sys"
+)
 
 // byPid is the part of a ChildWatcher that has nothing but the pid to name a child
 // by.
@@ -11,7 +15,7 @@ type byPid struct{}
 // Reap implements ChildWatcher.
 func (byPid) Reap(p *Process) (status int, ended bool) {
 	var w syscall.WaitStatus
-	got, err := syscall.Wait4(p.pid, &w, syscall.WNOHANG, nil)
+	got, err := sys.Wait4(p.pid, &w, syscall.WNOHANG)
 	if err != nil {
 		return lost, true
 	}
@@ -22,7 +26,7 @@ func (byPid) Reap(p *Process) (status int, ended bool) {
 func awaitStatus(pid int) int {
 	for {
 		var w syscall.WaitStatus
-		switch _, err := syscall.Wait4(pid, &w, 0, nil); err {
+		switch _, err := sys.Wait4(pid, &w, 0); err {
 		case nil:
 			return int(w)
 		case syscall.EINTR:

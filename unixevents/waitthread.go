@@ -5,8 +5,8 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
-	"syscall"
 
+	"goloop/internal/sys"
 	"goloop/loop"
 )
 
@@ -76,14 +76,14 @@ func (w *threadWatcher) post(x *exit, failed error) {
 	} else {
 		w.failed = failed
 	}
-	_, _ = syscall.Write(w.write, []byte{1}) // a full pipe is readable already
+	_, _ = sys.Write(w.write, []byte{1}) // a full pipe is readable already
 }
 
 // Ready implements loop.Source, for the pipe. A panic of a goroutine becomes one of
 // the turn, which closes the loop and tells why.
 func (w *threadWatcher) Ready(*loop.Engine) {
 	var buf [256]byte
-	_, _ = syscall.Read(w.read, buf[:])
+	_, _ = sys.Read(w.read, buf[:])
 	w.mu.Lock()
 	ended, failed := w.ended, w.failed
 	w.ended = nil
@@ -106,8 +106,8 @@ func (w *threadWatcher) Close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.write >= 0 {
-		syscall.Close(w.read)
-		syscall.Close(w.write)
+		sys.Close(w.read)
+		sys.Close(w.write)
 		w.write = -1
 	}
 	w.ended = nil

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"unsafe"
 
+	"goloop/internal/sys"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -29,13 +31,10 @@ type Batch struct {
 	invalid bool       // the system does not know what it was asked
 
 	headers  [Max]unix.Msghdr
-	vectors  [4 * Max]iovec
+	vectors  [4 * Max]sys.Iovec
 	gathered int // vectors of the requests
 	pending  int // vectors behind them, of the next send
 }
-
-// iovec is struct iovec with its base as an address.
-type iovec struct{ base, len uint64 }
 
 // ringEntry is struct io_uring_sqe, ringResult struct io_uring_cqe.
 type ringEntry struct {
@@ -76,11 +75,11 @@ const (
 // Open returns nil where there is no io_uring, or none for us.
 func Open() *Batch {
 	var p ringParameters
-	fd, _, errno := syscall.Syscall(unix.SYS_IO_URING_SETUP, Max, uintptr(unsafe.Pointer(&p)), 0)
+	fd, errno := sys.IoUringSetup(Max, unsafe.Pointer(&p))
 	if errno != 0 {
 		return nil
 	}
-	b := &Batch{fd: int(fd)}
+	b := &Batch{fd: fd}
 	if !b.mapRings(&p) {
 		b.Close()
 		return nil
@@ -113,9 +112,9 @@ func (b *Batch) mapRings(p *ringParameters) bool {
 }
 
 func mapPrivately(fd int, offset int64, size int) ([]byte, error) {
-	m, err := unix.Mmap(fd, offset, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
+	m, err := sys.Mmap(fd, offset, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
 	if err == nil {
-		err = unix.Madvise(m, unix.MADV_DONTFORK)
+		err = sys.Madvise(m, unix.MADV_DONTFORK)
 	}
 	return m, err
 }
@@ -123,12 +122,12 @@ func mapPrivately(fd int, offset int64, size int) ([]byte, error) {
 // Close frees the ring.
 func (b *Batch) Close() {
 	if b.rings != nil {
-		_ = unix.Munmap(b.rings)
+		_ = sys.Munmap(b.rings)
 	}
 	if b.entries != nil {
-		_ = unix.Munmap(b.entries)
+		_ = sys.Munmap(b.entries)
 	}
-	_ = unix.Close(b.fd)
+	_ = sys.Close(b.fd)
 }
 
 // Fd is the descriptor of the ring: a forked child closes it.
@@ -142,7 +141,7 @@ func (b *Batch) Gather(p uint64, n int64) bool {
 	if b.gathered+b.pending == len(b.vectors) || n > math.MaxInt32 {
 		return false
 	}
-	b.vectors[b.gathered+b.pending] = iovec{p, uint64(n)}
+	b.vectors[b.gathered+b.pending] = sys.Iovec{Base: p, Len: uint64(n)}
 	b.pending++
 	return true
 }
@@ -158,7 +157,7 @@ func (b *Batch) Send(fd int32) bool {
 	}
 	v := &b.vectors[b.gathered]
 	if b.pending == 1 {
-		b.add(opSend, fd, v.base, uint32(v.len))
+		b.add(opSend, fd, v.Base, uint32(v.Len))
 	} else {
 		h := &b.headers[b.filled]
 		h.Iov = (*unix.Iovec)(unsafe.Pointer(v))
@@ -218,8 +217,7 @@ func (b *Batch) collect() int {
 }
 
 func (b *Batch) enter(submit, wait int, flags uintptr) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_IO_URING_ENTER, uintptr(b.fd), uintptr(submit), uintptr(wait), flags, 0, 0)
-	return int(n), errno
+	return sys.IoUringEnter(b.fd, submit, wait, flags)
 }
 
 // Result is what request k, counted from 0, has come to.

@@ -20,20 +20,21 @@ import (
 // tree and all that its files may import, tests and other platforms' included.
 //
 //	std   the standard library, less what never forbids
-//	sys   golang.org/x/sys
+//	xsys  golang.org/x/sys
 //	C     cgo
 //	other words: folders of this tree
 //
 // A package that is not in the table may not exist.
 var imports = map[string]string{
-	"selector":       "std sys",
-	"internal/batch": "std sys",
-	"loop":           "std sys selector internal/batch",
-	"unixevents":     "std sys selector loop",
-	"pybind":         "std sys selector loop unixevents C",
+	"internal/sys":   "std xsys",
+	"selector":       "std xsys internal/sys",
+	"internal/batch": "std xsys internal/sys",
+	"loop":           "std xsys internal/sys selector internal/batch",
+	"unixevents":     "std xsys internal/sys selector loop",
+	"pybind":         "std xsys internal/sys selector loop unixevents C",
 
 	// Outside of the engine.
-	"benchmarks/loadgen": "std sys internal/batch",
+	"benchmarks/loadgen": "std xsys internal/batch",
 	"internal/policy":    "std",
 }
 
@@ -44,7 +45,7 @@ var never = map[string]string{
 }
 
 // engine is what never is about: the packages that live in a Python process.
-var engine = []string{"selector", "internal/batch", "loop", "unixevents", "pybind"}
+var engine = []string{"internal/sys", "selector", "internal/batch", "loop", "unixevents", "pybind"}
 
 // pythonHeader is the one folder whose files may include Python.h.
 const pythonHeader = "pybind/ext"
@@ -97,7 +98,7 @@ func TestCheckImports(t *testing.T) {
 		{"pybind/a.go", `import "C"`, ""},
 		{"selector/a_test.go", `import "os/signal"`, ""},
 
-		{"selector/a.go", `import "goloop/loop"`, "selector may import std sys"},
+		{"selector/a.go", `import "goloop/loop"`, "selector may import std xsys"},
 		{"selector/kqueue_bsd_test.go", `import "goloop/loop"`, "goloop/loop"},
 		{"loop/a.go", "//go:build plan9\n\npackage x\nimport \"goloop/unixevents\"", "goloop/unixevents"},
 		{"loop/a.go", `import "C"`, `"C"`},
@@ -170,7 +171,7 @@ func wordFor(imported string) string {
 	case root == "goloop":
 		return rest
 	case strings.HasPrefix(imported, "golang.org/x/sys/"):
-		return "sys"
+		return "xsys"
 	case strings.Contains(root, "."):
 		return imported // a module that the table has no word for
 	default:
