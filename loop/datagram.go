@@ -44,10 +44,10 @@ func (e *Engine) openDatagram(s *Submission) {
 	}
 	d.paused = s.Flags&FlagPaused != 0
 	d.slot = maxPacket
-	if name, err := sys.Getsockname(int(d.fd)); err == nil {
-		if _, ok := name.(*syscall.SockaddrUnix); ok {
-			d.slot = min(maxRead, len(e.arena)-maxSockaddr)
-		}
+	// Where the system does not tell, room for all: a datagram that is cut is lost.
+	name, err := sys.Getsockname(int(d.fd))
+	if _, unix := name.(*syscall.SockaddrUnix); unix || err != nil {
+		d.slot = min(maxRead, len(e.arena)-maxSockaddr)
 	}
 	e.refresh(d)
 }

@@ -101,6 +101,9 @@ func (l *SelectorEventLoop) CallSoonThreadsafe(callback func()) (*Handle, error)
 	l.mu.Unlock()
 	if wake {
 		if err := l.engine.Wake(); err != nil && !l.IsClosed() {
+			l.mu.Lock()
+			l.asleep = true // the next one tries again
+			l.mu.Unlock()
 			return h, err
 		}
 	}

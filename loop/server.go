@@ -43,10 +43,8 @@ func (e *Engine) accept(d *descriptor) {
 		case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM:
 			// Without descriptors the listener stays readable: rest as asyncio does,
 			// lest the loop spin.
-			d.backoff = true
 			e.setInterest(d, 0)
-			e.timers.add(uint32(d.fd), 0, e.clock.now()+int64(backoffTime))
-			e.Complete(Completion{Kind: AcceptFailed, Flags: FlagBackoff, Fd: d.fd, Generation: d.generation, Res: int32(errno)})
+			e.backOff(d, int32(errno))
 			return
 		default:
 			e.Complete(Completion{Kind: AcceptFailed, Fd: d.fd, Generation: d.generation, Res: int32(errno)})
@@ -58,7 +56,15 @@ func (e *Engine) accept(d *descriptor) {
 	}
 }
 
-// endBackoff lets a listener accept again.
+// backOff tells why d rests, and wakes it in a second.
+func (e *Engine) backOff(d *descriptor, errno int32) {
+	d.backoff = true
+	e.timers.add(uint32(d.fd), 0, e.clock.now()+int64(backoffTime))
+	e.Complete(Completion{Kind: AcceptFailed, Flags: FlagBackoff, Fd: d.fd, Generation: d.generation, Res: errno})
+}
+
+// endBackoff lets a listener accept again. While the system is too short of memory to watch
+// it, it goes on resting: a listener that is no longer watched would serve nobody, for ever.
 func (e *Engine) endBackoff(fd int32) {
 	if fd < 0 || int(fd) >= len(e.fds) {
 		return
@@ -68,7 +74,11 @@ func (e *Engine) endBackoff(fd int32) {
 		return
 	}
 	d.backoff = false
-	if err := e.setInterest(d, selector.EventRead); err != nil {
-		e.Complete(Completion{Kind: AcceptFailed, Fd: d.fd, Generation: d.generation, Res: errnoOf(err)})
+	switch errno := errnoOf(e.setInterest(d, selector.EventRead)); syscall.Errno(errno) {
+	case 0:
+	case syscall.EBADF: // closed meanwhile
+		e.Complete(Completion{Kind: AcceptFailed, Fd: d.fd, Generation: d.generation, Res: errno})
+	default:
+		e.backOff(d, errno)
 	}
 }

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"errors"
 	"syscall"
 
 	"goloop/internal/sys"
@@ -12,7 +13,7 @@ import (
 //	reading ──Pause──▶ paused ──Resume──▶ reading
 //	reading ──read gives 0──▶ ended            (EOF is told once)
 //	any ──error, Discard──▶ broken             (Error is told once)
-//	any ──Shutdown──▶ shutdown(2) once the queue is empty
+//	any ──Shutdown──▶ shutdown(2) once the queue is empty; ──refused──▶ broken
 
 // attach starts a stream. A refusal of the selector is told as an Error.
 func (e *Engine) attach(s *Submission) {
@@ -269,11 +270,20 @@ func (e *Engine) finishWriting(d *descriptor) {
 		d.queue, d.head = d.queue[:0], 0
 		if d.shutdown && !d.broken {
 			d.shutdown = false
-			sys.Shutdown(int(d.fd), syscall.SHUT_WR)
+			e.endWriting(d)
 		}
 	}
 	if (d.head < len(d.queue)) != (d.registered&selector.EventWrite != 0) {
 		e.refresh(d)
+	}
+}
+
+// endWriting sends the end of file. A refusal is told as that of a write; but a socket that
+// has no connection any more has lost it, which reading tells better.
+func (e *Engine) endWriting(d *descriptor) {
+	var errno syscall.Errno
+	if errors.As(sys.Shutdown(int(d.fd), syscall.SHUT_WR), &errno) && errno != syscall.ENOTCONN {
+		e.fail(d, FlagWrite, int32(errno))
 	}
 }
 

@@ -360,6 +360,9 @@ func (e *Engine) dispatch(d *descriptor, ready selector.Events) {
 			e.flushDatagrams(d)
 		}
 	case watched:
+		if ready&^d.asked != 0 { // the system refused to watch for less
+			e.lapse(d, d.asked)
+		}
 		ready &= d.asked
 		if ready&selector.EventRead != 0 {
 			e.Complete(Completion{Kind: WatchReady, Flags: FlagRead, Fd: d.fd, Generation: d.generation})

@@ -102,7 +102,7 @@ func (s *poll) Select(events []Event, timeout time.Duration) (int, error) {
 	}
 	n, err := sys.Poll(s.fds, milliseconds(timeout))
 	if err != nil {
-		if err == unix.EINTR {
+		if err == unix.EINTR || err == unix.EAGAIN { // EAGAIN: short of memory, and the next may succeed
 			return 0, nil
 		}
 		return 0, os.NewSyscallError("poll", err)

@@ -50,10 +50,16 @@ func (w *waker) Wake() error {
 	if w.fd < 0 {
 		return ErrClosed
 	}
-	if _, err := sys.Write(w.fd, wakeWord); err != nil && err != unix.EAGAIN {
+	for {
+		_, err := sys.Write(w.fd, wakeWord)
+		switch err {
+		case nil, unix.EAGAIN:
+			return nil
+		case unix.EINTR:
+			continue
+		}
 		return os.NewSyscallError("write", err)
 	}
-	return nil
 }
 
 // drain sets the counter to zero.

@@ -13,14 +13,17 @@ import (
 )
 
 // hasPidfd asks the system once: a filter of system calls may refuse what the
-// kernel has.
+// kernel has. Want of descriptors or memory passes.
 var hasPidfd = sync.OnceValue(func() bool {
 	fd, err := sys.PidfdOpen(os.Getpid(), 0)
-	if err != nil {
-		return false
+	switch err {
+	case nil:
+		sys.Close(fd)
+		return true
+	case unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.EINTR:
+		return true
 	}
-	sys.Close(fd)
-	return true
+	return false
 })
 
 // pidfdWatcher has a descriptor of each child in the engine's selector. It names
@@ -88,17 +91,17 @@ func (w *pidfdWatcher) Reap(p *Process) (status int, ended bool) {
 	switch err := waitid(unix.P_PIDFD, w.pidfds[p].fd, &info, unix.WEXITED|unix.WNOHANG); err {
 	case nil:
 		return info.waitStatus(), info.child.pid != 0
-	case unix.EINVAL: // Linux 5.3 has no P_PIDFD
-		return byPid{}.Reap(p)
-	default:
+	case unix.ECHILD:
 		return lost, true
+	default: // EINVAL: Linux 5.3 has no P_PIDFD; or a filter
+		return byPid{}.Reap(p)
 	}
 }
 
 // SendSignal implements ChildWatcher.
 func (w *pidfdWatcher) SendSignal(p *Process, sig syscall.Signal) error {
 	err := sys.PidfdSendSignal(w.pidfds[p].fd, sig)
-	if err == unix.ENOSYS { // filtered
+	if err == unix.ENOSYS || err == unix.EPERM { // filtered, or refused by kill(2) as well
 		return byPid{}.SendSignal(p, sig)
 	}
 	return err
@@ -108,7 +111,7 @@ func (w *pidfdWatcher) SendSignal(p *Process, sig syscall.Signal) error {
 // code of this process could reap the child.
 func (byPid) SendSignal(p *Process, sig syscall.Signal) error {
 	var info siginfo
-	if err := waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT); err != nil {
+	if waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT) == unix.ECHILD {
 		return syscall.ESRCH // no child of ours any more
 	}
 	return sys.Kill(p.pid, sig)
@@ -147,18 +150,20 @@ func (i *siginfo) waitStatus() int {
 // awaitExit waits until a child has ended, and leaves it to be reaped.
 func awaitExit(pid int) (status int, reaped bool) {
 	var info siginfo
-	for {
-		switch err := waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT); err {
-		case nil, unix.ECHILD:
-			return 0, false
-		case unix.EINTR:
-		default: // the first system of Windows for Linux has no waitid
-			return awaitStatus(pid), true
-		}
+	switch err := waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT); err {
+	case nil, unix.ECHILD:
+		return 0, false
+	default: // the first system of Windows for Linux has no waitid
+		return awaitStatus(pid), true
 	}
 }
 
-// waitid is waitid(2).
+// waitid is waitid(2), again when a signal has ended it.
 func waitid(idType, id int, info *siginfo, options int) error {
-	return sys.Waitid(idType, id, (*unix.Siginfo)(unsafe.Pointer(info)), options)
+	for {
+		err := sys.Waitid(idType, id, (*unix.Siginfo)(unsafe.Pointer(info)), options)
+		if err != unix.EINTR {
+			return err
+		}
+	}
 }

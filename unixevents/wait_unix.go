@@ -14,12 +14,16 @@ type byPid struct{}
 
 // Reap implements ChildWatcher.
 func (byPid) Reap(p *Process) (status int, ended bool) {
-	var w syscall.WaitStatus
-	got, err := sys.Wait4(p.pid, &w, syscall.WNOHANG)
-	if err != nil {
-		return lost, true
+	for {
+		var w syscall.WaitStatus
+		switch got, err := sys.Wait4(p.pid, &w, syscall.WNOHANG); err {
+		case nil:
+			return int(w), got == p.pid
+		case syscall.EINTR:
+		default:
+			return lost, true
+		}
 	}
-	return int(w), got == p.pid
 }
 
 // awaitStatus waits until one child has ended and takes its wait status.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"syscall"
 
 	"goloop/internal/sys"
 	"goloop/loop"
@@ -76,7 +77,11 @@ func (w *threadWatcher) post(x *exit, failed error) {
 	} else {
 		w.failed = failed
 	}
-	_, _ = sys.Write(w.write, []byte{1}) // a full pipe is readable already
+	for {
+		if _, err := sys.Write(w.write, []byte{1}); err != syscall.EINTR {
+			return // a full pipe is readable already
+		}
+	}
 }
 
 // Ready implements loop.Source, for the pipe. A panic of a goroutine becomes one of

@@ -155,6 +155,7 @@ func (b *Batch) Send(fd int32) bool {
 	if b.filled == Max {
 		return false
 	}
+	errno := b.ask(fd)
 	v := &b.vectors[b.gathered]
 	if b.pending == 1 {
 		b.add(opSend, fd, v.Base, uint32(v.Len))
@@ -166,11 +167,46 @@ func (b *Batch) Send(fd int32) bool {
 	}
 	b.gathered += b.pending
 	b.pending = 0
+	if errno != 0 {
+		b.refuse(errno)
+	}
 	return true
 }
 
 // Receive requests up to n bytes of a socket to address p. There is room for Max.
-func (b *Batch) Receive(fd int32, p uint64, n int) { b.add(opReceive, fd, p, uint32(n)) }
+func (b *Batch) Receive(fd int32, p uint64, n int) {
+	n, errno := sys.Request("io_uring recv", fd, n)
+	b.add(opReceive, fd, p, uint32(n))
+	if errno != 0 {
+		b.refuse(errno)
+	}
+}
+
+// ask is sys.Request for what was gathered: a test may want less of it sent, or an error.
+func (b *Batch) ask(fd int32) syscall.Errno {
+	if !sys.Faults {
+		return 0
+	}
+	v := b.vectors[b.gathered : b.gathered+b.pending]
+	total := 0
+	for _, part := range v {
+		total += int(part.Len)
+	}
+	n, errno := sys.Request("io_uring send", fd, total)
+	if n < total {
+		b.pending = sys.Cut(v, n)
+	}
+	return errno
+}
+
+// refuse makes the last request one for nothing, which ends with errno.
+func (b *Batch) refuse(errno syscall.Errno) {
+	k := b.filled - 1
+	b.sqes[(b.base+uint32(k))&b.mask] = ringEntry{user: uint64(k) | uint64(errno)<<refusal}
+}
+
+// refusal is where an entry's number holds the errno of refuse.
+const refusal = 32
 
 func (b *Batch) add(opcode uint8, fd int32, addr uint64, n uint32) {
 	b.sqes[(b.base+uint32(b.filled))&b.mask] = ringEntry{opcode: opcode, fd: fd, addr: addr, len: n,
@@ -204,10 +240,15 @@ func (b *Batch) Run() {
 func (b *Batch) collect() int {
 	head, tail := atomic.LoadUint32(b.doneHead), atomic.LoadUint32(b.doneTail)
 	for i := head; i != tail; i++ {
-		r := (*ringResult)(unsafe.Add(b.done, uintptr(i&b.doneMask)*unsafe.Sizeof(ringResult{})))
+		r := *(*ringResult)(unsafe.Add(b.done, uintptr(i&b.doneMask)*unsafe.Sizeof(ringResult{})))
+		if sys.Faults && r.user>>refusal != 0 {
+			r.res = -int32(r.user >> refusal)
+			r.user &= 1<<refusal - 1
+		}
 		switch syscall.Errno(-r.res) {
 		case syscall.EINVAL, syscall.EOPNOTSUPP:
 			b.invalid = true // before Linux 5.6; the socket's own call knows better
+		case syscall.ENOMEM: // of the request itself, perhaps: nothing was moved
 		default:
 			b.results[r.user] = r.res
 		}

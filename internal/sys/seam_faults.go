@@ -3,13 +3,14 @@
 package sys
 
 import (
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
 )
 
-// faults: every call asks the injector first.
-const faults = true
+// Faults: every call asks the injector first.
+const Faults = true
 
 // Call is a system call that is about to be made.
 type Call struct {
@@ -39,10 +40,7 @@ func ask(name string, fd, n int) (int, syscall.Errno) {
 		return n, 0
 	}
 	got, errno := (*f)(Call{name, fd, n})
-	if got < 0 || got > n {
-		got = n
-	}
-	return got, errno
+	return max(min(got, n), min(1, n)), errno // none at all would be an end of file
 }
 
 // askVector is ask for the bytes of count vectors; a short call gets a copy, cut to length.
@@ -56,20 +54,19 @@ func askVector(name string, fd int, v *Iovec, count int) (*Iovec, int, syscall.E
 	if errno != 0 || n == total {
 		return v, count, errno
 	}
-	return Cut(vectors, n)
+	vectors = slices.Clone(vectors)
+	return &vectors[0], Cut(vectors, n), 0
 }
 
-// Cut returns the first n bytes of vectors, at least one vector.
-func Cut(vectors []Iovec, n int) (*Iovec, int, syscall.Errno) {
+// Cut shortens vectors to n bytes, which are fewer than they have, and returns how many are left.
+func Cut(vectors []Iovec, n int) int {
 	left := uint64(n)
-	cut := []Iovec{}
-	for _, part := range vectors {
-		part.Len = min(part.Len, left)
-		left -= part.Len
-		cut = append(cut, part)
-		if left == 0 {
-			break
+	for i := range vectors {
+		if vectors[i].Len >= left {
+			vectors[i].Len = left
+			return i + 1
 		}
+		left -= vectors[i].Len
 	}
-	return &cut[0], len(cut), 0
+	return len(vectors)
 }

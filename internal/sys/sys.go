@@ -24,6 +24,15 @@ type Caller func(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, errno sy
 // Iovec is struct iovec with its base as an address.
 type Iovec struct{ Base, Len uint64 }
 
+// Request asks of n bytes that one request among several in a ring wants to move, as a call
+// of its own would.
+func Request(name string, fd int32, n int) (int, syscall.Errno) {
+	if Faults {
+		return ask(name, int(fd), n)
+	}
+	return n, 0
+}
+
 // Monotonic is CLOCK_MONOTONIC in nanoseconds. It cannot fail.
 func Monotonic() int64 {
 	var ts unix.Timespec
@@ -33,7 +42,7 @@ func Monotonic() int64 {
 
 // Read is read(2) into b. The scheduler is told.
 func Read(fd int, b []byte) (int, error) {
-	if faults {
+	if Faults {
 		n, errno := ask("read", fd, len(b))
 		if errno != 0 {
 			return -1, errno
@@ -45,7 +54,7 @@ func Read(fd int, b []byte) (int, error) {
 
 // Write is write(2) of b. The scheduler is told.
 func Write(fd int, b []byte) (int, error) {
-	if faults {
+	if Faults {
 		n, errno := ask("write", fd, len(b))
 		if errno != 0 {
 			return -1, errno
@@ -57,7 +66,7 @@ func Write(fd int, b []byte) (int, error) {
 
 // ReadTo is read(2) of up to n bytes to address p. The scheduler is told.
 func ReadTo(fd int32, p uintptr, n int) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		var errno syscall.Errno
 		if n, errno = ask("read", int(fd), n); errno != 0 {
 			return -1, errno
@@ -69,7 +78,7 @@ func ReadTo(fd int32, p uintptr, n int) (int, syscall.Errno) {
 
 // WriteFrom is write(2) of n bytes from address p. The scheduler is told.
 func WriteFrom(fd int32, p uintptr, n int) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		var errno syscall.Errno
 		if n, errno = ask("write", int(fd), n); errno != 0 {
 			return -1, errno
@@ -81,7 +90,7 @@ func WriteFrom(fd int32, p uintptr, n int) (int, syscall.Errno) {
 
 // Writev is writev(2) of count vectors. The scheduler is told.
 func Writev(fd int32, v *Iovec, count int) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		var errno syscall.Errno
 		if v, count, errno = askVector("writev", int(fd), v, count); errno != 0 {
 			return -1, errno
@@ -94,7 +103,7 @@ func Writev(fd int32, v *Iovec, count int) (int, syscall.Errno) {
 // Connect is connect(2) to the n bytes of an address at p. One that is to fail with EINTR
 // has begun.
 func Connect(fd int32, p uintptr, n int) syscall.Errno {
-	if faults {
+	if Faults {
 		if _, errno := ask("connect", int(fd), n); errno == syscall.EINTR {
 			_, _, _ = syscall.RawSyscall(syscall.SYS_CONNECT, uintptr(fd), p, uintptr(n))
 			return errno
@@ -108,7 +117,7 @@ func Connect(fd int32, p uintptr, n int) syscall.Errno {
 
 // Getpeername is getpeername(2).
 func Getpeername(fd int32, name *unix.RawSockaddrAny, size *uint32) syscall.Errno {
-	if faults {
+	if Faults {
 		if _, errno := ask("getpeername", int(fd), 0); errno != 0 {
 			return errno
 		}
@@ -119,7 +128,7 @@ func Getpeername(fd int32, name *unix.RawSockaddrAny, size *uint32) syscall.Errn
 
 // Getsockname is getsockname(2).
 func Getsockname(fd int) (syscall.Sockaddr, error) {
-	if faults {
+	if Faults {
 		if _, errno := ask("getsockname", fd, 0); errno != 0 {
 			return nil, errno
 		}
@@ -129,7 +138,7 @@ func Getsockname(fd int) (syscall.Sockaddr, error) {
 
 // Shutdown is shutdown(2).
 func Shutdown(fd, how int) error {
-	if faults {
+	if Faults {
 		if _, errno := ask("shutdown", fd, 0); errno != 0 {
 			return errno
 		}
@@ -139,7 +148,7 @@ func Shutdown(fd, how int) error {
 
 // Close is close(2), which frees fd whatever it returns.
 func Close(fd int) error {
-	if faults {
+	if Faults {
 		if _, errno := ask("close", fd, 0); errno != 0 {
 			_ = unix.Close(fd)
 			return errno
@@ -150,7 +159,7 @@ func Close(fd int) error {
 
 // FcntlInt is fcntl(2) with a number for its argument.
 func FcntlInt(fd uintptr, cmd, arg int) (int, error) {
-	if faults {
+	if Faults {
 		if _, errno := ask("fcntl", int(fd), 0); errno != 0 {
 			return -1, errno
 		}
@@ -160,7 +169,7 @@ func FcntlInt(fd uintptr, cmd, arg int) (int, error) {
 
 // Poll is poll(2). The scheduler is told.
 func Poll(fds []unix.PollFd, ms int) (int, error) {
-	if faults {
+	if Faults {
 		if _, errno := ask("poll", -1, 0); errno != 0 {
 			return -1, errno
 		}
@@ -170,7 +179,7 @@ func Poll(fds []unix.PollFd, ms int) (int, error) {
 
 // Select is select(2). The scheduler is told.
 func Select(n int, r, w, e *unix.FdSet, timeout *unix.Timeval) (int, error) {
-	if faults {
+	if Faults {
 		if _, errno := ask("select", -1, 0); errno != 0 {
 			return -1, errno
 		}
@@ -180,7 +189,7 @@ func Select(n int, r, w, e *unix.FdSet, timeout *unix.Timeval) (int, error) {
 
 // Wait4 is wait4(2). The scheduler is told.
 func Wait4(pid int, status *syscall.WaitStatus, options int) (int, error) {
-	if faults {
+	if Faults {
 		if _, errno := ask("wait4", -1, 0); errno != 0 {
 			return -1, errno
 		}
@@ -190,7 +199,7 @@ func Wait4(pid int, status *syscall.WaitStatus, options int) (int, error) {
 
 // Kill is kill(2).
 func Kill(pid int, sig syscall.Signal) error {
-	if faults {
+	if Faults {
 		if _, errno := ask("kill", -1, 0); errno != 0 {
 			return errno
 		}

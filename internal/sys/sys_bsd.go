@@ -11,7 +11,7 @@ import (
 
 // Recv is recv(2) of up to n bytes to address p.
 func Recv(fd int32, p uintptr, n int) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		var errno syscall.Errno
 		if n, errno = ask("recv", int(fd), n); errno != 0 {
 			return -1, errno
@@ -24,7 +24,7 @@ func Recv(fd int32, p uintptr, n int) (int, syscall.Errno) {
 // Send is send(2) of n bytes from address p. To a closed peer it raises SIGPIPE, which CPython
 // ignores.
 func Send(fd int32, p uintptr, n int) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		var errno syscall.Errno
 		if n, errno = ask("send", int(fd), n); errno != 0 {
 			return -1, errno
@@ -36,7 +36,7 @@ func Send(fd int32, p uintptr, n int) (int, syscall.Errno) {
 
 // Sendv is Send of count vectors.
 func Sendv(fd int32, v *Iovec, count int) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		var errno syscall.Errno
 		if v, count, errno = askVector("sendmsg", int(fd), v, count); errno != 0 {
 			return -1, errno
@@ -48,7 +48,7 @@ func Sendv(fd int32, v *Iovec, count int) (int, syscall.Errno) {
 
 // Recvfrom is recvfrom(2) of one datagram, without waiting.
 func Recvfrom(fd int32, p, n, name uintptr, nameLength *uint32) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		if _, errno := ask("recvmmsg", int(fd), 1); errno != 0 {
 			return -1, errno
 		}
@@ -60,7 +60,7 @@ func Recvfrom(fd int32, p, n, name uintptr, nameLength *uint32) (int, syscall.Er
 
 // Sendto is sendto(2) of one datagram, which leaves whole or not at all.
 func Sendto(fd int32, p, n, name, nameLength uintptr) syscall.Errno {
-	if faults {
+	if Faults {
 		if _, errno := ask("sendto", int(fd), 1); errno != 0 {
 			return errno
 		}
@@ -71,7 +71,7 @@ func Sendto(fd int32, p, n, name, nameLength uintptr) syscall.Errno {
 
 // Accept is accept(2).
 func Accept(fd int32, name unsafe.Pointer, size *uint32) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		if _, errno := ask("accept", int(fd), 0); errno != 0 {
 			return -1, errno
 		}
@@ -82,7 +82,7 @@ func Accept(fd int32, name unsafe.Pointer, size *uint32) (int, syscall.Errno) {
 
 // Pipe is pipe(2).
 func Pipe(p []int) error {
-	if faults {
+	if Faults {
 		if _, errno := ask("pipe2", -1, 0); errno != 0 {
 			return errno
 		}
@@ -95,7 +95,7 @@ func CloseOnExec(fd int) { unix.CloseOnExec(fd) }
 
 // SetNonblock sets O_NONBLOCK.
 func SetNonblock(fd int, nonblocking bool) error {
-	if faults {
+	if Faults {
 		if _, errno := ask("fcntl", fd, 0); errno != 0 {
 			return errno
 		}
@@ -105,7 +105,7 @@ func SetNonblock(fd int, nonblocking bool) error {
 
 // Kqueue is kqueue(2).
 func Kqueue() (int, error) {
-	if faults {
+	if Faults {
 		if _, errno := ask("kqueue", -1, 0); errno != 0 {
 			return -1, errno
 		}
@@ -115,7 +115,7 @@ func Kqueue() (int, error) {
 
 // Kevent is kevent(2). Changes that are to fail with EINTR have been made. The scheduler is told.
 func Kevent(kq int, changes, events []unix.Kevent_t, timeout *unix.Timespec) (int, error) {
-	if faults {
+	if Faults {
 		name := "kevent"
 		if len(changes) > 0 {
 			name = "kevent change"

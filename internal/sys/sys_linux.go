@@ -10,7 +10,7 @@ import (
 
 // Recv is recv(2) of up to n bytes to address p, which is cheaper than read(2) of a socket.
 func Recv(fd int32, p uintptr, n int) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		var errno syscall.Errno
 		if n, errno = ask("recv", int(fd), n); errno != 0 {
 			return -1, errno
@@ -22,7 +22,7 @@ func Recv(fd int32, p uintptr, n int) (int, syscall.Errno) {
 
 // Send is send(2) of n bytes from address p, without SIGPIPE.
 func Send(fd int32, p uintptr, n int) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		var errno syscall.Errno
 		if n, errno = ask("send", int(fd), n); errno != 0 {
 			return -1, errno
@@ -34,7 +34,7 @@ func Send(fd int32, p uintptr, n int) (int, syscall.Errno) {
 
 // Sendto is sendto(2) of one datagram, which leaves whole or not at all.
 func Sendto(fd int32, p, n, name, nameLength uintptr) syscall.Errno {
-	if faults {
+	if Faults {
 		if _, errno := ask("sendto", int(fd), 1); errno != 0 {
 			return errno
 		}
@@ -45,7 +45,7 @@ func Sendto(fd int32, p, n, name, nameLength uintptr) syscall.Errno {
 
 // Sendmsg is sendmsg(2) to a connected socket, without SIGPIPE.
 func Sendmsg(fd int32, h *unix.Msghdr) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		v, count, errno := askVector("sendmsg", int(fd), (*Iovec)(unsafe.Pointer(h.Iov)), int(h.Iovlen))
 		if errno != 0 {
 			return -1, errno
@@ -59,7 +59,7 @@ func Sendmsg(fd int32, h *unix.Msghdr) (int, syscall.Errno) {
 
 // Recvmmsg is recvmmsg(2) into count headers, without waiting.
 func Recvmmsg(fd int32, headers unsafe.Pointer, count int) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		var errno syscall.Errno
 		if count, errno = ask("recvmmsg", int(fd), count); errno != 0 {
 			return -1, errno
@@ -71,7 +71,7 @@ func Recvmmsg(fd int32, headers unsafe.Pointer, count int) (int, syscall.Errno) 
 
 // Sendmmsg is sendmmsg(2) of count headers, without waiting and without SIGPIPE.
 func Sendmmsg(fd int32, headers unsafe.Pointer, count int) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		var errno syscall.Errno
 		if count, errno = ask("sendmmsg", int(fd), count); errno != 0 {
 			return -1, errno
@@ -84,7 +84,7 @@ func Sendmmsg(fd int32, headers unsafe.Pointer, count int) (int, syscall.Errno) 
 
 // Accept4 is accept4(2) of a non-blocking descriptor that is closed on exec.
 func Accept4(fd int32, name unsafe.Pointer, size *uint32) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		if _, errno := ask("accept", int(fd), 0); errno != 0 {
 			return -1, errno
 		}
@@ -96,7 +96,7 @@ func Accept4(fd int32, name unsafe.Pointer, size *uint32) (int, syscall.Errno) {
 
 // EpollCreate1 is epoll_create1(2).
 func EpollCreate1(flags int) (int, error) {
-	if faults {
+	if Faults {
 		if _, errno := ask("epoll_create1", -1, 0); errno != 0 {
 			return -1, errno
 		}
@@ -106,7 +106,7 @@ func EpollCreate1(flags int) (int, error) {
 
 // EpollCtl is epoll_ctl(2).
 func EpollCtl(epfd, op, fd int, ev *unix.EpollEvent) error {
-	if faults {
+	if Faults {
 		if _, errno := ask(epollCtlNames[op], fd, 0); errno != 0 {
 			return errno
 		}
@@ -123,7 +123,7 @@ var epollCtlNames = [...]string{
 
 // EpollPwait is epoll_wait(2) for up to limit events.
 func EpollPwait(by Caller, epfd int, events *unix.EpollEvent, limit, ms int) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		var errno syscall.Errno
 		if limit, errno = ask("epoll_wait", epfd, limit); errno != 0 {
 			return -1, errno
@@ -135,7 +135,7 @@ func EpollPwait(by Caller, epfd int, events *unix.EpollEvent, limit, ms int) (in
 
 // EpollPwait2 is epoll_pwait2(2) for up to limit events; timeout is a struct __kernel_timespec.
 func EpollPwait2(by Caller, epfd int, events *unix.EpollEvent, limit int, timeout *[2]int64) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		var errno syscall.Errno
 		if limit, errno = ask("epoll_pwait2", epfd, limit); errno != 0 {
 			return -1, errno
@@ -148,7 +148,7 @@ func EpollPwait2(by Caller, epfd int, events *unix.EpollEvent, limit int, timeou
 
 // Dup3 is dup3(2).
 func Dup3(from, to, flags int) error {
-	if faults {
+	if Faults {
 		if _, errno := ask("dup3", from, 0); errno != 0 {
 			return errno
 		}
@@ -158,7 +158,7 @@ func Dup3(from, to, flags int) error {
 
 // Eventfd is eventfd2(2).
 func Eventfd(value uint, flags int) (int, error) {
-	if faults {
+	if Faults {
 		if _, errno := ask("eventfd", -1, 0); errno != 0 {
 			return -1, errno
 		}
@@ -168,7 +168,7 @@ func Eventfd(value uint, flags int) (int, error) {
 
 // Pipe2 is pipe2(2).
 func Pipe2(p []int, flags int) error {
-	if faults {
+	if Faults {
 		if _, errno := ask("pipe2", -1, 0); errno != 0 {
 			return errno
 		}
@@ -186,7 +186,7 @@ func Futex(word *atomic.Uint32, op, value uintptr) {
 
 // PidfdOpen is pidfd_open(2).
 func PidfdOpen(pid, flags int) (int, error) {
-	if faults {
+	if Faults {
 		if _, errno := ask("pidfd_open", -1, 0); errno != 0 {
 			return -1, errno
 		}
@@ -196,7 +196,7 @@ func PidfdOpen(pid, flags int) (int, error) {
 
 // PidfdSendSignal is pidfd_send_signal(2).
 func PidfdSendSignal(fd int, sig syscall.Signal) error {
-	if faults {
+	if Faults {
 		if _, errno := ask("pidfd_send_signal", fd, 0); errno != 0 {
 			return errno
 		}
@@ -206,7 +206,7 @@ func PidfdSendSignal(fd int, sig syscall.Signal) error {
 
 // Waitid is waitid(2). The scheduler is told.
 func Waitid(idType, id int, info *unix.Siginfo, options int) error {
-	if faults {
+	if Faults {
 		name := "waitid"
 		if idType == unix.P_PIDFD {
 			name = "waitid pidfd"
@@ -220,7 +220,7 @@ func Waitid(idType, id int, info *unix.Siginfo, options int) error {
 
 // IoUringSetup is io_uring_setup(2). The scheduler is told.
 func IoUringSetup(entries int, parameters unsafe.Pointer) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		if _, errno := ask("io_uring_setup", -1, 0); errno != 0 {
 			return -1, errno
 		}
@@ -231,7 +231,7 @@ func IoUringSetup(entries int, parameters unsafe.Pointer) (int, syscall.Errno) {
 
 // IoUringEnter is io_uring_enter(2).
 func IoUringEnter(fd, submit, wait int, flags uintptr) (int, syscall.Errno) {
-	if faults {
+	if Faults {
 		var errno syscall.Errno
 		if submit, errno = ask("io_uring_enter", fd, submit); errno != 0 {
 			return -1, errno
@@ -243,7 +243,7 @@ func IoUringEnter(fd, submit, wait int, flags uintptr) (int, syscall.Errno) {
 
 // Mmap is mmap(2).
 func Mmap(fd int, offset int64, length, prot, flags int) ([]byte, error) {
-	if faults {
+	if Faults {
 		if _, errno := ask("mmap", fd, 0); errno != 0 {
 			return nil, errno
 		}
@@ -253,7 +253,7 @@ func Mmap(fd int, offset int64, length, prot, flags int) ([]byte, error) {
 
 // Madvise is madvise(2).
 func Madvise(b []byte, advice int) error {
-	if faults {
+	if Faults {
 		if _, errno := ask("madvise", -1, 0); errno != 0 {
 			return errno
 		}
@@ -263,7 +263,7 @@ func Madvise(b []byte, advice int) error {
 
 // Munmap is munmap(2) of what Mmap gave.
 func Munmap(b []byte) error {
-	if faults {
+	if Faults {
 		if _, errno := ask("munmap", -1, 0); errno != 0 {
 			_ = unix.Munmap(b)
 			return errno
