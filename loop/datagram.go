@@ -10,8 +10,9 @@ import (
 //
 //	reading ──Pause──▶ paused ──Resume──▶ reading
 //	any ──Discard──▶ paused, without its queue
+//	any ──the selector refuses──▶ broken                (Error is told once, FlagFatal with it)
 //
-// An error concerns one datagram: Error is told, and the socket goes on.
+// Any other error concerns one datagram: Error is told, and the socket goes on.
 
 const (
 	maxMessages  = 64      // datagrams that one system call may send
@@ -33,7 +34,7 @@ func (e *Engine) openDatagram(s *Submission) {
 	d := e.claim(s.Fd, s.Generation, datagram)
 	switch {
 	case d == nil:
-		e.Complete(Completion{Kind: Error, Flags: FlagRead, Fd: s.Fd, Generation: s.Generation, Res: int32(syscall.EBADF)})
+		e.Complete(Completion{Kind: Error, Flags: FlagRead | FlagFatal, Fd: s.Fd, Generation: s.Generation, Res: int32(syscall.EBADF)})
 		return
 	case e.arena == nil:
 		e.fail(d, FlagRead, int32(syscall.EINVAL))

@@ -35,6 +35,8 @@ const (
 	FlagRead  = 1 // Watch, WatchReady, Error: the direction
 	FlagWrite = 2
 
+	FlagFatal = 4 // Error: a datagram socket goes on with nothing either
+
 	FlagPaused = 1 // Attach: do not read yet
 	FlagPipe   = 2 // Attach: read with read(2), written with write(2)
 	FlagHangup = 4 // Attach: the writing end of a pipe, which is ready to be read when its reader has gone

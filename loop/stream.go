@@ -52,7 +52,7 @@ func (e *Engine) refresh(d *descriptor) {
 	}
 }
 
-// fail tells an error, once, and ends the stream for both directions.
+// fail tells an error, once, and ends the stream, or the datagram socket, for both directions.
 func (e *Engine) fail(d *descriptor, direction uint16, errno int32) {
 	if d.broken {
 		return
@@ -60,6 +60,9 @@ func (e *Engine) fail(d *descriptor, direction uint16, errno int32) {
 	d.broken = true
 	e.dropQueue(d)
 	e.setInterest(d, 0)
+	if d.kind == datagram {
+		direction |= FlagFatal
+	}
 	e.Complete(Completion{Kind: Error, Flags: direction, Fd: d.fd, Generation: d.generation, Res: errno})
 }
 

@@ -40,7 +40,7 @@ enum gl_op {
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
 };
 
-enum { GL_READ = 1, GL_WRITE = 2 };
+enum { GL_READ = 1, GL_WRITE = 2, GL_FATAL = 4 };
 enum { GL_SEND_ALONE = 1 }; /* SEND: res tells of a failure, no ERROR follows */
 /* PIPE: read(2) and write(2) instead of recv and send. HANGUP: the writing end of a
  * pipe, never read: EOF tells that its reader has gone, and nothing more is written. */
@@ -86,7 +86,7 @@ enum gl_kind {
     GL_DATA = 1,          /* fd, gen, ptr, len: bytes in the arena, valid until the next turn */
     GL_READABLE = 2,      /* fd, gen, len: a stream that fills its reads; fetch up to len bytes with goloop_read */
     GL_EOF = 3,           /* fd, gen; nothing more is read */
-    GL_ERROR = 4,         /* fd, gen, res: errno, flags: GL_READ or GL_WRITE; a stream goes on with neither */
+    GL_ERROR = 4,         /* fd, gen, res: errno, flags: GL_READ or GL_WRITE; the end of a stream, and with GL_FATAL of a datagram socket */
     GL_WROTE = 5,         /* fd, gen, len: bytes of the queue that the kernel took */
     GL_RELEASED = 6,      /* user: of a queued WRITE or SEND, no longer needed */
     GL_ACCEPTED = 7,      /* fd, gen: the listener; res: new descriptor; ptr, len: peer's sockaddr in the arena */

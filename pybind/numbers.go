@@ -54,6 +54,7 @@ func numbers() []number {
 
 		{"READ", loop.FlagRead, C.GL_READ},
 		{"WRITE", loop.FlagWrite, C.GL_WRITE},
+		{"FATAL", loop.FlagFatal, C.GL_FATAL},
 		{"ATTACH_PAUSED", loop.FlagPaused, C.GL_ATTACH_PAUSED},
 		{"ATTACH_PIPE", loop.FlagPipe, C.GL_ATTACH_PIPE},
 		{"ATTACH_HANGUP", loop.FlagHangup, C.GL_ATTACH_HANGUP},

@@ -295,6 +295,7 @@ static int on_failed(DatagramObject *t, int error, int direction) {
     errno = error;
     PyErr_SetFromErrno(PyExc_OSError);
     PyObject *exception = steal_exception();
+    if (direction & GL_FATAL) return transport_fatal(TRANSPORT(t), exception, "Fatal error on datagram transport");
     int rc = told(t, true, names.error_received, &exception, 1, direction & GL_WRITE ? SENDING : READING);
     Py_DECREF(exception);
     return rc;
