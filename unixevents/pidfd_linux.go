@@ -13,8 +13,10 @@ import (
 )
 
 // hasPidfd asks the system once: a filter of system calls may refuse what the
-// kernel has. Want of descriptors or memory passes.
-var hasPidfd = sync.OnceValue(func() bool {
+// kernel has. Want of descriptors or of memory passes, and says nothing.
+var hasPidfd = sync.OnceValue(askForPidfd)
+
+func askForPidfd() bool {
 	fd, err := sys.PidfdOpen(os.Getpid(), 0)
 	switch err {
 	case nil:
@@ -24,7 +26,7 @@ var hasPidfd = sync.OnceValue(func() bool {
 		return true
 	}
 	return false
-})
+}
 
 // pidfdWatcher has a descriptor of each child in the engine's selector. It names
 // the process, never its pid's next owner, so that reaping and signals are safe
