@@ -11,6 +11,9 @@ NEWEST := $(lastword $(FOUND))
 
 ENGINE := ./selector ./loop ./unixevents ./pybind
 PORTABLE := ./internal/sys ./internal/batch ./selector ./loop ./unixevents
+# Whose system calls fail in tests built with the tag faults, and what else is built with it.
+SEAMED := ./selector ./internal/batch ./loop ./unixevents
+FAULTS := ./internal/sys $(SEAMED) ./pybind
 FUZZ_SECONDS ?= 10
 TEST_REQUIREMENTS := tests/requirements.txt tests/hosts/requirements.txt
 # Tested in a chroot of Debian sid, which has them where the system has not.
@@ -56,6 +59,7 @@ test: pythons lint test-go test-go-fuzz test-py test-py-poll test-py-watchers co
 
 test-go:
 	go test -race -count=1 -timeout=5m ./...
+	go test -race -count=1 -timeout=5m -tags=faults $(SEAMED)
 	GOLOOP_SELECTOR=poll go test -race -count=1 -timeout=5m ./loop ./unixevents ./pybind
 
 test-go-fuzz:
@@ -128,10 +132,14 @@ lint-go:
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard -- '*.go')); \
 		test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
 	go vet ./...
+	go vet -tags=faults $(FAULTS)
 	GOOS=darwin CGO_ENABLED=0 go vet $(PORTABLE)
+	GOOS=darwin CGO_ENABLED=0 go vet -tags=faults $(PORTABLE)
 	GOOS=freebsd CGO_ENABLED=0 go vet $(PORTABLE)
+	GOOS=freebsd CGO_ENABLED=0 go vet -tags=faults $(PORTABLE)
 	@staticcheck=$$(go -C tools/lint tool -n staticcheck) && \
 		echo staticcheck ./... && $$staticcheck ./... && \
+		echo staticcheck -tags=faults && $$staticcheck -tags=faults $(FAULTS) && \
 		echo GOOS=darwin staticcheck $(PORTABLE) && GOOS=darwin CGO_ENABLED=0 $$staticcheck $(PORTABLE)
 
 lint-c: pythons
