@@ -1,0 +1,154 @@
+"""Faults of goloop's engine of which asyncio has no like, or which it takes otherwise: each is a function that asserts."""
+
+import asyncio
+import errno
+import os
+import socket
+import sys
+import traceback
+
+import programs
+from faulty import HELLO, LONG, OnGoloop, pair, settle, told
+from protocols import DatagramRecorder, Recorder
+
+
+async def end_of_file_is_refused(world):
+    """write_eof() has returned long before its end of file leaves: the error is that of the connection."""
+    for waiting in (False, True):
+        ours, peer = pair(world)
+        with peer.sock:
+            transport, protocol = await world.loop.create_connection(Recorder, sock=ours)
+            transport.write(LONG if waiting else HELLO)
+            world.inject("shutdown", ours.fileno(), errno.EIO)
+            transport.write_eof()
+            assert await settle(protocol, lambda: peer.take() and False) == ["OSError", errno.EIO]
+            assert protocol.calls[-1] == "connection_lost"
+            assert peer.data == (LONG if waiting else HELLO)
+
+
+async def end_of_file_to_a_lost_connection(world):
+    """What has been received is still told."""
+    ours, peer = pair(world)
+    with peer.sock:
+        transport, protocol = await world.loop.create_connection(Recorder, sock=ours)
+        world.inject("shutdown", ours.fileno(), errno.ENOTCONN)
+        transport.write_eof()
+        peer.sock.send(HELLO)
+        assert await settle(protocol, lambda: protocol.data == HELLO) == "open"
+
+
+async def datagram_socket_cannot_be_watched(world):
+    """It would be deaf, or never send what waits: it has come to its end."""
+    ours, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with peer:
+        world.inject("epoll_ctl add", ours.fileno(), errno.ENOSPC)
+        transport, protocol = await world.loop.create_datagram_endpoint(DatagramRecorder, sock=ours)
+        await protocol.called("connection_lost")
+        assert told(protocol.lost_with) == ["OSError", errno.ENOSPC]
+        assert transport.is_closing()
+        assert world.reports == []
+
+
+async def stream_cannot_be_watched(world):
+    ours, peer = pair(world)
+    with peer.sock:
+        world.inject("epoll_ctl add", ours.fileno(), errno.ENOSPC)
+        transport, protocol = await world.loop.create_connection(Recorder, sock=ours)
+        assert await settle(protocol, lambda: False) == ["OSError", errno.ENOSPC]
+        assert protocol.calls == ["connection_made", "connection_lost"]
+
+
+async def server_cannot_be_watched(world):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        world.inject("epoll_ctl add", listener.fileno(), errno.ENOMEM)
+        try:
+            await world.loop.create_server(Recorder, sock=listener)
+        except OSError as exc:
+            assert exc.errno == errno.ENOMEM
+        else:
+            raise AssertionError("a server that nobody can reach was started")
+
+
+async def child_without_a_pidfd(world):
+    """A thread waits for it."""
+    for number in (errno.EMFILE, errno.ENOMEM, errno.EPERM):
+        world.inject("pidfd_open", -1, number)
+        assert await programs.output(sys.executable, "-I", "-S", "-c", "print('out')") == b"out\n"
+
+
+async def loop_cannot_be_made(world):
+    import goloop
+
+    before = set(os.listdir("/dev/fd"))
+    for calls in ("eventfd", "epoll_create1", "epoll_ctl add"):
+        for number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            world.inject(calls, -1, number)
+            try:
+                goloop.new_event_loop()
+            except OSError as exc:
+                assert exc.errno == number
+            else:
+                raise AssertionError("a loop was made")
+    assert set(os.listdir("/dev/fd")) == before
+    goloop.new_event_loop().close()
+
+
+async def connections_in_batches(world):
+    """Three and more are served together: each has its own error, and the others none."""
+    pairs = [pair(world) for _ in range(8)]
+    protocols = [(await world.loop.create_connection(Recorder, sock=ours))[1] for ours, _ in pairs]
+    for _, peer in pairs:
+        peer.sock.send(HELLO)
+    for protocol in protocols:
+        await protocol.received(len(HELLO))
+    world.inject("recv|io_uring recv", pairs[2][0].fileno(), errno.ECONNRESET)
+    for _, peer in pairs:
+        peer.sock.send(HELLO)
+    assert told(await protocols[2].lost()) == ["ConnectionResetError", errno.ECONNRESET]
+    del protocols[2], pairs[2]
+    for protocol in protocols:
+        assert await protocol.received(2 * len(HELLO)) == 2 * HELLO
+    world.inject("send|io_uring send", pairs[3][0].fileno(), errno.EPIPE)
+    for protocol in protocols:
+        protocol.transport.write(HELLO)
+    assert told(await protocols[3].lost()) == ["BrokenPipeError", errno.EPIPE]
+    for i, (protocol, (_, peer)) in enumerate(zip(protocols, pairs, strict=True)):
+        if i != 3:
+            await programs.until(lambda peer=peer: peer.take(len(HELLO)))
+            protocol.transport.close()
+            await protocol.lost()
+        peer.take()
+        assert peer.data == (b"" if i == 3 else HELLO)
+
+
+SCENARIOS = (
+    end_of_file_is_refused,
+    end_of_file_to_a_lost_connection,
+    datagram_socket_cannot_be_watched,
+    stream_cannot_be_watched,
+    server_cannot_be_watched,
+    child_without_a_pidfd,
+    loop_cannot_be_made,
+    connections_in_batches,
+)
+
+
+def main(name):
+    scenario = next(scenario for scenario in SCENARIOS if scenario.__name__ == name)
+    world = OnGoloop()
+    world.reports = []
+    world.loop.set_exception_handler(
+        lambda loop, context: world.reports.append((context["message"], told(context.get("exception"))))
+    )
+    asyncio.set_event_loop(world.loop)
+    world.loop.run_until_complete(asyncio.wait_for(scenario(world), 10))
+    assert world.met(), "no call met the fault"
+    world.loop.close()
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1])
+    except BaseException:
+        traceback.print_exc()
+        sys.exit(1)
