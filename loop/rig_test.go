@@ -186,6 +186,12 @@ func (r *rig) turn(flags TurnFlags) []Completion {
 	if err != nil {
 		r.t.Fatal("Turn:", err)
 	}
+	return r.take(sq, n)
+}
+
+// take settles a turn that had these submissions and brought n completions.
+func (r *rig) take(sq []Submission, n int) []Completion {
+	r.t.Helper()
 	r.settle(sq)
 	got := slices.Clone(r.Engine.cq[:n])
 	for i := range got {

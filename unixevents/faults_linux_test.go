@@ -75,6 +75,58 @@ func TestChildExitsInSpiteOfFaults(t *testing.T) {
 	}
 }
 
+// TestThreadWithoutWaitid: a thread that cannot wait without reaping reaps, in spite of signals.
+func TestThreadWithoutWaitid(t *testing.T) {
+	l, err := NewUnixSelectorEventLoop(loop.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := l.SetChildWatcher("thread"); err != nil {
+		t.Fatal(err)
+	}
+	c := startChild(t, "wait")
+	plan := arm(t, sys.Fault{Name: "waitid", Fd: sys.Any, Errno: syscall.ENOSYS}, sys.Fault{Name: "wait4", Fd: sys.Any, Times: 2, Errno: syscall.EINTR})
+	got := endings(t, l, c)
+	_ = c.stdin.Close()
+	run(t, l)
+	expect(t, got, ending{c.pid, 7})
+	if plan.Met() != 3 {
+		t.Errorf("%d calls met a fault", plan.Met())
+	}
+	assertReaped(t, c.pid)
+}
+
+// TestLoopIsClosedInSpiteOfFaults: close(2) frees a number whatever it says, and what it says of the selector is told.
+func TestLoopIsClosedInSpiteOfFaults(t *testing.T) {
+	before := descriptors(t)
+	for skip := range 6 {
+		l, err := NewUnixSelectorEventLoop(loop.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.SetChildWatcher("thread"); err != nil {
+			t.Fatal(err)
+		}
+		c := startChild(t, "3")
+		got := endings(t, l, c)
+		run(t, l)
+		expect(t, got, ending{c.pid, 3})
+		plan := arm(t, sys.Fault{Name: "close", Fd: sys.Any, Skip: skip, Errno: syscall.EIO})
+		if err := l.Close(); err != nil && !errors.Is(err, syscall.EIO) {
+			t.Error("Close:", err)
+		}
+		if plan.Met() != 1 {
+			t.Errorf("close number %d was not made", skip)
+		}
+		sys.Disarm()
+		_ = c.stdin.Close()
+	}
+	if now := descriptors(t); now != before {
+		t.Errorf("%d descriptors are open, which were %d", now, before)
+	}
+}
+
 // TestThreadTellsInSpiteOfASignal: the byte that says that a child has ended is written again.
 func TestThreadTellsInSpiteOfASignal(t *testing.T) {
 	l, err := NewUnixSelectorEventLoop(loop.Options{})
