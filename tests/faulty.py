@@ -260,7 +260,9 @@ async def accept(world, number):
             await until(lambda: made)
     server.close()
     # asyncio tells some of these by the callback that they came out of.
-    world.reports = [("accept" if "accept" in message and not rests else message, exc) for message, exc in world.reports]
+    world.reports = [
+        ("accept" if "accept" in message and not rests else message, exc) for message, exc in world.reports
+    ]
     return "rests" if rests else "serves"
 
 
@@ -324,7 +326,11 @@ async def receive_datagrams(world, number):
         closing = transport.is_closing()
         transport.close()
         await protocol.lost()
-        return [data.decode() for data, _ in protocol.datagrams], [told(exc) for exc in protocol.failures], closing
+        return (
+            [data.decode() for data, _ in protocol.datagrams],
+            [told(exc) for exc in protocol.failures],
+            closing,
+        )
 
 
 class PipeRecorder(Recorder):

@@ -21,7 +21,7 @@ async def end_of_file_is_refused(world):
             transport.write(LONG if waiting else HELLO)
             world.inject("shutdown", ours.fileno(), errno.EIO)
             transport.write_eof()
-            assert await settle(protocol, lambda: peer.take() and False) == ["OSError", errno.EIO]
+            assert await settle(protocol, lambda peer=peer: peer.take() and False) == ["OSError", errno.EIO]
             assert protocol.calls[-1] == "connection_lost"
             assert peer.data == (LONG if waiting else HELLO)
 

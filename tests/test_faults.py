@@ -46,7 +46,9 @@ def child(tmp_path_factory):
 
     def run(*command):
         env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(path), str(ROOT / "tests")])}
-        done = subprocess.run([sys.executable, *command], env=env, cwd=path, capture_output=True, text=True, timeout=25)
+        done = subprocess.run(
+            [sys.executable, *command], env=env, cwd=path, capture_output=True, text=True, timeout=25
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -59,7 +61,9 @@ def outcomes(child):
 
 
 def skip_without_epoll(name):
-    if name in NEEDS_EPOLL and (sys.platform != "linux" or os.environ.get("GOLOOP_SELECTOR", "epoll") != "epoll"):
+    if name in NEEDS_EPOLL and (
+        sys.platform != "linux" or os.environ.get("GOLOOP_SELECTOR", "epoll") != "epoll"
+    ):
         pytest.skip("a refusal of epoll_ctl, and this is another selector")
 
 
