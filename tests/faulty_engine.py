@@ -8,7 +8,8 @@ import sys
 import traceback
 
 import programs
-from faulty import HELLO, LONG, OnGoloop, pair, settle, told
+from faulty import OnGoloop, pair, told
+from faulty_calls import HELLO, LONG, settle
 from protocols import DatagramRecorder, Recorder
 
 

@@ -14,10 +14,10 @@ import sysconfig
 
 import pytest
 
-import faulty
+import faulty_calls
 import faulty_engine
 
-pytestmark = pytest.mark.goloop_only
+pytestmark = [pytest.mark.goloop_only, pytest.mark.linux_only]
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 NEEDS_EPOLL = ("add_a_reader", "stream_cannot_be_watched", "server_cannot_be_watched")
@@ -57,7 +57,9 @@ def child(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def outcomes(child):
-    return {name: json.loads(child(ROOT / "tests" / "faulty.py", name)) for name in ("asyncio", "goloop")}
+    return {
+        name: json.loads(child(ROOT / "tests" / "faulty_calls.py", name)) for name in ("asyncio", "goloop")
+    }
 
 
 def skip_without_epoll(name):
@@ -72,7 +74,7 @@ def skip_without_epoll(name):
     ("scenario", "name"),
     [
         pytest.param(scenario.__name__, name, id=f"{scenario.__name__}-{name}")
-        for scenario, names in faulty.SCENARIOS.items()
+        for scenario, names in faulty_calls.SCENARIOS.items()
         for name in names
     ],
 )
