@@ -61,6 +61,9 @@ type Options struct {
 	// Resolver looks up what is no address literal. Without one (nil) such
 	// lookups are refused with ENOSYS.
 	Resolver Resolver
+	// StartThread runs a function on a thread of its own, for lookups and for waits of other
+	// packages; without one (nil) a goroutine does. Errors: the system's refusal.
+	StartThread func(task func()) error
 }
 
 // Engine turns submissions into completions.
@@ -100,8 +103,9 @@ type Engine struct {
 	batched   []*descriptor // of the batch that is being sent
 	fewest    int           // sockets that make a batch
 
-	lookups *lookups          // nil without a Resolver
-	onChild func(*Submission) // of OpChild
+	start   func(func()) error // StartThread
+	lookups *lookups           // nil without a Resolver
+	onChild func(*Submission)  // of OpChild
 
 	stats  Stats
 	closed bool
@@ -121,8 +125,11 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{sel: sel, cq: o.Completions, arena: o.Arena, unbatched: o.Unbatched, fewest: fewest, clock: processClock()}
+	if e.start = o.StartThread; e.start == nil {
+		e.start = startGoroutine
+	}
 	if o.Resolver != nil {
-		e.lookups = &lookups{resolver: o.Resolver, wake: sel.Wake, byUser: map[uint64]*lookup{}}
+		e.lookups = &lookups{resolver: o.Resolver, startThread: e.start, wake: sel.Wake, byUser: map[uint64]*lookup{}}
 	}
 	return e, nil
 }
@@ -148,6 +155,14 @@ func (e *Engine) Now() int64 { return e.clock.now() }
 
 // Wake ends the wait of the current turn, or of the next. Any thread.
 func (e *Engine) Wake() error { return e.sel.Wake() }
+
+// StartThread is that of Options: for what waits in a system call. Any thread.
+func (e *Engine) StartThread(task func()) error { return e.start(task) }
+
+func startGoroutine(task func()) error {
+	go task()
+	return nil
+}
 
 // Close forgets every descriptor without closing it and frees the selector. What the
 // lookups under way find is dropped.

@@ -41,26 +41,31 @@ type Answer struct {
 }
 
 // Resolver answers a Query from libc, files or the network, and may take its time:
-// the engine calls it in goroutines of its own.
+// the engine calls it on threads of its own.
 type Resolver func(Query) Answer
 
-// maxLookups is how many goroutines of one engine are in the Resolver at once; further
+// maxLookups is how many threads of one engine are in the Resolver at once; further
 // lookups wait. A lookup occupies a thread, which waits for a network and not for a
 // processor: it is the most that asyncio's executor has, whatever the number of cores.
 const maxLookups = 32
 
-// lookups are the names that goroutines of one engine look up.
+// maxWaiting lookups are kept for later; the next is refused with ENOMEM.
+const maxWaiting = 1 << 16
+
+// lookups are the names that threads of one engine look up.
 //
 //	waiting ──▶ in the Resolver ──▶ answered ──▶ told, as Resolved
 //	   └──Cancel──▶ forgotten
 //
-// A lookup gets a goroutine of its own, or the one that rests (rest.go).
+// A lookup gets a thread of its own, or the one that rests (rest.go). When the system
+// refuses a thread, it waits for one that there is; without any it is refused.
 //
-// A goroutine knows this record and the selector's waker, and no memory of the rings:
+// A thread knows this record and the selector's waker, and no memory of the rings:
 // what it finds is copied into them by the engine's own thread, in a turn.
 type lookups struct {
-	resolver Resolver
-	wake     func() error
+	resolver    Resolver
+	startThread func(func()) error
+	wake        func() error
 
 	open int // not yet told; of the engine's thread
 
@@ -70,7 +75,7 @@ type lookups struct {
 	mu       sync.Mutex
 	waiting  []*lookup // oldest first
 	byUser   map[uint64]*lookup
-	workers  int // goroutines, the one that rests included
+	workers  int // threads, the one that rests included
 	answered []*lookup
 	failed   string // a panic of the Resolver, with its stack
 	closed   bool
@@ -102,8 +107,11 @@ func (e *Engine) resolve(s *Submission) {
 		return
 	}
 	q.Host, q.Service = strings.Clone(q.Host), strings.Clone(q.Service)
+	if err := e.lookups.start(&lookup{user: s.User, query: q}); err != nil {
+		s.Res = errnoOf(err)
+		return
+	}
 	e.lookups.open++
-	e.lookups.start(&lookup{user: s.User, query: q})
 	s.Res = int32(syscall.EINPROGRESS)
 }
 
@@ -126,21 +134,33 @@ func (e *Engine) cancelLookup(user uint64) syscall.Errno {
 	return 0
 }
 
-// start gives the lookup to the goroutine that rests or to a new one, or lets it wait.
-func (l *lookups) start(w *lookup) {
+// start gives the lookup to the thread that rests or to a new one, or lets it wait. Errors: ENOMEM,
+// or why there is no thread.
+func (l *lookups) start(w *lookup) error {
 	l.mu.Lock()
 	called := l.rest.call()
+	begun, err := false, error(nil)
 	if !called && l.workers < maxLookups {
-		l.workers++
-		go l.work(w)
-	} else {
-		l.waiting = append(l.waiting, w)
-		l.byUser[w.user] = w
+		if err = l.startThread(func() { l.work(w) }); err == nil {
+			l.workers++
+			begun = true
+		} else if l.workers > 0 {
+			err = nil
+		}
+	}
+	if !begun && err == nil {
+		if len(l.waiting) < maxWaiting {
+			l.waiting = append(l.waiting, w)
+			l.byUser[w.user] = w
+		} else {
+			err = syscall.ENOMEM
+		}
 	}
 	l.mu.Unlock()
 	if called {
 		l.rest.wake()
 	}
+	return err
 }
 
 // work looks up w, then what waits, until nothing does.
@@ -157,7 +177,7 @@ func (l *lookups) work(w *lookup) {
 }
 
 // done stores an answer, wakes the loop and returns the next lookup. Where none waits, one
-// goroutine of an engine rests for it, and the others get nil. When the engine is closed there
+// thread of an engine rests for it, and the others get nil. When the engine is closed there
 // is nobody to tell.
 func (l *lookups) done(w *lookup) *lookup {
 	l.mu.Lock()
@@ -187,7 +207,7 @@ func (l *lookups) resting() *lookup {
 		l.rest.wait()
 		l.mu.Lock()
 		l.rest.getUp()
-		w := l.take() // none when another goroutine was faster, or it was cancelled
+		w := l.take() // none when another thread was faster, or it was cancelled
 		rests := w == nil && !l.closed && l.rest.lieDown()
 		if w == nil && !rests {
 			l.workers--
@@ -222,7 +242,7 @@ func (l *lookups) fail(text string) {
 	_ = l.wake()
 }
 
-// close forgets what waits, and the answers of what does not. The goroutine that rests ends.
+// close forgets what waits, and the answers of what does not. The thread that rests ends.
 func (l *lookups) close() {
 	l.mu.Lock()
 	l.closed = true

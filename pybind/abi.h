@@ -180,6 +180,7 @@ typedef struct gl_stats {
 #ifndef GOLOOP_ABI_STRUCTS_ONLY
 typedef struct gl_api {
     int32_t (*abi)(uint32_t *out, int32_t n);
+    int32_t (*start)(int32_t procs);                                      /* once, before the first open; 0: no limit */
     int64_t (*open)(gl_shared *shared);
     int32_t (*turn)(int64_t engine, uint32_t flags);                      /* completions written */
     int32_t (*submit)(int64_t engine, gl_sqe *sq, int32_t n);            /* now, without a turn */

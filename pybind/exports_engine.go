@@ -29,6 +29,7 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 		Arena:       unsafe.Slice((*byte)(unsafe.Pointer(shared.arena)), int(shared.arena_len)),
 		Unbatched:   shared.unbatched != 0,
 		Resolver:    resolve,
+		StartThread: startThread,
 	})
 	if err != nil {
 		return C.int64_t(errnoOf(err))

@@ -1,7 +1,7 @@
 // Package main is the engine's C interface: built with -buildmode=c-shared it
 // becomes goloop/_engine.so, which the extension loads when the first loop is
-// made. Every exported function is a leaf: it recovers, calls no C, and returns
-// before Python code runs. Only the goroutines that look up names call C, libc's
+// made. Every exported function is a leaf: it recovers, and returns before Python code
+// runs. C is called to start a thread (threads.go), and on such threads, for libc's
 // resolver. It is the only package of the engine with cgo.
 package main
 

@@ -24,8 +24,7 @@ import (
 )
 
 // resolve is the loop.Resolver: libc's, with all that the system is configured for
-// (nsswitch, hosts, search domains). It runs in goroutines of the engine and is the
-// only place where Go calls C.
+// (nsswitch, hosts, search domains). It runs on threads of the engine's own.
 func resolve(q loop.Query) loop.Answer {
 	hints := C.struct_addrinfo{
 		ai_family: C.int(q.Family), ai_socktype: C.int(q.Type), ai_protocol: C.int(q.Proto), ai_flags: C.int(q.Flags),

@@ -11,21 +11,21 @@ import (
 	"goloop/loop"
 )
 
-// threadWatcher has a goroutine a child, which keeps a thread in a blocking wait.
+// threadWatcher has a thread a child, which is in a blocking wait.
 // Where the system can wait without reaping, that is left to the loop's thread.
 type threadWatcher struct {
 	byPid
 	children *Children
 	read     int // a source of the engine: readable while ended is not empty
 
-	// mu guards what follows, which the goroutines share.
+	// mu guards what follows, which the threads share.
 	mu     sync.Mutex
 	write  int // -1 once closed
 	ended  []exit
-	failed error // a panic of a goroutine
+	failed error // a panic of a thread
 }
 
-// exit is what a goroutine has learnt.
+// exit is what a thread has learnt.
 type exit struct {
 	process *Process
 	status  int
@@ -48,11 +48,10 @@ func newThreadWatcher(c *Children) (ChildWatcher, error) {
 func (w *threadWatcher) Name() string { return "thread" }
 
 func (w *threadWatcher) AddChildHandler(p *Process) error {
-	go w.wait(p, p.pid)
-	return nil
+	return w.children.engine.StartThread(func() { w.wait(p, p.pid) })
 }
 
-// RemoveChildHandler leaves the goroutine where it is: what it learns is dropped.
+// RemoveChildHandler leaves the thread where it is: what it learns is dropped.
 func (w *threadWatcher) RemoveChildHandler(p *Process) {}
 
 func (w *threadWatcher) wait(p *Process, pid int) {
@@ -84,7 +83,7 @@ func (w *threadWatcher) post(x *exit, failed error) {
 	}
 }
 
-// Ready implements loop.Source, for the pipe. A panic of a goroutine becomes one of
+// Ready implements loop.Source, for the pipe. A panic of a thread becomes one of
 // the turn, which closes the loop and tells why.
 func (w *threadWatcher) Ready(*loop.Engine) {
 	var buf [256]byte
@@ -102,7 +101,10 @@ func (w *threadWatcher) Ready(*loop.Engine) {
 		case x.reaped:
 			c.tell(x.process, x.status)
 		case !c.ended(x.process):
-			go w.wait(x.process, x.process.pid) // a wait that was cut short
+			// A wait that was cut short. Without a thread for another the status stays unknown.
+			if w.AddChildHandler(x.process) != nil {
+				c.tell(x.process, lost)
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@
  *
  *   module.c   tables: types, methods, interned names
  *   engine.c   loading the Go library, fork, panics, errors
+ *   limits.c   whether that library can start in this process
  *   loop.c     the Loop type: state, call_soon, ready queue
  *   turn.c     _run_once: turns, batches, completions
  *   timer.c    call_later, call_at, the table of scheduled handles
@@ -214,6 +215,9 @@ extern Imports imports;
 
 extern PyTypeObject *Loop_Type, *Handle_Type, *TimerHandle_Type, *ThreadSafeHandle_Type, *AsyncioHandle_Type;
 extern PyTypeObject *Transport_Type, *Stream_Type, *Datagram_Type, *ReadPipe_Type, *WritePipe_Type, *Listener_Type;
+
+/* limits.c */
+int limits_check(int *procs);
 
 /* engine.c */
 extern volatile uint64_t process_generation;

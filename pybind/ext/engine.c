@@ -156,7 +156,8 @@ static int resolve(void *library) {
         const char *name;
         void *slot;
     } table[] = {
-        {"goloop_abi", &api.abi},         {"goloop_open", &api.open},
+        {"goloop_abi", &api.abi},         {"goloop_start", &api.start},
+        {"goloop_open", &api.open},
         {"goloop_turn", &api.turn},       {"goloop_submit", &api.submit},
         {"goloop_read", &api.read},       {"goloop_signal_fd", &api.signal_fd},
         {"goloop_stats", &api.stats},     {"goloop_close", &api.close},
@@ -207,7 +208,8 @@ static int check_layout(void) {
 static int ensure_loaded(void) {
     if (api_generation == process_generation) return 0;
     char path[4096];
-    if (library_path(path, sizeof path) < 0) return -1;
+    int processors;
+    if (library_path(path, sizeof path) < 0 || limits_check(&processors) < 0) return -1;
     if (!atfork_registered) {
         if (pthread_atfork(NULL, NULL, in_child) != 0) {
             PyErr_NoMemory();
@@ -227,6 +229,7 @@ static int ensure_loaded(void) {
     }
     sigaction(SIGPIPE, &pipe_action, NULL);
     sigaction(SIGURG, &urg_action, NULL);
+    if (rc == 0) api.start(processors);
     if (rc == 0) api_generation = process_generation;
     return rc;
 }

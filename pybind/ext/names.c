@@ -74,6 +74,8 @@ static PyObject *resolve(LoopObject *loop, unsigned long long number, gl_query *
     if (error < 0) return NULL;
     if (error == 0) return new_answer(q->what, room, q->count, q->len);
     if (error == EINPROGRESS) Py_RETURN_NONE;
+    if (error == EAGAIN) Py_RETURN_NOTIMPLEMENTED; /* no thread: asyncio's executor may have one, or says so */
+    if (error == ENOMEM) return PyErr_NoMemory();
     errno = error;
     return PyErr_SetFromErrno(PyExc_OSError);
 }
