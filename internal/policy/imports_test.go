@@ -26,12 +26,13 @@ import (
 //
 // A package that is not in the table may not exist.
 var imports = map[string]string{
-	"internal/sys":   "std xsys",
-	"selector":       "std xsys internal/sys",
-	"internal/batch": "std xsys internal/sys",
-	"loop":           "std xsys internal/sys selector internal/batch",
-	"unixevents":     "std xsys internal/sys selector loop",
-	"pybind":         "std xsys internal/sys selector loop unixevents C",
+	"internal/sys":    "std xsys",
+	"selector":        "std xsys internal/sys",
+	"internal/batch":  "std xsys internal/sys",
+	"internal/mapped": "std xsys internal/sys",
+	"loop":            "std xsys internal/sys selector internal/batch internal/mapped",
+	"unixevents":      "std xsys internal/sys selector loop",
+	"pybind":          "std xsys internal/sys selector loop unixevents C",
 
 	// Outside of the engine.
 	"benchmarks/loadgen": "std xsys internal/batch",
@@ -45,7 +46,7 @@ var never = map[string]string{
 }
 
 // engine is what never is about: the packages that live in a Python process.
-var engine = []string{"internal/sys", "selector", "internal/batch", "loop", "unixevents", "pybind"}
+var engine = []string{"internal/sys", "selector", "internal/batch", "internal/mapped", "loop", "unixevents", "pybind"}
 
 // pythonHeader is the one folder whose files may include Python.h.
 const pythonHeader = "pybind/ext"

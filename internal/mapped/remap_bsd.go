@@ -1,0 +1,21 @@
+//go:build unix && !linux
+
+package mapped
+
+import "golang.org/x/sys/unix"
+
+// remap makes a mapping one of size bytes, with what it held as far as that fits, and makes
+// a new one of nil.
+func remap(old []byte, size int) ([]byte, error) {
+	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return nil, err
+	}
+	copy(b, old)
+	if old != nil {
+		unmap(old)
+	}
+	return b, nil
+}
+
+func unmap(b []byte) { _ = unix.Munmap(b) }
