@@ -200,7 +200,7 @@ func (e *Engine) together(events []selector.Event) int {
 // exactly one completion.
 func (d *descriptor) readsTogether() bool {
 	return d.kind == stream && !d.pipe && !d.direct && !d.paused && !d.ended && !d.broken &&
-		d.recent > 0 && d.recent <= batchRead && d.head == len(d.queue)
+		d.recent > 0 && d.recent <= batchRead && d.queue.n == 0
 }
 
 // readSlot is the arena's part of a read in a batch. Its odd length keeps the heads of

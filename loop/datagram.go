@@ -158,10 +158,12 @@ func (e *Engine) flushSends(d *descriptor) {
 // flushDatagrams sends what waits, now that the socket has room.
 func (e *Engine) flushDatagrams(d *descriptor) {
 	// One completion for the bytes, one or two for each datagram.
-	count := min(maxMessages, (e.room()-1)/2, len(d.queue)-d.head)
+	count := min(maxMessages, (e.room()-1)/2, d.queue.n)
 	if count > 0 {
-		for i := range count {
-			e.describe(i, d.queue[d.head+i].ptr)
+		for i, at := 0, d.queue.first; i < count; i++ {
+			c := e.chunks.at(at)
+			e.describe(i, c.ptr)
+			at = c.next
 		}
 		n, errno := e.messages.send(d.fd, count)
 		switch errno {
@@ -178,13 +180,12 @@ func (e *Engine) flushDatagrams(d *descriptor) {
 		}
 		var left int64
 		for range n {
-			c := &d.queue[d.head]
+			c := e.chunks.at(d.queue.first)
 			left += c.len
 			e.Complete(Completion{Kind: Released, User: c.user})
-			d.head++
+			e.chunks.pop(&d.queue)
 		}
 		e.Complete(Completion{Kind: Wrote, Fd: d.fd, Generation: d.generation, Len: left})
-		e.compactQueue(d)
 	}
 	e.finishWriting(d)
 }

@@ -95,6 +95,7 @@ type Engine struct {
 	spent    int              // bytes read in this turn
 	pollFds  []unix.PollFd
 
+	chunks   chunks
 	vector   vector
 	messages *messages // nil until there is a datagram socket
 
@@ -141,7 +142,11 @@ func (e *Engine) Selector() selector.Selector { return e.sel }
 func (e *Engine) Stats() Stats { return e.stats }
 
 // Backlog is the number of completions and of reads that wait for the next turn.
-func (e *Engine) Backlog() int { return len(e.overflow) + len(e.deferred) }
+func (e *Engine) Backlog() int { return len(e.overflow) + e.chunks.dropped.n + len(e.deferred) }
+
+// QueueRoom is how many writes and sends can be queued for certain: beyond it, one may fail
+// with ENOMEM. OpQueueReserve makes more.
+func (e *Engine) QueueRoom() int { return e.chunks.room() }
 
 // Deadline is the earliest timer, in nanoseconds of CLOCK_MONOTONIC, or
 // math.MaxInt64.
@@ -175,6 +180,8 @@ func (e *Engine) Close() error {
 		e.lookups.close()
 	}
 	e.closeBatch()
+	e.chunks.all.Free()
+	e.timers.free()
 	e.fds, e.overflow, e.dirty, e.arena, e.cq = nil, nil, nil, nil, nil
 	return e.sel.Close()
 }
@@ -216,8 +223,7 @@ type descriptor struct {
 	backoff  bool // listener: waiting a second after EMFILE
 	first    int32
 	last     int32 // chain of this turn's writes through Submission.Res
-	queue    []chunk
-	head     int // first live chunk of queue
+	queue    queue
 
 	recent  int    // bytes of the last read; more when there were more to be had
 	fetched bool   // a batch has read ahead in this turn:
@@ -235,13 +241,6 @@ type descriptor struct {
 
 // receives tells whether d brings bytes, which a turn bounds.
 func (d *descriptor) receives() bool { return d.kind == stream || d.kind == datagram }
-
-// chunk is the unwritten rest of one Write, or the Message of one Send.
-type chunk struct {
-	ptr  uint64
-	len  int64 // of a Send: what it counts for
-	user uint64
-}
 
 // Source is a descriptor that another package of the engine reads by itself,
 // such as the pipe that signals come through.
@@ -314,7 +313,7 @@ func (e *Engine) claim(fd int32, generation uint32, k kind) *descriptor {
 	} else if d.kind != none && (d.kind != watched || k != watched) {
 		e.forget(d)
 	}
-	*d = descriptor{fd: fd, generation: generation, kind: k, first: -1, last: -1, queue: d.queue[:0],
+	*d = descriptor{fd: fd, generation: generation, kind: k, first: -1, last: -1,
 		registered: d.registered, lapsing: d.lapsing}
 	return d
 }

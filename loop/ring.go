@@ -27,6 +27,8 @@ const (
 	OpConnect
 	OpChild
 	OpResolve
+	OpTimerReserve
+	OpQueueReserve
 	OpPanic Op = 255
 )
 

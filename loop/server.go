@@ -58,8 +58,10 @@ func (e *Engine) accept(d *descriptor) {
 
 // backOff tells why d rests, and wakes it in a second.
 func (e *Engine) backOff(d *descriptor, errno int32) {
-	d.backoff = true
-	e.timers.add(uint32(d.fd), 0, e.clock.now()+int64(backoffTime))
+	d.backoff = e.timers.add(uint32(d.fd), 0, e.clock.now()+int64(backoffTime))
+	if !d.backoff {
+		_ = e.setInterest(d, selector.EventRead) // no memory for a timer: it spins, rather than accept no more
+	}
 	e.Complete(Completion{Kind: AcceptFailed, Flags: FlagBackoff, Fd: d.fd, Generation: d.generation, Res: errno})
 }
 

@@ -140,7 +140,7 @@ func TestAcceptWithoutDescriptors(t *testing.T) {
 		if rest <= 0 || rest > backoffTime {
 			t.Errorf("a rest of %v, want a second", rest)
 		}
-		r.timers.heap[0].when = r.Now() // it is over
+		r.timers.heap.Items[0].when = r.Now() // it is over
 		own(t, int(r.await(Accepted, l).Res))
 		if r.Stats().TimersFired != 0 {
 			t.Error("the engine's own timer is counted")

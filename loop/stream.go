@@ -38,7 +38,7 @@ func (d *descriptor) interest() selector.Events {
 		if (!d.paused || d.hangup) && !d.ended {
 			want |= selector.EventRead
 		}
-		if d.head < len(d.queue) {
+		if d.queue.n > 0 {
 			want |= selector.EventWrite
 		}
 	}
@@ -149,7 +149,7 @@ func (e *Engine) submitWrite(i int, s *Submission, k kind) {
 	if d == nil || d.kind != k || d.broken {
 		return // neither flag: C lets go of the bytes
 	}
-	if d.head < len(d.queue) {
+	if d.queue.n > 0 {
 		e.enqueue(d, s, 0)
 		return
 	}
@@ -164,14 +164,6 @@ func (e *Engine) submitWrite(i int, s *Submission, k kind) {
 		e.sq[d.last].Res = int32(i)
 	}
 	d.last = int32(i)
-}
-
-// enqueue keeps what is left of s after the kernel took n bytes.
-func (e *Engine) enqueue(d *descriptor, s *Submission, n int64) {
-	d.queue = append(d.queue, chunk{ptr: s.Ptr + uint64(n), len: s.Len - n, user: s.User})
-	s.Flags |= FlagQueued
-	s.Len = n
-	s.Res = 0
 }
 
 // flush sends all that this turn submitted for d.
@@ -269,14 +261,11 @@ func (e *Engine) queueRest(d *descriptor, i int32) int32 {
 // finishWriting sends a wanted end of file once the queue is empty, and sets
 // the interest in writability.
 func (e *Engine) finishWriting(d *descriptor) {
-	if d.head == len(d.queue) {
-		d.queue, d.head = d.queue[:0], 0
-		if d.shutdown && !d.broken {
-			d.shutdown = false
-			e.endWriting(d)
-		}
+	if d.queue.n == 0 && d.shutdown && !d.broken {
+		d.shutdown = false
+		e.endWriting(d)
 	}
-	if (d.head < len(d.queue)) != (d.registered&selector.EventWrite != 0) {
+	if (d.queue.n > 0) != (d.registered&selector.EventWrite != 0) {
 		e.refresh(d)
 	}
 }
@@ -287,68 +276,5 @@ func (e *Engine) endWriting(d *descriptor) {
 	var errno syscall.Errno
 	if errors.As(sys.Shutdown(int(d.fd), syscall.SHUT_WR), &errno) && errno != syscall.ENOTCONN {
 		e.fail(d, FlagWrite, int32(errno))
-	}
-}
-
-// flushQueue writes what waits, now that the descriptor is writable.
-func (e *Engine) flushQueue(d *descriptor) {
-	if d.broken || d.head == len(d.queue) {
-		e.refresh(d)
-		return
-	}
-	// One completion for the bytes, one for each chunk that is finished.
-	limit := min(maxIovecs, e.room()-1, len(d.queue)-d.head)
-	if limit <= 0 {
-		return
-	}
-	for i := range limit {
-		c := &d.queue[d.head+i]
-		e.vector.set(i, c.ptr, c.len)
-	}
-	n, errno := d.sendVector(&e.vector, limit)
-	if errno != 0 {
-		if errno != syscall.EAGAIN && errno != syscall.EINTR {
-			e.fail(d, FlagWrite, int32(errno))
-		}
-		return
-	}
-	e.stats.Writes++
-	e.stats.WriteBytes += uint64(n)
-	left := int64(n)
-	for d.head < len(d.queue) {
-		c := &d.queue[d.head]
-		if c.len > left {
-			c.ptr += uint64(left)
-			c.len -= left
-			break
-		}
-		left -= c.len
-		e.Complete(Completion{Kind: Released, User: c.user})
-		d.head++
-	}
-	e.Complete(Completion{Kind: Wrote, Fd: d.fd, Generation: d.generation, Len: int64(n)})
-	e.compactQueue(d)
-	e.finishWriting(d)
-}
-
-// compactQueue keeps a queue that never empties from growing at its front.
-func (e *Engine) compactQueue(d *descriptor) {
-	if d.head > 64 && d.head*2 > len(d.queue) {
-		n := copy(d.queue, d.queue[d.head:])
-		d.queue, d.head = d.queue[:n], 0
-	}
-}
-
-// dropQueue releases what waits without writing it.
-func (e *Engine) dropQueue(d *descriptor) {
-	for ; d.head < len(d.queue); d.head++ {
-		e.Complete(Completion{Kind: Released, User: d.queue[d.head].user})
-	}
-	d.queue, d.head = d.queue[:0], 0
-	if cap(d.queue) > 64 {
-		d.queue = nil
-	}
-	if d.dirty && d.first >= 0 {
-		d.first, d.last = -1, -1 // their submissions keep no flag: C lets go
 	}
 }

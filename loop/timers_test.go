@@ -29,11 +29,11 @@ func (m model) first() int {
 func checkHeap(t *testing.T, h *timers) {
 	t.Helper()
 	dead := 0
-	for i := range h.heap {
-		if i > 0 && h.heap[i].before(&h.heap[(i-1)/4]) {
+	for i := range h.heap.Items {
+		if i > 0 && h.heap.Items[i].before(&h.heap.Items[(i-1)/4]) {
 			t.Fatalf("timer %d of the heap is before its parent", i)
 		}
-		if !h.isLive(&h.heap[i]) {
+		if !h.isLive(&h.heap.Items[i]) {
 			dead++
 		}
 	}
@@ -115,14 +115,14 @@ func TestTimersCompact(t *testing.T) {
 	for id := uint32(1); id < 10000; id++ {
 		h.add(id%500+1, id, far)
 		h.cancel(id%500+1, id)
-		if len(h.heap) > 2*compactFrom+2 {
-			t.Fatalf("after %d cancelled timers the heap holds %d", id, len(h.heap))
+		if len(h.heap.Items) > 2*compactFrom+2 {
+			t.Fatalf("after %d cancelled timers the heap holds %d", id, len(h.heap.Items))
 		}
 	}
 	checkHeap(t, &h)
 	h.cancel(0, 1)
-	if h.deadline() != math.MaxInt64 || len(h.heap) != 0 {
-		t.Errorf("without a live timer the heap holds %d", len(h.heap))
+	if h.deadline() != math.MaxInt64 || len(h.heap.Items) != 0 {
+		t.Errorf("without a live timer the heap holds %d", len(h.heap.Items))
 	}
 }
 
@@ -153,8 +153,8 @@ func TestTimersIDAgain(t *testing.T) {
 			t.Errorf("pop = %+v, %v, want the engine's %d", got, ok, id)
 		}
 	}
-	if len(h.live) != 4 {
-		t.Errorf("the table has %d entries", len(h.live))
+	if len(h.live.Items) != 4 {
+		t.Errorf("the table has %d entries", len(h.live.Items))
 	}
 }
 

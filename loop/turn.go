@@ -45,6 +45,7 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	e.ncq, e.arenaEnd = 0, 0
 	e.drainOverflow()
 	e.process(sq)
+	e.tellDropped()
 	e.tellLookups()
 	e.spent = 0
 	var err error
@@ -56,6 +57,7 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	}
 	e.tellLookups()
 	e.fireTimers(asks)
+	e.tellDropped()
 	e.inTurn = false
 	e.stats.Completions += uint64(e.ncq)
 	return e.ncq, err
@@ -79,6 +81,9 @@ func (e *Engine) drainOverflow() {
 	n := copy(e.cq, e.overflow)
 	e.ncq = n
 	e.overflow = append(e.overflow[:0], e.overflow[n:]...)
+	if len(e.overflow) == 0 && cap(e.overflow) > len(e.cq) {
+		e.overflow = nil
+	}
 }
 
 func (e *Engine) process(sq []Submission) {
@@ -93,10 +98,20 @@ func (e *Engine) process(sq []Submission) {
 			e.submitWrite(i, s, datagram)
 		case OpTimerAdd:
 			e.stats.TimersAdded++
-			e.timers.add(uint32(s.User), s.Generation, s.Len)
+			if !e.timers.add(uint32(s.User), s.Generation, s.Len) {
+				s.Res = int32(syscall.ENOMEM)
+			}
+		case OpTimerReserve:
+			if !e.timers.reserve(int(s.Len)) {
+				s.Res = int32(syscall.ENOMEM)
+			}
 		case OpTimerCancel:
 			e.stats.TimersCancelled++
 			e.timers.cancel(uint32(s.User), s.Generation)
+		case OpQueueReserve:
+			if !e.chunks.reserve(int(s.Len)) {
+				s.Res = int32(syscall.ENOMEM)
+			}
 		case OpNop:
 		case OpAttach:
 			e.attach(s)

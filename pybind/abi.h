@@ -37,6 +37,8 @@ enum gl_op {
     GL_OP_CONNECT = 15,     /* fd, ptr, len: a sockaddr; res: 0, EINPROGRESS or an errno */
     GL_OP_CHILD = 16,       /* flags GL_CHILD_*, user: whom CHILD_EXITED names, len: pid, fd: signal */
     GL_OP_RESOLVE = 17,     /* ptr: struct gl_query, user: any number; res: see there. flags GL_RESOLVE_CANCEL: user */
+    GL_OP_TIMER_RESERVE = 18, /* len: so many ids, from 0, and no more; res ENOMEM: TIMER_ADD may fail for want of memory */
+    GL_OP_QUEUE_RESERVE = 19, /* len: so many WRITEs and SENDs can be queued; res ENOMEM */
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
 };
 
@@ -156,7 +158,9 @@ typedef struct gl_shared {
     int32_t unbatched;      /* 1: no io_uring, each socket has system calls of its own */
 
     int64_t next_deadline; /* ns; INT64_MAX without a timer */
+    int64_t looked;        /* ns, when a turn was last done with the selector */
     int32_t nfds;          /* descriptors and lookups that a poll could find ready */
+    int32_t queue_room;    /* WRITEs and SENDs that can be queued for certain; any more may fail with ENOMEM */
     int32_t backlog;       /* completions that wait for room: do not sleep */
     int32_t wake_fd;       /* write a uint64_t 1 to end the wait */
     int32_t poll_fd;       /* of epoll or kqueue, or -1: a forked child closes it */

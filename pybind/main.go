@@ -13,6 +13,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -163,8 +164,10 @@ func (b *binding) pace() {
 // publish writes the engine's half of the shared memory.
 func (b *binding) publish() {
 	b.shared.next_deadline = C.int64_t(b.engine.Deadline())
+	b.shared.looked = C.int64_t(b.engine.Looked())
 	b.shared.nfds = C.int32_t(b.engine.Selector().Len() + b.engine.Lookups())
 	b.shared.backlog = C.int32_t(b.engine.Backlog())
+	b.shared.queue_room = C.int32_t(min(b.engine.QueueRoom(), math.MaxInt32))
 	b.shared.batch_fd = C.int32_t(b.engine.BatchFd())
 }
 

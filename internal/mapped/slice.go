@@ -35,6 +35,9 @@ func (s *Slice[T]) Grow(n int) bool {
 	return s.mapped(max(need, cap(s.Items)+cap(s.Items)/2)) || s.mapped(need)
 }
 
+// Room is how many items can be added without asking the system.
+func (s *Slice[T]) Room() int { return max(cap(s.Items), small/s.sizeof(1)) - len(s.Items) }
+
 // Reserve sees to it that the capacity is at least n, or gives back what is beyond that and
 // not in use. It is false when the system has no memory.
 func (s *Slice[T]) Reserve(n int) bool {

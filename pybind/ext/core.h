@@ -119,6 +119,8 @@ typedef struct LoopObject {
     int32_t fds_len;
     TimerEntry *timers;
     uint32_t timers_len, timers_free, timers_live;
+    uint32_t timers_gen;   /* generation of entries that are new */
+    int64_t timers_looked; /* ns: timers_give_back */
 
     struct LoopObject *next, **link; /* engine.c: list of loops with an engine */
 } LoopObject;
@@ -251,6 +253,7 @@ static inline int take_call(Call *c, const char *method, const char *first, PyOb
     return !kwnames && n > (first ? 1 : 0) ? 0 : take_call_slowly(c, method, first, kwnames);
 }
 void ready_clear(LoopObject *loop);
+void ready_give_back(LoopObject *loop);
 void loop_wake(LoopObject *loop);
 PyObject *loop_call_soon(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
                          PyObject *context);
@@ -274,6 +277,11 @@ void fd_release(LoopObject *loop, int fd); /* forgets the owner; the engine is n
 
 /* turn.c */
 gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen);
+int reserve_queue(LoopObject *loop);
+/* Before a WRITE or a SEND: MemoryError is raised while nothing has been taken. */
+static inline int queue_has_room(LoopObject *loop) {
+    return loop->sq_len < loop->shared.queue_room ? 0 : reserve_queue(loop);
+}
 int submit_now(LoopObject *loop);
 int submit_one(LoopObject *loop, gl_sqe *sqe); /* at once; returns an errno, or -1 with an exception */
 PyObject *loop_run_once(LoopObject *loop, PyObject *ignored);
@@ -293,6 +301,7 @@ PyObject *loop_take_timers(LoopObject *loop, PyObject *ignored);
 PyObject *loop_give_timer(LoopObject *loop, PyObject *handle);
 TimerHandleObject *new_alarm(LoopObject *loop, double seconds);
 void timers_clear(LoopObject *loop);
+void timers_give_back(LoopObject *loop);
 
 /* clock.c */
 int clock_look(LoopObject *loop);

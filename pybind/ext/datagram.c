@@ -131,7 +131,7 @@ static int submit(DatagramObject *t, Message *m) {
     bool gathers = transport_gathers(TRANSPORT(t));
     if (!gathers && transport_sends_now(TRANSPORT(t))) return send_now(t, m);
     if (!t->write_context && !(t->write_context = PyContext_CopyCurrent())) return -1;
-    gl_sqe *s = new_sqe(t->loop, GL_OP_SEND, t->fd, t->gen);
+    gl_sqe *s = queue_has_room(t->loop) < 0 ? NULL : new_sqe(t->loop, GL_OP_SEND, t->fd, t->gen);
     if (!s) return -1;
     s->ptr = (uintptr_t)&m->wire;
     s->len = m->wire.len + HEADER;

@@ -13,7 +13,7 @@
 
 PyTypeObject *Loop_Type;
 
-enum { SQ_CAP = 4096, CQ_CAP = 4096, READY_CAP = 1024, ARENA = 512 << 10 };
+enum { SQ_CAP = 4096, CQ_CAP = 4096, READY_CAP = 1024, READY_KEPT = 16 * READY_CAP, ARENA = 512 << 10 };
 
 /* Callbacks waiting from which on other threads are held up: what 5 ms, the interpreter's
  * switch interval, are enough for. */
@@ -38,6 +38,14 @@ int ready_push(LoopObject *loop, PyObject *handle) {
     }
     loop->ready[(loop->ready_head + loop->ready_len++) & (loop->ready_cap - 1)] = Py_NewRef(handle);
     return 0;
+}
+
+/* Gives back what a crowd of callbacks has left. */
+void ready_give_back(LoopObject *loop) {
+    if (loop->ready_len || loop->ready_cap <= READY_KEPT) return;
+    PyMem_Free(loop->ready);
+    loop->ready = NULL;
+    loop->ready_cap = loop->ready_head = 0;
 }
 
 void ready_clear(LoopObject *loop) {

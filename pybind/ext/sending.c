@@ -53,7 +53,7 @@ bool has_drain(PyObject *protocol) {
 /* Hands one WRITE or SEND to the engine. 1: it keeps what s->user names, which the caller has given
  * it a reference to; 0: it does not; -1: an exception. */
 int transport_send(TransportObject *t, gl_sqe *s) {
-    int rc = submit_one(t->loop, s);
+    int rc = queue_has_room(t->loop) < 0 ? -1 : submit_one(t->loop, s);
     bool keeps = s->flags & GL_SQE_QUEUED;
     if (!keeps) Py_DECREF((PyObject *)(uintptr_t)s->user);
     return rc < 0 ? -1 : keeps;

@@ -46,7 +46,7 @@ static int append(StreamObject *t, PyObject *bytes) {
         Py_DECREF(bytes);
         return 0;
     }
-    gl_sqe *s = new_sqe(t->loop, GL_OP_WRITE, t->fd, t->gen);
+    gl_sqe *s = queue_has_room(t->loop) < 0 ? NULL : new_sqe(t->loop, GL_OP_WRITE, t->fd, t->gen);
     if (s && !t->write_context && !t->one_context && !(t->write_context = PyContext_CopyCurrent())) {
         s->op = GL_OP_NOP;
         s = NULL;

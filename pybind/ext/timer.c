@@ -5,19 +5,65 @@
 
 #include <math.h>
 
+enum { FEWEST = 256, KEPT = 4096 }; /* entries of the table at first, and how many are not worth giving back */
+
+static void free_from(LoopObject *loop, TimerEntry *timers, uint32_t from, uint32_t n) {
+    for (uint32_t i = n; i-- > from;) {
+        if (timers[i].handle) continue;
+        timers[i].next_free = loop->timers_free;
+        loop->timers_free = i;
+    }
+}
+
+/* The engine makes room with us, so that no timer is refused when its submission has left. */
 static int grow(LoopObject *loop) {
-    uint32_t n = loop->timers_len ? 2 * loop->timers_len : 256;
+    uint32_t n = loop->timers_len ? 2 * loop->timers_len : FEWEST;
+    gl_sqe reserve = {.op = GL_OP_TIMER_RESERVE, .fd = -1, .len = n};
+    int error = n > FEWEST && !loop->in_turn ? submit_one(loop, &reserve) : 0;
+    if (error < 0) return -1;
+    if (error) {
+        PyErr_NoMemory();
+        return -1;
+    }
     TimerEntry *timers = PyMem_Realloc(loop->timers, n * sizeof *timers);
     if (!timers) {
         PyErr_NoMemory();
         return -1;
     }
-    for (uint32_t i = loop->timers_len; i < n; i++)
-        timers[i] = (TimerEntry){.handle = NULL, .gen = 0, .next_free = i + 1 < n ? i + 1 : UINT32_MAX};
-    loop->timers_free = loop->timers_len;
+    for (uint32_t i = loop->timers_len; i < n; i++) timers[i] = (TimerEntry){.handle = NULL, .gen = loop->timers_gen};
+    loop->timers_free = UINT32_MAX;
+    free_from(loop, timers, loop->timers_len, n);
     loop->timers = timers;
     loop->timers_len = n;
     return 0;
+}
+
+/* Once a second at most, for it looks at the whole table: gives back what lies behind the last
+ * timer, here and in the engine. The ids are used again with generations that they never had. */
+void timers_give_back(LoopObject *loop) {
+    if (loop->timers_len <= KEPT || loop->timers_live > loop->timers_len / 8) return;
+    if (loop->shared.looked - loop->timers_looked < 1000000000) return;
+    loop->timers_looked = loop->shared.looked;
+    gl_sqe *s = new_sqe(loop, GL_OP_TIMER_RESERVE, -1, 0);
+    if (!s) {
+        PyErr_Clear();
+        return;
+    }
+    uint32_t n = FEWEST, end = loop->timers_len;
+    while (end && !loop->timers[end - 1].handle) end--;
+    while (n < 2 * end) n *= 2;
+    s->len = n;
+    if (n >= loop->timers_len) {
+        s->op = GL_OP_NOP;
+        return;
+    }
+    for (uint32_t i = n; i < loop->timers_len; i++)
+        if (loop->timers[i].gen > loop->timers_gen) loop->timers_gen = loop->timers[i].gen;
+    TimerEntry *timers = PyMem_Realloc(loop->timers, n * sizeof *timers);
+    if (timers) loop->timers = timers;
+    loop->timers_len = n;
+    loop->timers_free = UINT32_MAX;
+    free_from(loop, loop->timers, 0, n);
 }
 
 static void release_id(LoopObject *loop, uint32_t id) {

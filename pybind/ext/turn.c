@@ -132,6 +132,15 @@ int submit_one(LoopObject *loop, gl_sqe *sqe) {
     return rc < 0 ? engine_error(loop, rc) : sqe->res;
 }
 
+/* Has the engine make room for what is submitted now and some more. */
+int reserve_queue(LoopObject *loop) {
+    if (loop->in_turn) return 0;
+    gl_sqe s = {.op = GL_OP_QUEUE_RESERVE, .fd = -1, .len = loop->sq_len + loop->sq_cap[0] / 4};
+    int error = submit_one(loop, &s);
+    if (error > 0) PyErr_NoMemory();
+    return error ? -1 : 0;
+}
+
 /* ---- completions ---- */
 
 /* Turns the completions that name handles into these at once: a callback that
@@ -288,7 +297,11 @@ static int take_turn(LoopObject *loop, int flags) {
         return 0;
     }
     if (engine_usable(loop) < 0) return -1;
-    if (flags == GL_TURN_WAIT && PyErr_CheckSignals() < 0) return -1;
+    if (flags == GL_TURN_WAIT) {
+        if (PyErr_CheckSignals() < 0) return -1;
+        ready_give_back(loop);
+        timers_give_back(loop);
+    }
     gl_sqe *sq = loop->sq[loop->sq_now];
     int32_t sent = loop->sq_len;
     loop->shared.sq = sq;
