@@ -7,10 +7,9 @@
  * container's own, kernel.threads-max, and a filter of system calls that refuses clone(2). */
 #include "core.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -27,7 +26,7 @@ enum {
     MIB = 1 << 20,
     RESERVED = 704, /* MiB of addresses without the threads' stacks */
     WRITABLE = 64,  /* MiB of them that RLIMIT_DATA and strict overcommitting count */
-    BESIDES = 4,    /* threads besides one for each processor that the runtime uses: pybind/threads.go */
+    BESIDES = 6,    /* threads besides one for each processor that the runtime uses: pybind/threads.go, and two to spare */
     LEAST = 2,      /* processors: with one, a thread that waits would keep the others from running */
     MOST = 8        /* of a process whose Python code runs on one at a time */
 };
@@ -66,20 +65,26 @@ static int count_threads(int wanted) {
     return n;
 }
 
-/* The number in a small file; -1 when there is none. */
+/* The head of a small file, as text; false when there is none. */
+static bool read_text(const char *path, char *text, size_t size) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    ssize_t n = read(fd, text, size - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = 0;
+    return n > 0;
+}
+
+/* The number in a small file; -1 when there is none, as in "max". */
 static long number_in(const char *path, const char *format) {
     char text[64];
-    FILE *f = fopen(path, "re");
-    if (!f) return -1;
     long n = -1;
-    if (!fgets(text, sizeof text, f) || sscanf(text, format, &n) != 1) n = -1; /* "max" */
-    fclose(f);
-    return n;
+    return read_text(path, text, sizeof text) && sscanf(text, format, &n) == 1 ? n : -1;
 }
 
 /* Whether the cgroup at path, or one above it, has no room for so many more. Cuts path. */
 static bool group_is_full(const char *root, char *path, long wanted, long *limit) {
-    char file[1100];
+    char file[4200];
     for (;;) {
         snprintf(file, sizeof file, "%s%s/pids.max", root, path);
         long most = number_in(file, "%ld");
@@ -97,24 +102,17 @@ static bool group_is_full(const char *root, char *path, long wanted, long *limit
 }
 
 static bool groups_are_full(long wanted, long *limit) {
-    char line[1024];
-    FILE *f = fopen("/proc/self/cgroup", "re");
-    if (!f) return false;
-    bool full = false;
-    while (!full && fgets(line, sizeof line, f)) {
-        line[strcspn(line, "\n")] = 0;
-        char *controllers = strchr(line, ':');
-        char *path = controllers ? strchr(++controllers, ':') : NULL;
-        if (!path) continue;
-        *path++ = 0;
-        if (strcmp(path, "/") == 0) *path = 0;
-        if (strcmp(controllers, "pids") == 0)
-            full = group_is_full("/sys/fs/cgroup/pids", path, wanted, limit);
-        else if (!*controllers)
-            full = group_is_full("/sys/fs/cgroup", path, wanted, limit);
+    char text[4096], *rest = text, *line;
+    if (!read_text("/proc/self/cgroup", text, sizeof text)) return false;
+    while ((line = strsep(&rest, "\n"))) { /* hierarchy:controllers:/path */
+        strsep(&line, ":");
+        char *controllers = strsep(&line, ":");
+        if (!line || line[0] != '/') continue;
+        if (!line[1]) line++;
+        if (strcmp(controllers, "pids") == 0 && group_is_full("/sys/fs/cgroup/pids", line, wanted, limit)) return true;
+        if (!*controllers && group_is_full("/sys/fs/cgroup", line, wanted, limit)) return true;
     }
-    fclose(f);
-    return full;
+    return false;
 }
 
 /* Whether so many threads may be too many, and for which limit: *what, *limit. */
