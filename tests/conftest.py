@@ -98,6 +98,8 @@ def wanted(item):
         return False
     if item.get_closest_marker("linux_only") and sys.platform != "linux":
         return False
+    if item.get_closest_marker("root_only") and os.geteuid() != 0:
+        return False
     since, until = item.get_closest_marker("since"), item.get_closest_marker("until")
     if since and sys.version_info < version(since.args[0]):
         return False

@@ -119,6 +119,7 @@ typedef struct LoopObject {
     int32_t fds_len;
     TimerEntry *timers;
     uint32_t timers_len, timers_free, timers_live;
+    uint32_t timers_bound; /* ids that are given out are below */
     uint32_t timers_gen;   /* generation of entries that are new */
     int64_t timers_looked; /* ns: timers_give_back */
 

@@ -17,6 +17,12 @@ static void free_from(LoopObject *loop, TimerEntry *timers, uint32_t from, uint3
 
 /* The engine makes room with us, so that no timer is refused when its submission has left. */
 static int grow(LoopObject *loop) {
+    if (loop->timers_bound < loop->timers_len) { /* those that were to be given back */
+        uint32_t from = loop->timers_bound;
+        loop->timers_bound = loop->timers_len;
+        free_from(loop, loop->timers, from, loop->timers_len);
+        if (loop->timers_free != UINT32_MAX) return 0;
+    }
     uint32_t n = loop->timers_len ? 2 * loop->timers_len : FEWEST;
     gl_sqe reserve = {.op = GL_OP_TIMER_RESERVE, .fd = -1, .len = n};
     int error = n > FEWEST && !loop->in_turn ? submit_one(loop, &reserve) : 0;
@@ -34,12 +40,13 @@ static int grow(LoopObject *loop) {
     loop->timers_free = UINT32_MAX;
     free_from(loop, timers, loop->timers_len, n);
     loop->timers = timers;
-    loop->timers_len = n;
+    loop->timers_len = loop->timers_bound = n;
     return 0;
 }
 
-/* Once a second at most, for it looks at the whole table: gives back what lies behind the last
- * timer, here and in the engine. The ids are used again with generations that they never had. */
+/* Once a second at most, for it looks at the whole table: when few timers are left, only ids below
+ * timers_bound are given out from now on, and when the last one above has gone, memory is given
+ * back, here and in the engine. The ids are used again with generations that they never had. */
 void timers_give_back(LoopObject *loop) {
     if (loop->timers_len <= KEPT || loop->timers_live > loop->timers_len / 8) return;
     if (loop->shared.looked - loop->timers_looked < 1000000000) return;
@@ -50,18 +57,19 @@ void timers_give_back(LoopObject *loop) {
         return;
     }
     uint32_t n = FEWEST, end = loop->timers_len;
+    while (n < 4 * loop->timers_live) n *= 2;
     while (end && !loop->timers[end - 1].handle) end--;
-    while (n < 2 * end) n *= 2;
-    s->len = n;
-    if (n >= loop->timers_len) {
+    if (end <= n) {
+        for (uint32_t i = n; i < loop->timers_len; i++)
+            if (loop->timers[i].gen > loop->timers_gen) loop->timers_gen = loop->timers[i].gen;
+        TimerEntry *timers = PyMem_Realloc(loop->timers, n * sizeof *timers);
+        if (timers) loop->timers = timers;
+        loop->timers_len = n;
+        s->len = n;
+    } else {
         s->op = GL_OP_NOP;
-        return;
     }
-    for (uint32_t i = n; i < loop->timers_len; i++)
-        if (loop->timers[i].gen > loop->timers_gen) loop->timers_gen = loop->timers[i].gen;
-    TimerEntry *timers = PyMem_Realloc(loop->timers, n * sizeof *timers);
-    if (timers) loop->timers = timers;
-    loop->timers_len = n;
+    loop->timers_bound = n;
     loop->timers_free = UINT32_MAX;
     free_from(loop, loop->timers, 0, n);
 }
@@ -69,8 +77,10 @@ void timers_give_back(LoopObject *loop) {
 static void release_id(LoopObject *loop, uint32_t id) {
     TimerEntry *e = &loop->timers[id];
     e->handle = NULL;
-    e->next_free = loop->timers_free;
-    loop->timers_free = id;
+    if (id < loop->timers_bound) {
+        e->next_free = loop->timers_free;
+        loop->timers_free = id;
+    }
     loop->timers_live--;
 }
 
