@@ -277,3 +277,70 @@ func TestStreamOperationsOnOthers(t *testing.T) {
 		r.settled()
 	})
 }
+
+// TestLongQueues: queues of several streams in one array, told as Released through a small ring
+// when they are dropped; then the array is given back.
+func TestLongQueues(t *testing.T) {
+	r := newRig(t, "", settings{ring: 64})
+	word := []byte("queued")
+	var streams []pair
+	for i := range 3 {
+		a, b := socketPair(t)
+		s := r.attach(a, uint32(i+1))
+		r.write(s, pattern(fill(t, a)))
+		r.now()
+		drain(t, b)
+		streams = append(streams, s)
+	}
+	for range 5000 {
+		for _, s := range streams {
+			r.write(s, word)
+		}
+	}
+	r.now()
+	if n := r.Engine.chunks.used; n < 10_000 {
+		t.Fatalf("%d chunks are in use", n)
+	}
+	for _, s := range streams {
+		r.op(OpDiscard, s)
+	}
+	r.turn(0)
+	r.settled()
+	r.quiet()
+	if c := &r.Engine.chunks; c.used != 0 || c.dropped.n != 0 || cap(c.all.Items) > 2000 {
+		t.Errorf("%d chunks in use, %d dropped, room for %d", c.used, c.dropped.n, cap(c.all.Items))
+	}
+}
+
+// TestQueueRoom: so many writes are queued without growth, and OpQueueReserve makes more.
+func TestQueueRoom(t *testing.T) {
+	var c chunks
+	defer c.all.Free()
+	var q, other queue
+	for round := range 4 {
+		n := 700 << round
+		if !c.reserve(n) || c.room() < n {
+			t.Fatalf("room for %d, want %d", c.room(), n)
+		}
+		before := max(cap(c.all.Items), c.all.Room())
+		for i := range n {
+			c.push(&q, chunk{user: uint64(i)})
+			if i%3 == 0 {
+				c.push(&other, chunk{})
+				c.pop(&other)
+			}
+		}
+		if after := cap(c.all.Items); after > before {
+			t.Errorf("the array has grown from %d to %d", before, after)
+		}
+		for range n / 2 {
+			c.pop(&q)
+		}
+	}
+	for q.n > 0 {
+		c.pop(&q)
+	}
+	if c.used != 0 || len(c.all.Items) != 0 {
+		t.Errorf("%d chunks are in use of %d", c.used, len(c.all.Items))
+	}
+}

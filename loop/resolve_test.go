@@ -157,6 +157,52 @@ func TestResolvesAreBounded(t *testing.T) {
 	r.quiet()
 }
 
+// TestResolveWithoutThreads: when the system refuses a thread, lookups wait for those that there
+// are, and without any they are refused.
+func TestResolveWithoutThreads(t *testing.T) {
+	allowed := 0
+	release := make(chan struct{})
+	r := newRig(t, "", settings{
+		resolver: func(Query) Answer { <-release; return Answer{} },
+		startThread: func(task func()) error {
+			if allowed == 0 {
+				return syscall.EAGAIN
+			}
+			allowed--
+			go task()
+			return nil
+		},
+	})
+	expectErrno(t, "a lookup without a thread", r.lookUp(1, "name"), syscall.EAGAIN)
+	if n := r.Lookups(); n != 0 {
+		t.Errorf("%d lookups are under way, want none", n)
+	}
+	allowed = 1
+	users := make([]uint64, 100)
+	for i := range users {
+		users[i] = uint64(2 + i)
+		expectErrno(t, "a lookup with one thread", r.lookUp(users[i], "name"), syscall.EINPROGRESS)
+	}
+	close(release)
+	r.resolved(users...)
+	r.quiet()
+}
+
+// TestTooManyResolves: lookups that wait are bounded.
+func TestTooManyResolves(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	r := newRig(t, "", settings{resolver: func(Query) Answer { <-release; return Answer{} }})
+	for user := range uint64(maxLookups + maxWaiting) {
+		expectErrno(t, "lookup", r.lookUp(user, "name"), syscall.EINPROGRESS)
+	}
+	expectErrno(t, "one too many", r.lookUp(1<<32, "name"), syscall.ENOMEM)
+	expectErrno(t, "cancelling one that waits", r.errno(Submission{Op: OpResolve, Flags: FlagCancel, User: maxLookups + 1}), 0)
+	if n := r.Lookups(); n != maxLookups+maxWaiting-1 {
+		t.Errorf("%d lookups are under way", n)
+	}
+}
+
 // TestCloseDuringResolve: what a goroutine finds for a closed engine goes nowhere.
 func TestCloseDuringResolve(t *testing.T) {
 	for range 20 {

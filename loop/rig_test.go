@@ -60,6 +60,7 @@ type pair struct {
 type settings struct {
 	ring, arena int
 	resolver    Resolver
+	startThread func(func()) error
 	batched     bool // serve even one socket with a batch
 	unbatched   bool // serve each socket alone
 }
@@ -86,7 +87,7 @@ func newRig(t testing.TB, backend string, s settings) *rig {
 	if s.arena == 0 {
 		s.arena = 1 << 20
 	}
-	e, err := New(Options{Selector: backend, Completions: make([]Completion, s.ring), Arena: make([]byte, s.arena), Resolver: s.resolver, Unbatched: s.unbatched})
+	e, err := New(Options{Selector: backend, Completions: make([]Completion, s.ring), Arena: make([]byte, s.arena), Resolver: s.resolver, StartThread: s.startThread, Unbatched: s.unbatched})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -176,3 +176,51 @@ func BenchmarkTimersAddCancel(b *testing.B) {
 		})
 	}
 }
+
+// TestReservedTimersNeedNoMemory: with the ids reserved, as C does it, no add makes the heap grow.
+func TestReservedTimersNeedNoMemory(t *testing.T) {
+	const ids = 3000
+	random := rand.New(rand.NewPCG(9, 9))
+	var h timers
+	defer h.free()
+	if !h.reserve(ids) {
+		t.Fatal("no memory")
+	}
+	room := cap(h.heap.Items)
+	var free, taken []uint32
+	for id := range uint32(ids) {
+		free = append(free, id)
+	}
+	for step := range 200_000 {
+		grows := step/20_000%2 == 0
+		switch {
+		case len(free) > 0 && (random.IntN(3) > 0) == grows:
+			id := free[len(free)-1]
+			free = free[:len(free)-1]
+			h.add(id, uint32(step+1), int64(random.IntN(1000)))
+			taken = append(taken, id)
+		case len(taken) > 0 && random.IntN(4) > 0:
+			i := random.IntN(len(taken))
+			id := taken[i]
+			taken[i] = taken[len(taken)-1]
+			taken = taken[:len(taken)-1]
+			h.cancel(id, h.live.Items[id])
+			free = append(free, id)
+		default:
+			if due, ok := h.pop(math.MaxInt64); ok {
+				taken = slices.DeleteFunc(taken, func(id uint32) bool { return id == due.id })
+				free = append(free, due.id)
+			}
+		}
+		if cap(h.heap.Items) != room {
+			t.Fatalf("step %d: room for %d timers instead of %d, with %d of %d cancelled", step, cap(h.heap.Items), room, h.cancelled, len(h.heap.Items))
+		}
+	}
+	for _, id := range taken {
+		h.cancel(id, h.live.Items[id])
+	}
+	h.reserve(0)
+	if len(h.heap.Items) != 0 || cap(h.heap.Items) > 3000 || len(h.live.Items) != 0 {
+		t.Errorf("%d timers, room for %d, %d ids are left", len(h.heap.Items), cap(h.heap.Items), len(h.live.Items))
+	}
+}

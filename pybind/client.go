@@ -68,6 +68,8 @@ func (c *client) stats() (s loop.Stats, rc int) {
 	return s, rc
 }
 
+func start(procs int) int { return int(goloop_start(C.int32_t(procs))) }
+
 func (c *client) close() int { return int(goloop_close(c.handle)) }
 
 // published is what the engine has written of the shared memory.

@@ -100,3 +100,40 @@ func FuzzLiteral(f *testing.F) {
 		}
 	})
 }
+
+// TestStartThread: tasks run at the same time, on threads of the system that end with them.
+func TestStartThread(t *testing.T) {
+	const threads = 20
+	here, release, gone := make(chan int), make(chan bool), make(chan bool)
+	for range threads {
+		if err := startThread(func() {
+			here <- unix.Gettid()
+			<-release
+			gone <- true
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ids := map[int]bool{}
+	for range threads {
+		ids[<-here] = true
+	}
+	if len(ids) != threads {
+		t.Errorf("%d threads for %d tasks", len(ids), threads)
+	}
+	close(release)
+	for range threads {
+		<-gone
+	}
+}
+
+func TestStart(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	if rc := start(1 << 20); rc != 0 || runtime.GOMAXPROCS(0) != before {
+		t.Errorf("goloop_start = %d, %d processors instead of %d", rc, runtime.GOMAXPROCS(0), before)
+	}
+	if rc := start(1); rc != 0 || runtime.GOMAXPROCS(0) != 1 {
+		t.Errorf("goloop_start = %d, %d processors instead of 1", rc, runtime.GOMAXPROCS(0))
+	}
+}
