@@ -36,7 +36,7 @@ func TestAcceptFails(t *testing.T) {
 					t.Errorf("%+v, want %v and a rest", c, errno)
 				}
 				r.quiet()
-				r.timers.heap[0].when = r.Now() // it is over
+				r.timers.heap.Items[0].when = r.Now() // it is over
 			default:
 				if c := r.await(AcceptFailed, l); syscall.Errno(c.Res) != errno || c.Flags != 0 {
 					t.Errorf("%+v, want %v", c, errno)
@@ -66,7 +66,7 @@ func TestListenerThatCannotBeWatchedAgain(t *testing.T) {
 					t.Errorf("%+v, want %v and a rest", c, want)
 				}
 				r.quiet()
-				r.timers.heap[0].when = r.Now()
+				r.timers.heap.Items[0].when = r.Now()
 			}
 			expectMet(t, plan, 3)
 			own(t, int(r.await(Accepted, l).Res))

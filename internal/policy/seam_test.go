@@ -16,8 +16,8 @@ var seamed = []string{"selector", "internal/batch", "loop", "unixevents"}
 // noCalls are functions and types of packages syscall and unix that ask the system for nothing.
 var noCalls = []string{"Errno", "NsecToTimespec", "NsecToTimeval", "SetKevent", "Signal", "WaitStatus"}
 
-// callers are the files that lend internal/sys a way to make its calls.
-var callers = []string{"selector/park_linux.go"}
+// callers are the files about threads of the runtime, and the one that lends internal/sys a way to make its calls.
+var callers = []string{"selector/park_linux.go", "selector/threads_linux.go"}
 
 func TestSystemCallsStandAtTheEdge(t *testing.T) {
 	walk(t, ".go", func(name string, source []byte) {
