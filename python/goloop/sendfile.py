@@ -35,8 +35,14 @@ _ALWAYS_MOVES: bool = (
 )
 
 
+def seek_start(file: Any) -> None:
+    """Go to the beginning of ``file``; one that has no position, such as a pipe, stays where it is."""
+    with contextlib.suppress(AttributeError, OSError):
+        file.seek(0)
+
+
 class Sendfile(_Base):
-    """The native halves of ``sock_sendfile`` and ``sendfile``."""
+    """The native halves of ``sock_sendfile`` and ``sendfile``, and where their fallbacks begin."""
 
     _sending: dict[Any, socket.socket]  # by transport: the socket that its sendfile sends on
 
@@ -103,6 +109,18 @@ class Sendfile(_Base):
             transp._reset_empty_waiter()
             if resume_reading:
                 transp.resume_reading()
+
+    async def _sock_sendfile_fallback(
+        self, sock: socket.socket, file: Any, offset: int, count: int | None
+    ) -> int:
+        if not offset:  # asyncio's seeks for any other
+            seek_start(file)
+        return await super()._sock_sendfile_fallback(sock, file, offset, count)
+
+    async def _sendfile_fallback(self, transp: Any, file: Any, offset: int, count: int | None) -> int:
+        if not offset:
+            seek_start(file)
+        return await super()._sendfile_fallback(transp, file, offset, count)
 
     def _sendfile_lost(self, transp: Any, waiter: asyncio.Future[None]) -> None:
         """End the sendfile of a transport that has lost its connection: it fails with ``ConnectionError``."""
