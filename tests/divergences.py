@@ -17,6 +17,7 @@ _LOST = (
     "asyncio takes what has come in a callback and leaves it in a future, which a task that is cancelled meanwhile "
     "never asks"
 )
+_COPIES = "asyncio has no one context for a connection: each callback has that of whoever caused it (sockets: until 3.15)"
 ASYNCIO = {
     "test_timers.py::test_timers_of_the_same_time_run_in_the_order_of_scheduling": (
         "3",
@@ -92,5 +93,65 @@ ASYNCIO = {
         "3",
         "3",
         "asyncio leaves the file's position where it was, against its own documentation",
+    ),
+    "test_context.py::test_client_has_one_context_a_copy_of_its_makers": (
+        "3.10",
+        "3.14",
+        _COPIES,
+    ),
+    "test_context.py::test_close_in_another_context_changes_nothing": (
+        "3.10",
+        "3.14",
+        _COPIES,
+    ),
+    "test_context.py::test_resume_writing_runs_in_the_context_of_the_connection": (
+        "3.10",
+        "3.14",
+        _COPIES,
+    ),
+    "test_context.py::test_reading_that_a_task_resumes_stays_in_the_context_of_the_connection": (
+        "3.10",
+        "3.14",
+        _COPIES,
+    ),
+    "test_context.py::test_error_of_writing_is_told_in_the_context_of_the_connection": (
+        "3.10",
+        "3.14",
+        _COPIES,
+    ),
+    "test_context.py::test_each_connection_of_a_server_has_a_copy_of_its_context": (
+        "3.10",
+        "3.14",
+        _COPIES,
+    ),
+    "test_context.py::test_tls_that_a_task_resumes_stays_in_the_context_of_the_connection[*-before the resume]": (
+        "3",
+        "3",
+        "what waits in the TLS layer is delivered by a callback of whoever resumes",
+    ),
+    "test_context.py::test_tls_that_a_task_resumes_stays_in_the_context_of_the_connection[*-after the resume]": (
+        "3.10",
+        "3.10",
+        _COPIES,
+    ),
+    "test_context.py::test_datagrams_come_in_the_context_of_the_endpoint": (
+        "3",
+        "3",
+        _COPIES,
+    ),
+    "test_context.py::test_reading_end_of_a_pipe_has_one_context": (
+        "3",
+        "3",
+        _COPIES,
+    ),
+    "test_context.py::test_writing_end_of_a_pipe_has_one_context": (
+        "3",
+        "3",
+        _COPIES,
+    ),
+    "test_context.py::test_terminal_whose_other_side_goes_has_one_context": (
+        "3",
+        "3",
+        _COPIES,
     ),
 }

@@ -1,6 +1,7 @@
 """Signal handlers of the loop, plain signal handlers, what loading the engine leaves alone."""
 
 import asyncio
+import contextvars
 import os
 import re
 import signal
@@ -293,3 +294,19 @@ def test_loading_the_engine_leaves_signal_dispositions_alone(script):
     out, err = process.communicate(timeout=20)
     assert out.splitlines() == ["same dispositions", "BrokenPipeError", "the default of SIGPIPE kills"]
     assert (process.returncode, err) == (-signal.SIGPIPE, "")
+
+
+def test_signal_handler_runs_in_the_context_of_its_caller(loop, run):
+    async def main():
+        place = contextvars.ContextVar("place", default="nowhere")
+        seen = loop.create_future()
+        token = place.set("add_signal_handler")
+        loop.add_signal_handler(signal.SIGUSR1, lambda: seen.set_result(place.get()))
+        place.reset(token)
+        signal.raise_signal(signal.SIGUSR1)
+        try:
+            return await seen
+        finally:
+            loop.remove_signal_handler(signal.SIGUSR1)
+
+    assert run(main()) == "add_signal_handler"

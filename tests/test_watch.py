@@ -1,6 +1,7 @@
 """add_reader and add_writer: callbacks on descriptors."""
 
 import asyncio
+import contextvars
 import os
 import re
 import socket
@@ -381,3 +382,24 @@ def test_close_with_callbacks_left_forgets_them(loop, socket_pair):
     loop.add_writer(ours, print, "never")
     loop.close()
     assert ours.recv(1) == b"x"
+
+
+def test_watched_descriptor_and_timer_run_in_the_context_of_their_caller(loop, run, socket_pair):
+    async def main():
+        ours, peer = socket_pair()
+        place = contextvars.ContextVar("place")
+        seen = []
+        place.set("add_reader")
+        loop.add_reader(ours, lambda: seen.append(place.get()))
+        place.set("add_writer")
+        loop.add_writer(peer, lambda: seen.append(place.get()))
+        place.set("call_later")
+        loop.call_later(0, lambda: seen.append(place.get()))
+        peer.send(b"x")
+        while len(set(seen)) < 3:
+            await asyncio.sleep(0)
+        loop.remove_reader(ours)
+        loop.remove_writer(peer)
+        return set(seen)
+
+    assert run(main()) == {"add_reader", "add_writer", "call_later"}

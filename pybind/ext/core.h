@@ -14,6 +14,7 @@
  *   readiness.c   waits of a coroutine for a descriptor
  *   child.c    child processes
  *   server.c   listening sockets
+ *   accept.c   accepted connections
  *   transport.c   what all transports are and do: life, end, flow control
  *   stream.c   StreamTransport
  *   stream_write.c, stream_read.c   its two directions, and those of pipes
@@ -112,8 +113,11 @@ typedef struct LoopObject {
     /* completions of the batch under way */
     int32_t cq_head, cq_len;
 
-    PyObject **spent; /* contexts of writes that have left, to be let go */
-    size_t spent_len, spent_cap;
+    /* connections that are being accepted, the first `made` of them made: accept.c */
+    struct Accepted *accepted;
+    int32_t accepted_len, accepted_made, accepted_cap;
+    uint32_t accept_cancels; /* how often they were cancelled */
+    bool put_off;            /* stop() has left some for the next run */
 
     FdEntry *fds;
     int32_t fds_len;
@@ -131,7 +135,7 @@ typedef struct ListenerObject {
     PyObject *factory, *server, *sock, *context;
     int family, type, proto;
     bool attach_takes_transport; /* base_events.Server._attach(transport), 3.13 */
-    bool one_context;            /* its connections have: each a copy of context */
+    bool handshakes;             /* TLS: goloop.accepting knows its connections until theirs are done */
     bool local_known;            /* every accepted socket has the listener's own address */
     socklen_t local_len;
     uint8_t local[28];
@@ -150,8 +154,7 @@ typedef struct ListenerObject {
     PyObject *sock;    /* the socket.socket that owns fd, or NULL: we own it */                    \
     PyObject *server;                                                                              \
     PyObject *sockname; /* the address that its listener is known to have, or NULL */              \
-    PyObject *context; /* of what the protocol is called with */                                   \
-    PyObject *write_context; /* of the first write that waits: of what comes of it */              \
+    PyObject *context; /* of all callbacks of the protocol but pause_writing, a part of write() */  \
     PyObject *held;    /* list of what came while paused, or NULL */                               \
     PyObject *dict, *weakrefs;                                                                     \
     /* state */                                                                                    \
@@ -166,7 +169,6 @@ typedef struct ListenerObject {
     bool attach_takes_transport;                                                                   \
     bool drains;       /* of sending.c: its writes are never held back */                           \
     bool duplicate;    /* fd is a copy of the one in sock, and ours */                             \
-    bool one_context; /* all callbacks run in context itself (3.15), not in copies of their own */  \
     int family, type, proto;                                                                       \
     socklen_t peer_len, local_len;                                                                 \
     uint8_t peer[28], local[28];
@@ -180,8 +182,14 @@ typedef struct StreamObject {
     PyObject *empty_waiter;
     int write_error; /* errno of a submission that failed, not yet told */
     bool buffered_protocol, eof_written;
+    bool handshakes; /* its listener's */
     uint8_t pipe;    /* of pipe.c: its direction, GL_READ or GL_WRITE; sock is its file object */
 } StreamObject;
+
+typedef struct Accepted {
+    StreamObject *stream;
+    uint8_t age; /* in batches, once made */
+} Accepted;
 
 /* module.c: interned names and imported objects, filled at import */
 #define NAMES(X)                                                                                   \
@@ -191,7 +199,7 @@ typedef struct StreamObject {
     X(_detach) X(close) X(fileno) X(transport) X(protocol) X(socket) X(sockname) X(peername)       \
     X(set_result) X(done) X(context) X(_handle_signal) X(_run_handle_in_debug) X(_handle_failed)   \
     X(create_future) X(_ensure_fd_no_transport) X(_accept_failed) X(_warn_slow) X(_resolved)       \
-    X(datagram_received) X(error_received) X(_sendfile_lost)                                       \
+    X(datagram_received) X(error_received) X(_sendfile_lost) X(_accept_dropped) X(_sockets)                                     \
     X(read) X(write) X(pending) X(append) X(call_soon) X(_loop) X(_sslobj) X(_ssl_protocol)        \
     X(_do_read) X(_do_write) X(_process_outgoing) X(_write_appdata) X(_control_ssl_reading)        \
     X(_control_app_writing) X(_call_eof_received) X(_start_shutdown)         \
@@ -291,6 +299,8 @@ PyObject *loop_batch(LoopObject *loop, PyObject *due);
 PyObject *loop_is_busy(LoopObject *loop, PyObject *ignored);
 void completions_clear(LoopObject *loop);
 int completions_traverse(LoopObject *loop, visitproc visit, void *arg);
+bool completions_accepted(LoopObject *loop, bool drop); /* whether stop() has left some; drop: closes them */
+int warn_if_slow(LoopObject *loop, PyObject *owner, int64_t started);
 
 /* timer.c */
 PyObject *loop_call_later(LoopObject *, PyObject *const *, Py_ssize_t, PyObject *);
@@ -316,6 +326,9 @@ TimerHandleObject *new_timer_handle(LoopObject *loop, PyObject *callback, PyObje
                                     Py_ssize_t n, PyObject *context);
 int run_handle(LoopObject *loop, PyObject *handle); /* -1: leave the loop with the exception set */
 int run_callback(LoopObject *loop, PyObject *handle); /* the same for one that is not cancelled */
+/* A callback of ours raised: said as of a handle that ran it. Steals the exception; callback: NULL is an error of its own. */
+int callback_failed(LoopObject *loop, PyObject *exception, PyObject *callback, PyObject *const *args, Py_ssize_t n,
+                    PyObject *context);
 int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
                 PyObject *context);
 int handle_traverse(PyObject *handle, visitproc visit, void *arg);
@@ -354,13 +367,21 @@ int readiness_setup(PyObject *module);
 /* server.c */
 PyObject *loop_listen(LoopObject *, PyObject *args);
 PyObject *loop_unlisten(LoopObject *, PyObject *);
-int on_accepted(LoopObject *loop, ListenerObject *listener, gl_cqe *c);
 int on_accept_failed(LoopObject *loop, ListenerObject *listener, gl_cqe *c);
 int server_setup(PyObject *module);
 
+/* accept.c */
+int on_accepted(LoopObject *loop, ListenerObject *listener, gl_cqe *c);
+int make_accepted(LoopObject *loop, bool put_off);
+void age_accepted(LoopObject *loop);
+void accepted_clear(LoopObject *loop);
+PyObject *loop_is_accepting(LoopObject *loop, PyObject *ignored);
+PyObject *loop_cancel_accepted(LoopObject *loop, PyObject *ignored);
+
 /* transport.c */
 int transport_setup(PyObject *module);
-int transport_init(TransportObject *t, LoopObject *loop, int fd); /* fd is the caller's until success */
+/* fd is the caller's until success. context: NULL is a copy of the current one. */
+int transport_init(TransportObject *t, LoopObject *loop, int fd, PyObject *context);
 int transport_attach(TransportObject *t, enum fd_kind kind, uint16_t op, uint16_t flags);
 /* The loop keeps a transport alive while it reads or has bytes to write, as asyncio's
  * selector does; otherwise its table only borrows. */
@@ -384,13 +405,14 @@ void transport_keep_peer(TransportObject *t); /* the address of an internet sock
 int transport_flush(TransportObject *t);
 int transport_maybe_pause(TransportObject *t);
 int transport_wrote(TransportObject *t, int64_t n); /* the kernel took n bytes of the queue */
-/* The protocol hears of that in the context of the write that had to wait, where
- * asyncio's add_writer was called. */
-int transport_in_write_context(TransportObject *t, int64_t n, int (*wrote)(TransportObject *, int64_t));
 static inline bool transport_must_tell(TransportObject *t) {
     return (t->protocol_paused && t->buffered <= t->low) ||
            (t->buffered == 0 && (t->closing || (t->pinned && (t->paused || t->ended))));
 }
+/* Callbacks of transports, by the names that asyncio's messages have. */
+enum callback_name { STREAM_LOST, DATAGRAM_LOST, READ_PIPE_LOST, WRITE_PIPE_LOST, PIPE_READ, DATAGRAM_READ, DATAGRAM_SEND };
+PyObject *new_callback(TransportObject *t, enum callback_name name);
+int transport_callback_failed(TransportObject *t, PyObject *exception, enum callback_name name); /* steals */
 int transport_hold(TransportObject *t, PyObject *received);
 int transport_schedule_lost(TransportObject *t, PyObject *exception);
 enum { WARN_AFTER = 5 }; /* writes after the end: asyncio's LOG_THRESHOLD_FOR_CONNLOST_WRITES */
@@ -404,6 +426,10 @@ static inline bool is_transport(enum fd_kind kind) { return kind == FD_STREAM ||
 bool batch_may_hold(LoopObject *loop, int64_t callbacks);
 int64_t batch_begins(LoopObject *loop, int64_t callbacks); /* 0: nothing is to be said of its end */
 bool batch_holds(LoopObject *loop);
+/* After each callback, whose outcome is rc. */
+static inline int callback_ran(LoopObject *loop, int rc) {
+    return loop->sq_sends && rc == 0 && !batch_holds(loop) ? submit_now(loop) : rc;
+}
 void batch_ended(LoopObject *loop, int64_t callbacks, int64_t began);
 /* Whether a write is held back. */
 static inline bool transport_gathers(TransportObject *t) { return t->loop->holds && !t->drains; }
@@ -416,7 +442,7 @@ static inline bool transport_sends_now(TransportObject *t) {
 
 /* stream.c */
 int stream_setup(PyObject *module);
-StreamObject *new_stream(LoopObject *loop, int fd, PyObject *protocol);
+StreamObject *new_stream(LoopObject *loop, int fd, PyObject *protocol, PyObject *context);
 int stream_attach(StreamObject *t);
 
 /* stream_write.c */
@@ -450,7 +476,6 @@ int pipe_callback_failed(StreamObject *t, PyObject *exception);       /* steals 
 /* datagram.c */
 int datagram_setup(PyObject *module);
 int on_datagram(TransportObject *t, gl_cqe *c);
-int datagram_wrote(TransportObject *t, int64_t n);
 
 /* sockaddr.c */
 PyObject *sockaddr_to_python(const void *addr, socklen_t len);

@@ -130,7 +130,6 @@ static int send_now(DatagramObject *t, Message *m) {
 static int submit(DatagramObject *t, Message *m) {
     bool gathers = transport_gathers(TRANSPORT(t));
     if (!gathers && transport_sends_now(TRANSPORT(t))) return send_now(t, m);
-    if (!t->write_context && !(t->write_context = PyContext_CopyCurrent())) return -1;
     gl_sqe *s = queue_has_room(t->loop) < 0 ? NULL : new_sqe(t->loop, GL_OP_SEND, t->fd, t->gen);
     if (!s) return -1;
     s->ptr = (uintptr_t)&m->wire;
@@ -241,13 +240,10 @@ static PyObject *method_sendto(DatagramObject *t, PyObject *const *args, Py_ssiz
 
 /* ---- receiving ---- */
 
-#define READING "Exception in callback DatagramTransport._read_ready()"
-#define SENDING "Exception in callback DatagramTransport._sendto_ready()"
-
 /* asyncio calls the protocol from a handle of the loop: what it raises is told, and
  * the transport goes on. The transport's context is entered already, or enter says that
  * it shall be. */
-static int told(DatagramObject *t, bool enter, PyObject *name, PyObject *const *args, size_t n, const char *message) {
+static int told(DatagramObject *t, bool enter, PyObject *name, PyObject *const *args, size_t n, enum callback_name caller) {
     PyObject *argv[3] = {t->protocol, args[0], n > 1 ? args[1] : NULL};
     PyObject *context = Py_NewRef(t->context), *protocol = Py_NewRef(t->protocol);
     int rc = -1;
@@ -257,15 +253,7 @@ static int told(DatagramObject *t, bool enter, PyObject *name, PyObject *const *
         rc = r ? 0 : -1;
         if (enter) transport_leave(context);
     }
-    if (rc < 0) {
-        PyObject *exception = steal_exception();
-        if (is_exit_exception(exception)) {
-            PyErr_SetRaisedException(exception);
-        } else {
-            rc = call_exception_handler(t->loop, message, exception, (PyObject *)t, protocol);
-            Py_DECREF(exception);
-        }
-    }
+    if (rc < 0) rc = transport_callback_failed(TRANSPORT(t), steal_exception(), caller);
     Py_DECREF(protocol);
     Py_DECREF(context);
     return rc;
@@ -282,7 +270,7 @@ static int on_received(DatagramObject *t, gl_cqe *c) {
         Py_XDECREF(both);
     } else if (address) {
         PyObject *args[2] = {data, address};
-        rc = told(t, true, names.datagram_received, args, 2, READING);
+        rc = told(t, true, names.datagram_received, args, 2, DATAGRAM_READ);
     }
     Py_XDECREF(address);
     Py_XDECREF(data);
@@ -296,12 +284,10 @@ static int on_failed(DatagramObject *t, int error, int direction) {
     PyErr_SetFromErrno(PyExc_OSError);
     PyObject *exception = steal_exception();
     if (direction & GL_FATAL) return transport_fatal(TRANSPORT(t), exception, "Fatal error on datagram transport");
-    int rc = told(t, true, names.error_received, &exception, 1, direction & GL_WRITE ? SENDING : READING);
+    int rc = told(t, true, names.error_received, &exception, 1, direction & GL_WRITE ? DATAGRAM_SEND : DATAGRAM_READ);
     Py_DECREF(exception);
     return rc;
 }
-
-int datagram_wrote(TransportObject *t, int64_t n) { return transport_in_write_context(t, n, transport_wrote); }
 
 int on_datagram(TransportObject *transport, gl_cqe *c) {
     DatagramObject *t = (DatagramObject *)transport;
@@ -311,7 +297,7 @@ int on_datagram(TransportObject *transport, gl_cqe *c) {
     case GL_ERROR:
         return on_failed(t, c->res, c->flags);
     case GL_WROTE:
-        return datagram_wrote(transport, c->len);
+        return transport_wrote(transport, c->len);
     }
     return 0;
 }
@@ -330,7 +316,7 @@ static PyObject *deliver_held(DatagramObject *t, PyObject *ignored) {
             continue;
         }
         PyObject *args[2] = {PyTuple_GET_ITEM(both, 0), PyTuple_GET_ITEM(both, 1)};
-        rc = told(t, false, names.datagram_received, args, 2, READING);
+        rc = told(t, false, names.datagram_received, args, 2, DATAGRAM_READ);
     }
     Py_XDECREF(list);
     if (rc < 0) return NULL;
@@ -359,7 +345,7 @@ PyObject *datagram_transport(PyObject *module, PyObject *args) {
     if (connected < 0 || PyErr_Occurred()) return NULL;
     DatagramObject *t = (DatagramObject *)Datagram_Type->tp_alloc(Datagram_Type, 0);
     if (!t) return NULL;
-    if (transport_init(TRANSPORT(t), loop, fd) == 0) {
+    if (transport_init(TRANSPORT(t), loop, fd, NULL) == 0) {
         t->family = family;
         t->connected = connected;
         t->address = Py_NewRef(address);

@@ -165,6 +165,31 @@ int run_handle(LoopObject *loop, PyObject *self) {
     return Py_IS_TYPE(self, ThreadSafeHandle_Type) ? run_thread_safe_handle(loop, self) : run_callback(loop, self);
 }
 
+/* Says that a callback raised; exits go up. Steals the exception. */
+static int failed(LoopObject *loop, PyObject *handle, PyObject *exception) {
+    if (is_exit_exception(exception)) {
+        PyErr_SetRaisedException(exception);
+        return -1;
+    }
+    PyObject *argv[3] = {(PyObject *)loop, handle, exception};
+    PyObject *r = PyObject_VectorcallMethod(names._handle_failed, argv, 3, NULL);
+    Py_XDECREF(r);
+    Py_DECREF(exception);
+    return r ? 0 : -1;
+}
+
+int callback_failed(LoopObject *loop, PyObject *exception, PyObject *callback, PyObject *const *args, Py_ssize_t n,
+                    PyObject *context) {
+    PyObject *handle = callback ? new_handle(loop, callback, args, n, context) : NULL;
+    if (!handle) {
+        Py_DECREF(exception);
+        return -1;
+    }
+    int rc = failed(loop, handle, exception);
+    Py_DECREF(handle);
+    return rc;
+}
+
 int run_callback(LoopObject *loop, PyObject *self) {
     HandleObject *h = (HandleObject *)self;
     if (loop->debug) {
@@ -184,17 +209,7 @@ int run_callback(LoopObject *loop, PyObject *self) {
     if (result) {
         Py_DECREF(result);
     } else {
-        PyObject *exception = steal_exception();
-        if (is_exit_exception(exception)) {
-            PyErr_SetRaisedException(exception);
-            rc = -1;
-        } else {
-            PyObject *argv[3] = {(PyObject *)loop, self, exception};
-            PyObject *r = PyObject_VectorcallMethod(names._handle_failed, argv, 3, NULL);
-            rc = r ? 0 : -1;
-            Py_XDECREF(r);
-            Py_DECREF(exception);
-        }
+        rc = failed(loop, self, steal_exception());
     }
     Py_DECREF(callback);
     Py_DECREF(args);

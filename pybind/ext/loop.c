@@ -346,6 +346,7 @@ PyDoc_STRVAR(close_engine_doc, "_close_engine()\n--\n\nDrop what is scheduled an
 static PyObject *loop_close_engine(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     completions_clear(loop);
+    accepted_clear(loop);
     release_transports(loop);
     engine_close(loop);
     ready_clear(loop);
@@ -377,6 +378,7 @@ static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
         Py_VISIT(loop->fds[i].reader);
         Py_VISIT(loop->fds[i].writer);
     }
+    for (int32_t i = 0; i < loop->accepted_len; i++) Py_VISIT(loop->accepted[i].stream);
     return completions_traverse(loop, visit, arg);
 }
 
@@ -393,8 +395,8 @@ static void loop_dealloc(LoopObject *loop) {
     loop_clear(loop);
     Py_CLEAR(loop->thread_id);
     PyMem_Free(loop->ready);
-    PyMem_Free(loop->spent);
     PyMem_Free(loop->fds);
+    PyMem_Free(loop->accepted);
     PyMem_Free(loop->timers);
     give_memory(loop);
     type->tp_free(loop);
@@ -509,6 +511,8 @@ static PyMethodDef methods[] = {
     {"_child", FAST(loop_child), METH_VARARGS, NULL},
     {"_listen", FAST(loop_listen), METH_VARARGS, NULL},
     {"_unlisten", FAST(loop_unlisten), METH_O, NULL},
+    {"_is_accepting", FAST(loop_is_accepting), METH_NOARGS, NULL},
+    {"_cancel_accepted", FAST(loop_cancel_accepted), METH_NOARGS, NULL},
     {0}};
 
 static PyMemberDef members[] = {

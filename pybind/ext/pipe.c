@@ -42,7 +42,7 @@ PyObject *connected_pipe(PyObject *module, PyObject *args) {
     PyTypeObject *type = writing ? WritePipe_Type : ReadPipe_Type;
     PipeObject *p = (PipeObject *)type->tp_alloc(type, 0);
     TransportObject *t = TRANSPORT(p);
-    if (!p || transport_init(t, loop, watched) < 0) {
+    if (!p || transport_init(t, loop, watched, NULL) < 0) {
         Py_XDECREF(p);
         if (duplicate) close(watched);
         return NULL;
@@ -78,7 +78,7 @@ int pipe_ended(StreamObject *t) {
     t->closing = true;
     t->conn_lost++;
     PyObject *callback = PyObject_GetAttr(t->protocol, names.eof_received);
-    int rc = callback ? loop_call_soon_drop(t->loop, callback, NULL, NULL) : -1;
+    int rc = callback ? loop_call_soon_drop(t->loop, callback, NULL, t->context) : -1;
     Py_XDECREF(callback);
     return rc < 0 ? -1 : transport_schedule_lost(TRANSPORT(t), NULL);
 }
@@ -93,14 +93,7 @@ int pipe_failed(StreamObject *t, PyObject *exception, int direction) {
 
 /* data_received raised: said, as of any callback, and reading goes on. */
 int pipe_callback_failed(StreamObject *t, PyObject *exception) {
-    if (is_exit_exception(exception)) {
-        PyErr_SetRaisedException(exception);
-        return -1;
-    }
-    int rc = call_exception_handler(t->loop, "Exception in callback ReadPipeTransport._read_ready()", exception,
-                                    (PyObject *)t, t->protocol);
-    Py_DECREF(exception);
-    return rc;
+    return transport_callback_failed(TRANSPORT(t), exception, PIPE_READ);
 }
 
 /* ---- methods ---- */

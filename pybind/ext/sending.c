@@ -62,8 +62,6 @@ int transport_send(TransportObject *t, gl_sqe *s) {
 /* n bytes of a transport's wait in the engine. */
 int transport_waits(TransportObject *t, int64_t n) {
     t->buffered += n;
-    if (!t->write_context && !t->one_context && !(t->write_context = PyContext_CopyCurrent()))
-        PyErr_Clear(); /* what comes of it then runs in the loop's own */
     if (!t->pinned) transport_pin(t);
     return transport_maybe_pause(t);
 }

@@ -1,11 +1,9 @@
-/* Listening sockets: the engine accepts, here each connection gets its protocol
- * and its transport. */
+/* Listening sockets. What they accept is in accept.c. */
 #include "core.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 PyTypeObject *Listener_Type;
 
@@ -25,12 +23,12 @@ static bool is_wildcard(const uint8_t *addr, socklen_t len) {
     return true;
 }
 
-/* _listen(fd, sock, factory, server, attach_takes_transport, backlog, family, type, proto, context) */
+/* _listen(fd, sock, factory, server, attach_takes_transport, backlog, family, type, proto, handshakes, context) */
 PyObject *loop_listen(LoopObject *loop, PyObject *args) {
-    int fd, takes_transport, backlog, family, type, proto;
+    int fd, takes_transport, backlog, family, type, proto, handshakes;
     PyObject *sock, *factory, *server, *context;
-    if (!PyArg_ParseTuple(args, "iOOOpiiiiO", &fd, &sock, &factory, &server, &takes_transport, &backlog, &family, &type,
-                          &proto, &context))
+    if (!PyArg_ParseTuple(args, "iOOOpiiiipO", &fd, &sock, &factory, &server, &takes_transport, &backlog, &family, &type,
+                          &proto, &handshakes, &context))
         return NULL;
     if (engine_usable(loop) < 0) return NULL;
     if (fd < 0) {
@@ -53,14 +51,14 @@ PyObject *loop_listen(LoopObject *loop, PyObject *args) {
     l->type = type;
     l->proto = proto;
     l->attach_takes_transport = takes_transport;
+    l->handshakes = handshakes;
     struct sockaddr_storage local;
     socklen_t length = sizeof local;
     bool named = getsockname(fd, (struct sockaddr *)&local, &length) == 0;
     if (named && length <= sizeof l->local) memcpy(l->local, &local, l->local_len = length);
     l->local_known = (family == AF_INET || family == AF_INET6) && l->local_len && !is_wildcard(l->local, l->local_len);
     bool failed = named && family == AF_UNIX && !(l->sockname = sockaddr_to_python(&local, length));
-    l->one_context = context != Py_None;
-    l->context = l->one_context ? Py_NewRef(context) : PyContext_CopyCurrent();
+    l->context = context != Py_None ? Py_NewRef(context) : PyContext_CopyCurrent();
     PyObject_GC_Track(l);
     if (failed || !l->context) {
         Py_DECREF(l);
@@ -92,118 +90,6 @@ PyObject *loop_unlisten(LoopObject *loop, PyObject *n) {
     fd_release(loop, (int)fd);
     if (loop->engine > 0 && loop->generation == process_generation && submit_one(loop, &s) < 0) return NULL;
     Py_RETURN_TRUE;
-}
-
-/* An exception while a connection is set up: told in debug mode, as asyncio. */
-static int creation_failed(LoopObject *loop, PyObject *transport) {
-    PyObject *exception = steal_exception();
-    if (is_exit_exception(exception)) {
-        PyErr_SetRaisedException(exception);
-        return -1;
-    }
-    int rc = 0;
-    if (loop->debug)
-        rc = call_exception_handler(loop, "Error on transport creation for incoming connection", exception, transport, NULL);
-    Py_DECREF(exception);
-    return rc;
-}
-
-/* Whatever connection_made made of it: after an exit the loop may run again. */
-static int start_reading(StreamObject *t, int rc) {
-    PyObject *exit = rc < 0 ? PyErr_GetRaisedException() : NULL;
-    if (t->attached && !t->paused && !t->closing && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen)) {
-        if (exit)
-            PyErr_Clear();
-        else
-            rc = -1;
-    }
-    transport_pin(TRANSPORT(t));
-    if (exit) PyErr_SetRaisedException(exit);
-    return rc;
-}
-
-int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
-    int fd = c->res;
-    PyObject *context = PyContext_Copy(l->context);
-    if (!context || PyContext_Enter(context) < 0) {
-        Py_XDECREF(context);
-        close(fd);
-        return -1;
-    }
-    int rc = 0;
-    StreamObject *t = NULL;
-    PyObject *protocol = PyObject_CallNoArgs(l->factory);
-    if (protocol) t = new_stream(loop, fd, protocol);
-    if (!t) {
-        close(fd);
-        goto failed;
-    }
-    t->family = l->family;
-    t->type = l->type;
-    t->proto = l->proto;
-    t->attach_takes_transport = l->attach_takes_transport;
-    if (l->one_context) {
-        t->one_context = true;
-        Py_SETREF(t->context, Py_NewRef(context));
-    }
-    t->sockname = Py_XNewRef(l->sockname);
-    const void *peer = (const void *)(uintptr_t)c->ptr;
-    if ((size_t)c->len <= sizeof t->peer) {
-        memcpy(t->peer, peer, (size_t)c->len);
-        t->peer_len = (socklen_t)c->len;
-    } else { /* the path of a Unix socket: rare, and no place is kept for it */
-        PyObject *peername = sockaddr_to_python(peer, (socklen_t)c->len);
-        int filled = peername ? transport_fill_extra(TRANSPORT(t), peername) : -1;
-        Py_XDECREF(peername);
-        if (filled < 0) goto failed;
-    }
-    if (l->local_known) {
-        memcpy(t->local, l->local, l->local_len);
-        t->local_len = l->local_len;
-    }
-    if (l->server != Py_None) {
-        PyObject *argv[2] = {l->server, (PyObject *)t};
-        PyObject *r = PyObject_VectorcallMethod(names._attach, argv, l->attach_takes_transport ? 2 : 1, NULL);
-        if (!r) goto failed;
-        Py_DECREF(r);
-        t->server = Py_NewRef(l->server);
-    }
-    if (stream_attach(t) < 0) goto failed;
-    if (!t->one_context) { /* connection_made and the reads have contexts of their own, as in asyncio */
-        int left = PyContext_Exit(context);
-        Py_CLEAR(context);
-        if (left < 0) goto failed;
-        context = PyContext_Copy(t->context);
-        if (!context || PyContext_Enter(context) < 0) {
-            Py_CLEAR(context);
-            goto failed;
-        }
-    }
-    if (call_method_drop(protocol, names.connection_made, (PyObject *)t) < 0) {
-        PyObject *exception = steal_exception();
-        if (is_exit_exception(exception)) {
-            PyErr_SetRaisedException(exception);
-            rc = -1;
-        } else {
-            rc = call_exception_handler(loop, "Exception in callback connection_made()", exception, (PyObject *)t, protocol);
-            Py_DECREF(exception);
-        }
-    }
-    rc = start_reading(t, rc);
-    goto done;
-failed:
-    rc = creation_failed(loop, (PyObject *)t);
-    if (t && rc == 0) rc = transport_close(TRANSPORT(t));
-done:
-    if (context) {
-        PyObject *pending = rc < 0 ? PyErr_GetRaisedException() : NULL;
-        if (PyContext_Exit(context) < 0) PyErr_Clear();
-        if (pending) PyErr_SetRaisedException(pending);
-        Py_DECREF(context);
-    }
-    Py_XDECREF(protocol);
-    Py_XDECREF(t);
-    return rc;
 }
 
 int on_accept_failed(LoopObject *loop, ListenerObject *l, gl_cqe *c) {

@@ -13,10 +13,10 @@ static void set_protocol(StreamObject *t, PyObject *protocol) {
     Py_XSETREF(t->protocol, Py_NewRef(protocol));
 }
 
-StreamObject *new_stream(LoopObject *loop, int fd, PyObject *protocol) {
+StreamObject *new_stream(LoopObject *loop, int fd, PyObject *protocol, PyObject *context) {
     StreamObject *t = (StreamObject *)Stream_Type->tp_alloc(Stream_Type, 0);
     if (!t) return NULL;
-    if (transport_init(TRANSPORT(t), loop, fd) < 0) {
+    if (transport_init(TRANSPORT(t), loop, fd, context) < 0) {
         Py_DECREF(t);
         return NULL;
     }
@@ -30,7 +30,7 @@ int stream_attach(StreamObject *t) {
 
 /* connected_stream(loop, sock, fd, protocol, extra, server, attach_takes_transport, context) -> StreamTransport:
  * around a connected socket, not reading yet. extra: what get_extra_info knows; None, for
- * internet sockets only, is the socket and its addresses, found when asked for. context: of all its callbacks, or None. */
+ * internet sockets only, is the socket and its addresses, found when asked for. context: of its callbacks, or None. */
 PyObject *connected_stream(PyObject *module, PyObject *args) {
     (void)module;
     LoopObject *loop;
@@ -40,7 +40,7 @@ PyObject *connected_stream(PyObject *module, PyObject *args) {
                           &context))
         return NULL;
     if (engine_usable(loop) < 0) return NULL;
-    StreamObject *t = new_stream(loop, fd, protocol);
+    StreamObject *t = new_stream(loop, fd, protocol, context == Py_None ? NULL : context);
     if (!t) return NULL;
     t->sock = Py_NewRef(sock);
     if (extra != Py_None)
@@ -48,10 +48,6 @@ PyObject *connected_stream(PyObject *module, PyObject *args) {
     else
         transport_keep_peer(TRANSPORT(t));
     t->attach_takes_transport = takes_transport;
-    if (context != Py_None) {
-        t->one_context = true;
-        Py_SETREF(t->context, Py_NewRef(context));
-    }
     if (server != Py_None) {
         PyObject *argv[2] = {server, (PyObject *)t};
         PyObject *r = PyObject_VectorcallMethod(names._attach, argv, takes_transport ? 2 : 1, NULL);

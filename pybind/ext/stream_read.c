@@ -196,9 +196,9 @@ int stream_failed(StreamObject *t, int error, int direction) {
 }
 
 int on_error(StreamObject *t, int error, int direction) {
-    PyObject *context = Py_NewRef(direction & GL_WRITE && t->write_context ? t->write_context : t->context);
+    PyObject *context = Py_NewRef(t->context);
     int rc = -1;
-    if (PyContext_Enter(context) == 0) {
+    if (transport_enter(TRANSPORT(t))) {
         rc = stream_failed(t, error, direction);
         transport_leave(context);
     }

@@ -1,15 +1,15 @@
 /* The writing side of a stream: write() and its kin. When it leaves: sending.c. */
 #include "core.h"
 
-static int wrote(TransportObject *transport, int64_t n) {
-    StreamObject *t = (StreamObject *)transport;
+/* The kernel took n bytes of the queue, or failed. */
+int stream_wrote(StreamObject *t, int64_t n) {
     if (t->write_error) {
         int error = t->write_error;
         t->write_error = 0;
         t->buffered = t->buffered > n ? t->buffered - n : 0;
         return stream_failed(t, error, GL_WRITE);
     }
-    if (transport_wrote(transport, n) < 0) return -1;
+    if (transport_wrote(TRANSPORT(t), n) < 0) return -1;
     if (t->buffered || !t->empty_waiter) return 0;
     PyObject *done = PyObject_CallMethodNoArgs(t->empty_waiter, names.done);
     if (!done) return -1;
@@ -17,9 +17,6 @@ static int wrote(TransportObject *transport, int64_t n) {
     Py_DECREF(done);
     return is_done ? 0 : call_method_drop(t->empty_waiter, names.set_result, Py_None);
 }
-
-/* The kernel took n bytes of the queue, or failed. */
-int stream_wrote(StreamObject *t, int64_t n) { return transport_in_write_context(TRANSPORT(t), n, wrote); }
 
 /* Bytes that stay as they are until the kernel has them: the object itself when
  * it cannot change, a copy otherwise. */
@@ -47,10 +44,6 @@ static int append(StreamObject *t, PyObject *bytes) {
         return 0;
     }
     gl_sqe *s = queue_has_room(t->loop) < 0 ? NULL : new_sqe(t->loop, GL_OP_WRITE, t->fd, t->gen);
-    if (s && !t->write_context && !t->one_context && !(t->write_context = PyContext_CopyCurrent())) {
-        s->op = GL_OP_NOP;
-        s = NULL;
-    }
     if (!s) {
         Py_DECREF(bytes);
         return -1;

@@ -15,12 +15,12 @@
 
 PyTypeObject *Transport_Type;
 
-int transport_init(TransportObject *t, LoopObject *loop, int fd) {
+int transport_init(TransportObject *t, LoopObject *loop, int fd, PyObject *context) {
     t->fd = -1;
     t->loop = (LoopObject *)Py_NewRef((PyObject *)loop);
     t->high = 64 * 1024; /* asyncio's defaults, in bytes */
     t->low = 16 * 1024;
-    t->context = PyContext_CopyCurrent();
+    t->context = context ? Py_NewRef(context) : PyContext_CopyCurrent();
     if (!t->context) return -1;
     t->fd = fd; /* from here on ours to close */
     return 0;
@@ -82,21 +82,80 @@ int transport_maybe_pause(TransportObject *t) {
     return 0;
 }
 
+/* ---- callbacks by name ---- */
+
+static PyObject *call_lost(PyObject *module, PyObject *const *args, Py_ssize_t n) {
+    (void)module;
+    if (n != 2) Py_RETURN_NONE; /* those of messages only */
+    return method_call_connection_lost(TRANSPORT(args[0]), args[1]);
+}
+
+#define NAMED {"", (PyCFunction)(void (*)(void))call_lost, METH_FASTCALL, NULL}
+static PyMethodDef named[] = {NAMED, NAMED, NAMED, NAMED, NAMED, NAMED, NAMED};
+
+/* Each has the name that asyncio's own has in this version of Python. */
+static int name_callbacks(void) {
+    static const struct {
+        const char *module, *class, *method;
+    } asyncio[] = {
+        [STREAM_LOST] = {"asyncio.selector_events", "_SelectorSocketTransport", "_call_connection_lost"},
+        [DATAGRAM_LOST] = {"asyncio.selector_events", "_SelectorDatagramTransport", "_call_connection_lost"},
+        [READ_PIPE_LOST] = {"asyncio.unix_events", "_UnixReadPipeTransport", "_call_connection_lost"},
+        [WRITE_PIPE_LOST] = {"asyncio.unix_events", "_UnixWritePipeTransport", "_call_connection_lost"},
+        /* The engine reads and sends: these stand in messages only. */
+        [PIPE_READ] = {"asyncio.unix_events", "_UnixReadPipeTransport", "_read_ready"},
+        [DATAGRAM_READ] = {"asyncio.selector_events", "_SelectorDatagramTransport", "_read_ready"},
+        [DATAGRAM_SEND] = {"asyncio.selector_events", "_SelectorDatagramTransport", "_sendto_ready"},
+    };
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
+        PyObject *module = PyImport_ImportModule(asyncio[i].module);
+        PyObject *class = module ? PyObject_GetAttrString(module, asyncio[i].class) : NULL;
+        PyObject *method = class ? PyObject_GetAttrString(class, asyncio[i].method) : NULL;
+        PyObject *name = method ? PyObject_GetAttrString(method, "__qualname__") : NULL; /* for ever */
+        Py_XDECREF(method);
+        Py_XDECREF(class);
+        Py_XDECREF(module);
+        if (!name || !(named[i].ml_name = PyUnicode_AsUTF8(name))) return -1;
+    }
+    return 0;
+}
+
+PyObject *new_callback(TransportObject *t, enum callback_name name) {
+    static PyObject *functions[sizeof named / sizeof *named];
+    if (!functions[name] && !(functions[name] = PyCFunction_New(&named[name], NULL))) return NULL;
+    return PyMethod_New(functions[name], (PyObject *)t);
+}
+
+static enum callback_name lost_name(TransportObject *t) {
+    if (Py_IS_TYPE(t, ReadPipe_Type)) return READ_PIPE_LOST;
+    if (Py_IS_TYPE(t, WritePipe_Type)) return WRITE_PIPE_LOST;
+    return Py_IS_TYPE(t, Datagram_Type) ? DATAGRAM_LOST : STREAM_LOST;
+}
+
+int transport_callback_failed(TransportObject *t, PyObject *exception, enum callback_name name) {
+    /* A copy, for the context itself may be entered, and the exception handler runs in the handle's. */
+    PyObject *context = PyContext_Copy(t->context), *callback = context ? new_callback(t, name) : NULL;
+    int rc = callback_failed(t->loop, exception, callback, NULL, 0, context);
+    Py_XDECREF(callback);
+    Py_XDECREF(context);
+    return rc;
+}
+
 int transport_schedule_lost(TransportObject *t, PyObject *exception) {
     if (t->loop->closed) return engine_usable_slow(t->loop);
     /* The errors of datagrams that close() has sent wait in the engine for the next turn: they are told first. */
     bool later = t->loop->shared.backlog > 0 && Py_IS_TYPE(t, Datagram_Type);
-    PyObject *callback = PyObject_GetAttrString((PyObject *)t, later ? "_schedule_lost" : "_call_connection_lost");
+    PyObject *callback = later ? PyObject_GetAttrString((PyObject *)t, "_schedule_lost") : new_callback(t, lost_name(t));
     if (!callback) return -1;
-    int rc = loop_call_soon_drop(t->loop, callback, exception ? exception : Py_None, t->one_context ? t->context : NULL);
+    int rc = loop_call_soon_drop(t->loop, callback, exception ? exception : Py_None, t->context);
     Py_DECREF(callback);
     return rc;
 }
 
 static int resume_writing(TransportObject *t) {
     t->protocol_paused = false;
-    PyObject *context = t->one_context ? Py_NewRef(t->context) : NULL;
-    if (context && !transport_enter(t)) { /* a callback of the same transport is running: entered already */
+    PyObject *context = Py_NewRef(t->context);
+    if (!transport_enter(t)) { /* a callback of the same transport is running: entered already */
         PyErr_Clear();
         Py_CLEAR(context);
     }
@@ -117,22 +176,6 @@ int transport_wrote(TransportObject *t, int64_t n) {
         return transport_schedule_lost(t, NULL);
     }
     return 0;
-}
-
-int transport_in_write_context(TransportObject *t, int64_t n, int (*wrote)(TransportObject *, int64_t)) {
-    PyObject *context = t->write_context;
-    if (!context) return wrote(t, n);
-    t->write_context = NULL;
-    int rc = -1;
-    if (PyContext_Enter(context) == 0) {
-        rc = wrote(t, n);
-        transport_leave(context);
-    }
-    if (t->buffered && !t->write_context)
-        t->write_context = context;
-    else
-        Py_DECREF(context);
-    return rc;
 }
 
 int transport_warn_lost(TransportObject *t) {
@@ -329,11 +372,6 @@ PyObject *method_pause_reading(TransportObject *t, PyObject *i) {
 PyObject *method_resume_reading(TransportObject *t, PyObject *i) {
     (void)i;
     if (t->closing || !t->paused) Py_RETURN_NONE;
-    if (!t->one_context) { /* asyncio adds its reader anew, here */
-        PyObject *context = PyContext_CopyCurrent();
-        if (!context) return NULL;
-        Py_SETREF(t->context, context);
-    }
     t->paused = false;
     if (t->held || t->eof_held) { /* before anything newer */
         PyObject *callback = PyObject_GetAttrString((PyObject *)t, "_deliver_held");
@@ -513,7 +551,6 @@ int transport_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(t->server);
     Py_VISIT(t->sockname);
     Py_VISIT(t->context);
-    Py_VISIT(t->write_context);
     Py_VISIT(t->held);
     Py_VISIT(t->dict);
     return 0;
@@ -527,7 +564,6 @@ int transport_clear(PyObject *self) {
     Py_CLEAR(t->server);
     Py_CLEAR(t->sockname);
     Py_CLEAR(t->context);
-    Py_CLEAR(t->write_context);
     Py_CLEAR(t->held);
     Py_CLEAR(t->dict);
     return 0;
@@ -538,7 +574,8 @@ void transport_finalize(PyObject *self) {
     TransportObject *t = (TransportObject *)self;
     if (t->fd < 0) return;
     PyObject *pending = PyErr_GetRaisedException();
-    if (PyErr_ResourceWarning(self, 1, "unclosed transport %R", self) < 0) {
+    /* Without a protocol nobody has seen it: accept.c. */
+    if (t->protocol && PyErr_ResourceWarning(self, 1, "unclosed transport %R", self) < 0) {
         if (PyErr_ExceptionMatches(PyExc_Warning))
             PyErr_WriteUnraisable(self);
         else
@@ -571,6 +608,7 @@ static PyType_Spec spec = {"goloop._core._Transport", sizeof(TransportObject), 0
                            slots};
 
 int transport_setup(PyObject *module) {
+    if (name_callbacks() < 0) return -1;
     PyObject *transports = PyImport_ImportModule("asyncio.transports");
     PyObject *base = transports ? PyObject_GetAttrString(transports, "_FlowControlMixin") : NULL;
     Py_XDECREF(transports);

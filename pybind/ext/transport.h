@@ -40,6 +40,7 @@
 #define COMMON_MEMBERS                                                                                                 \
     {"_loop", T_OBJECT, offsetof(TransportObject, loop), READONLY, NULL},                                              \
     {"_protocol", T_OBJECT, offsetof(TransportObject, protocol), READONLY, NULL},                                      \
+    {"_context", T_OBJECT, offsetof(TransportObject, context), READONLY, NULL},                                        \
     {"_closing", T_BOOL, offsetof(TransportObject, closing), READONLY, NULL},                                          \
     {"__weaklistoffset__", T_PYSSIZET, offsetof(TransportObject, weakrefs), READONLY, NULL},                           \
     {"__dictoffset__", T_PYSSIZET, offsetof(TransportObject, dict), READONLY, NULL}

@@ -51,20 +51,6 @@ gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen) {
     return s;
 }
 
-/* Takes the context of writes that have left all. It is let go when Python code may
- * run, for it may hold the last reference to anything. */
-static void spend_context(LoopObject *loop, TransportObject *t) {
-    if (loop->spent_len == loop->spent_cap) {
-        size_t cap = loop->spent_cap ? 2 * loop->spent_cap : 64;
-        PyObject **spent = PyMem_Realloc(loop->spent, cap * sizeof *spent);
-        if (!spent) return; /* it stays with its stream */
-        loop->spent = spent;
-        loop->spent_cap = cap;
-    }
-    loop->spent[loop->spent_len++] = t->write_context;
-    t->write_context = NULL;
-}
-
 /* Settles the Write and Send entries of submissions that the engine has handled. Python
  * code runs only after the last of them: it may submit, and fill the array. */
 static int settle_writes(LoopObject *loop, gl_sqe *sq, int32_t n) {
@@ -83,17 +69,14 @@ static int settle_writes(LoopObject *loop, gl_sqe *sq, int32_t n) {
             if (stream ? stream_must_tell((StreamObject *)t) : transport_must_tell(t)) {
                 if (!notify) notify = PyList_New(0);
                 if (!notify || PyList_Append(notify, (PyObject *)t) < 0) rc = -1;
-            } else if (!t->buffered && t->write_context) {
-                spend_context(loop, t);
             }
         }
         if (!(s->flags & GL_SQE_QUEUED)) Py_DECREF((PyObject *)(uintptr_t)s->user);
     }
-    while (loop->spent_len) Py_DECREF(loop->spent[--loop->spent_len]);
     if (notify) {
         for (Py_ssize_t i = 0; rc == 0 && i < PyList_GET_SIZE(notify); i++) {
             PyObject *t = PyList_GET_ITEM(notify, i);
-            rc = Py_IS_TYPE(t, Datagram_Type) ? datagram_wrote(TRANSPORT(t), 0) : stream_wrote((StreamObject *)t, 0);
+            rc = Py_IS_TYPE(t, Datagram_Type) ? transport_wrote(TRANSPORT(t), 0) : stream_wrote((StreamObject *)t, 0);
         }
         Py_DECREF(notify);
     }
@@ -173,6 +156,20 @@ void completions_clear(LoopObject *loop) {
     }
 }
 
+bool completions_accepted(LoopObject *loop, bool drop) {
+    if (!loop->put_off) return false;
+    bool any = false;
+    for (int32_t i = loop->cq_head; i < loop->cq_len; i++) {
+        gl_cqe *c = &loop->shared.cq[i];
+        if (c->kind != GL_ACCEPTED) continue;
+        any = true;
+        if (!drop) break;
+        close(c->res);
+        c->kind = NOTHING;
+    }
+    return any;
+}
+
 int completions_traverse(LoopObject *loop, visitproc visit, void *arg) {
     for (int32_t i = loop->cq_head; i < loop->cq_len; i++) {
         gl_cqe *c = &loop->shared.cq[i];
@@ -190,7 +187,7 @@ static int on_signal(LoopObject *loop, int number) {
 }
 
 /* Debug mode: what a transport's callbacks took, as asyncio says it of handles. */
-static int warn_if_slow(LoopObject *loop, PyObject *owner, int64_t started) {
+int warn_if_slow(LoopObject *loop, PyObject *owner, int64_t started) {
     PyObject *seconds = PyFloat_FromDouble((double)(monotonic_ns() - started) * 1e-9);
     PyObject *argv[3] = {(PyObject *)loop, owner, seconds};
     PyObject *r = seconds ? PyObject_VectorcallMethod(names._warn_slow, argv, 3, NULL) : NULL;
@@ -326,9 +323,37 @@ static int take_turn(LoopObject *loop, int flags) {
     return PyErr_CheckSignals();
 }
 
-/* After each callback. */
-static inline int ran(LoopObject *loop, int rc) {
-    return loop->sq_sends && rc == 0 && !batch_holds(loop) ? submit_now(loop) : rc;
+/* Connections that come after stop() wait for the next run, as asyncio's tasks would: only then is known whether
+ * their server is wanted any more. They are kept before what is left of the batch. */
+static int run_completions(LoopObject *loop) {
+    gl_cqe *cq = loop->shared.cq;
+    bool put_off = loop->put_off; /* by the run before */
+    loop->put_off = false;
+    int32_t kept = 0;
+    int rc = 0;
+    while (rc == 0 && loop->cq_head < loop->cq_len) {
+        gl_cqe *c = &cq[loop->cq_head++];
+        bool stopped = loop->stopping && !put_off;
+        if (c->kind == GL_ACCEPTED && stopped) {
+            cq[kept++] = *c;
+            continue;
+        }
+        if (loop->accepted_made < loop->accepted_len && c->kind != GL_ACCEPTED && !stopped)
+            rc = make_accepted(loop, put_off);
+        if (rc == 0)
+            rc = callback_ran(loop, dispatch(loop, c));
+        else
+            loop->cq_head--;
+    }
+    if (rc == 0 && loop->accepted_made < loop->accepted_len && (put_off || !loop->stopping))
+        rc = make_accepted(loop, put_off);
+    if (kept) {
+        loop->cq_head -= kept;
+        memmove(&cq[loop->cq_head], cq, (size_t)kept * sizeof *cq);
+    }
+    loop->put_off = loop->cq_head < loop->cq_len || loop->accepted_made < loop->accepted_len;
+    if (loop->accepted_made) age_accepted(loop);
+    return rc;
 }
 
 static int run_batch(LoopObject *loop) {
@@ -339,14 +364,13 @@ static int run_batch(LoopObject *loop) {
         loop->ready_head = (loop->ready_head + 1) & (loop->ready_cap - 1);
         loop->ready_len--;
         loop->todo--;
-        int rc = ran(loop, run_handle(loop, handle));
+        int rc = callback_ran(loop, run_handle(loop, handle));
         Py_DECREF(handle);
         if (rc < 0) return -1;
     }
-    while (loop->cq_head < loop->cq_len)
-        if (ran(loop, dispatch(loop, &loop->shared.cq[loop->cq_head++])) < 0) return -1;
-    if (began) batch_ended(loop, callbacks, began);
-    return 0;
+    int rc = run_completions(loop);
+    if (rc == 0 && began) batch_ended(loop, callbacks, began);
+    return rc;
 }
 
 /* What the last callbacks wrote leaves before the caller goes on. */
@@ -364,6 +388,12 @@ static PyObject *leave(LoopObject *loop, int rc) {
     Py_RETURN_NONE;
 }
 
+/* Whether an earlier batch has left completions, or connections that are not made. */
+static bool is_left(LoopObject *loop) {
+    if (loop->cq_head < loop->cq_len) loop->put_off = true;
+    return loop->put_off;
+}
+
 PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     if (clock_look(loop) < 0) return NULL;
@@ -371,7 +401,7 @@ PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
     bool must_poll = true; /* each run begins with what the selector has */
     /* What an interrupted run left: completions first, for the next turn takes
      * their memory. Without any, its callbacks are ready ones among others. */
-    int rc = loop->cq_head < loop->cq_len ? run_batch(loop) : 0;
+    int rc = is_left(loop) ? run_batch(loop) : 0;
     if (rc == 0) {
         do {
             rc = take_turn(loop, plan(loop, must_poll));
@@ -387,7 +417,7 @@ PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
 /* _turn(seconds): asks the selector, and waits for so long when there is nothing
  * to run, for ever with None. What has come waits for _batch. */
 PyObject *loop_turn(LoopObject *loop, PyObject *seconds) {
-    if (loop->cq_head < loop->cq_len) Py_RETURN_NONE; /* the next would take their memory */
+    if (is_left(loop)) Py_RETURN_NONE; /* the next would take their memory */
     double limit = seconds == Py_None ? 0 : PyFloat_AsDouble(seconds);
     if (limit == -1.0 && PyErr_Occurred()) return NULL;
     int flags = plan(loop, true);
@@ -430,5 +460,5 @@ PyObject *loop_batch(LoopObject *loop, PyObject *due) {
 /* _is_busy(): whether the next turn must not wait. */
 PyObject *loop_is_busy(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
-    return PyBool_FromLong(loop->ready_len || loop->stopping || loop->cq_head < loop->cq_len);
+    return PyBool_FromLong(loop->ready_len || loop->stopping || is_left(loop));
 }

@@ -8,17 +8,21 @@ class Handle(asyncio.Handle): ...
 class TimerHandle(asyncio.TimerHandle): ...
 
 class StreamTransport(asyncio.Transport):
+    _context: Context
     _sock: socket.socket
     def _start_reading(self) -> None: ...
     def _make_empty_waiter(self) -> asyncio.Future[None]: ...
     def _reset_empty_waiter(self) -> None: ...
 
 class ReadPipeTransport(asyncio.ReadTransport):
+    _context: Context
     def _start_reading(self) -> None: ...
 
-class WritePipeTransport(asyncio.WriteTransport): ...
+class WritePipeTransport(asyncio.WriteTransport):
+    _context: Context
 
 class DatagramTransport(asyncio.DatagramTransport):
+    _context: Context
     def _start_reading(self) -> None: ...
 
 class _Listener: ...
@@ -28,9 +32,11 @@ class SSLProtocol:  # only from Python 3.11 on, and with ssl
     _app_transport: Any
     _app_transport_created: bool
     _loop: Any
+    _transport: Any
     def _get_app_transport(self) -> Any: ...
 
-class SSLTransport: ...
+class SSLTransport:
+    _ssl_protocol: Any
 
 class Loop:
     _closed: bool
@@ -74,10 +80,13 @@ class Loop:
         family: int,
         type: int,
         proto: int,
+        handshakes: bool,
         context: Context | None,
         /,
     ) -> None: ...
     def _unlisten(self, fd: int, /) -> bool: ...
+    def _is_accepting(self) -> bool: ...
+    def _cancel_accepted(self) -> None: ...
 
 CHILD_ADD: int
 CHILD_REMOVE: int

@@ -67,7 +67,7 @@ class Connecting(_Base):
         )
         # asyncio's order: the protocol knows its transport before the first byte,
         # the caller wakes last.
-        self.call_soon(protocol.connection_made, transport, context=context)
+        self.call_soon(protocol.connection_made, transport, context=transport._context)
         self.call_soon(transport._start_reading)
         if waiter is not None:
             self.call_soon(_set_result_unless_cancelled, waiter, None)

@@ -40,7 +40,7 @@ class Datagrams(_Base):
         )
         # asyncio's order: the protocol knows its transport before the first datagram,
         # the caller wakes last.
-        self.call_soon(protocol.connection_made, transport)
+        self.call_soon(protocol.connection_made, transport, context=transport._context)
         self.call_soon(transport._start_reading)
         if waiter is not None:
             self.call_soon(_set_result_unless_cancelled, waiter, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import inspect
 import logging
 from asyncio import base_events, format_helpers
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from ._base import LoopBase as _Base
 else:
     _Base = object
+
+
+# From 3.13 on the arguments of callbacks are shown in debug mode only.
+_FORMATS_IN_DEBUG: bool = "debug" in inspect.signature(format_helpers._format_callback_source).parameters
 
 
 def _logger() -> logging.Logger:
@@ -27,7 +32,8 @@ class Debugging(_Base):
 
     def _handle_failed(self, handle: Any, exception: BaseException) -> None:
         """A callback raised: what ``asyncio.Handle._run`` tells the exception handler."""
-        source = format_helpers._format_callback_source(handle._callback, handle._args)
+        options = {"debug": self.get_debug()} if _FORMATS_IN_DEBUG else {}
+        source = format_helpers._format_callback_source(handle._callback, handle._args, **options)
         context: dict[str, Any] = {
             "message": f"Exception in callback {source}",
             "exception": exception,

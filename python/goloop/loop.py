@@ -18,6 +18,7 @@ from asyncio import base_events, unix_events
 from typing import Any
 
 from . import _core
+from .accepting import Acceptings
 from .children import Children
 from .clock import Clock
 from .connecting import Connecting
@@ -40,6 +41,7 @@ class Loop(
     Subprocesses,
     Children,
     Signals,
+    Acceptings,
     Serving,
     Connecting,
     TLS,
@@ -71,6 +73,7 @@ class Loop(
         base_events.BaseEventLoop.__init__(self)
         self._signal_handlers: dict[int, asyncio.Handle] = {}
         self._unix_server_sockets: dict[Any, Any] = {}
+        self._handshakes = {}
         self._lookups: dict[int, asyncio.Future[Any]] = {}
         self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._sending: dict[Any, Any] = {}
@@ -102,6 +105,10 @@ class Loop(
         self._close_children()
         self._close_engine()
         self._lookups.clear()
+        self._handshakes.clear()
+        if self._accepting is not None:
+            asyncio._unregister_task(self._accepting)  # type: ignore[arg-type]
+            self._accepting = None
 
     def __del__(self, _modules: Any = (base_events, unix_events)) -> None:
         # A loop that outlives the modules at the interpreter's end has nothing left to close itself with.

@@ -70,5 +70,5 @@ class Pipes(_Base):
         os.set_blocking(fd, False)
         info: dict[str, Any] = {**(extra or {}), "pipe": pipe}
         transport = _core.connected_pipe(self, pipe, fd, protocol, info, writing, device)
-        self.call_soon(protocol.connection_made, transport)
+        self.call_soon(protocol.connection_made, transport, context=transport._context)
         return transport

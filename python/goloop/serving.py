@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .plainsocket import INTERNET, family_and_type, is_plain
-from .tls import SSLProtocol
 
 if TYPE_CHECKING:
     from ._base import LoopBase as _Base
@@ -62,11 +61,11 @@ class Serving(_Base):
             if ssl_shutdown_timeout is not None:
                 timeouts["ssl_shutdown_timeout"] = ssl_shutdown_timeout
 
-            waiter: Any = None  # nobody waits for the handshake of an accepted connection
-
             def factory() -> asyncio.BaseProtocol:
-                return SSLProtocol(self, protocol_factory(), sslcontext, waiter, True, **timeouts)
+                return self._handshake(protocol_factory(), sslcontext, **timeouts)
 
+        if self._accepting is None:
+            self._renew_accepting()
         set_nodelay(sock)  # accepted sockets inherit it, which saves a system call each
         self._listen(
             sock.fileno(),
@@ -78,6 +77,7 @@ class Serving(_Base):
             sock.family,
             sock.type,
             sock.proto,
+            sslcontext is not None,
             context,
         )
 

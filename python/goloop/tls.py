@@ -14,6 +14,10 @@ if hasattr(_core, "SSLProtocol"):
     class SSLTransport(_core.SSLTransport, sslproto._SSLProtocolTransport):
         """What a protocol writes to: ``write`` goes straight to OpenSSL."""
 
+        @property
+        def _context(self) -> Any:
+            return getattr(self._ssl_protocol, "_context", None)
+
     class SSLProtocol(_core.SSLProtocol, sslproto.SSLProtocol):
         """``asyncio.sslproto.SSLProtocol``, whose reads and writes of an established connection are in C."""
 
@@ -23,6 +27,19 @@ if hasattr(_core, "SSLProtocol"):
             )
             super().__init__(*args, **kwargs)
             del self.max_size
+
+        @property
+        def _context(self) -> Any:
+            """Of the transport beneath: all callbacks of a connection run in it."""
+            return getattr(self._transport, "_context", None)
+
+        def _resume_reading(self) -> None:
+            # What waits decrypted is delivered by a callback, in the context that schedules it.
+            context = self._context
+            if context is None:
+                super()._resume_reading()
+            else:
+                context.copy().run(super()._resume_reading)
 
         def _get_app_transport(self) -> Any:
             if self._app_transport is None and not self._app_transport_created:

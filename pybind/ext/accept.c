@@ -1,0 +1,252 @@
+/* Accepted connections: each gets its protocol and its transport, then connection_made.
+ *
+ *   accepted ──factory, Server._attach──▶ attached ──connection_made──▶ made ──2 batches──▶ a stream among others
+ *
+ * All that come together are attached before the first is made, as the tasks of asyncio have it: what
+ * connection_made does, such as closing the server, meets connections and not sockets. After stop() the rest
+ * waits for the next run: completions that are not attached in the array (turn.c), attached ones here.
+ *
+ * Until callbacks that were scheduled meanwhile have run, a cancelling of all tasks closes the connection:
+ * goloop.accepting shows these to asyncio.all_tasks(). */
+#include "core.h"
+
+#include <unistd.h>
+
+enum { AGE = 2, CHUNK = 64 };
+
+/* An exception while a connection is set up: told in debug mode, as asyncio. */
+static int creation_failed(LoopObject *loop, PyObject *protocol) {
+    PyObject *exception = steal_exception();
+    if (is_exit_exception(exception)) {
+        PyErr_SetRaisedException(exception);
+        return -1;
+    }
+    int rc = 0;
+    if (loop->debug)
+        rc = call_exception_handler(loop, "Error on transport creation for incoming connection", exception, NULL, protocol);
+    Py_DECREF(exception);
+    return rc;
+}
+
+/* Ends a connection of which its protocol has not heard and shall not. */
+static int discard(StreamObject *t) {
+    PyObject *protocol = t->protocol;
+    t->protocol = NULL;
+    int rc = 0;
+    if (protocol) {
+        PyObject *argv[2] = {(PyObject *)t->loop, protocol};
+        PyObject *r = PyObject_VectorcallMethod(names._accept_dropped, argv, 2, NULL);
+        rc = r ? 0 : -1;
+        Py_XDECREF(r);
+        Py_DECREF(protocol);
+    }
+    return rc < 0 || t->loop->closed ? rc : transport_force_close(TRANSPORT(t), NULL);
+}
+
+static int push(LoopObject *loop, StreamObject *t) {
+    if (loop->accepted_len == loop->accepted_cap) {
+        int32_t cap = loop->accepted_cap ? 2 * loop->accepted_cap : 16;
+        Accepted *accepted = PyMem_Realloc(loop->accepted, (size_t)cap * sizeof *accepted);
+        if (!accepted) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        loop->accepted = accepted;
+        loop->accepted_cap = cap;
+    }
+    loop->accepted[loop->accepted_len++] = (Accepted){(StreamObject *)Py_NewRef((PyObject *)t), 0};
+    return 0;
+}
+
+static int fill_addresses(StreamObject *t, ListenerObject *l, gl_cqe *c) {
+    t->sockname = Py_XNewRef(l->sockname);
+    if (l->local_known) {
+        memcpy(t->local, l->local, l->local_len);
+        t->local_len = l->local_len;
+    }
+    const void *peer = (const void *)(uintptr_t)c->ptr;
+    if ((size_t)c->len <= sizeof t->peer) {
+        memcpy(t->peer, peer, (size_t)c->len);
+        t->peer_len = (socklen_t)c->len;
+        return 0;
+    }
+    /* the path of a Unix socket: rare, and no place is kept for it */
+    PyObject *peername = sockaddr_to_python(peer, (socklen_t)c->len);
+    int rc = peername ? transport_fill_extra(TRANSPORT(t), peername) : -1;
+    Py_XDECREF(peername);
+    return rc;
+}
+
+int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
+    int fd = c->res;
+    PyObject *context = PyContext_Copy(l->context);
+    if (!context || PyContext_Enter(context) < 0) {
+        Py_XDECREF(context);
+        close(fd);
+        return -1;
+    }
+    uint32_t cancels = loop->accept_cancels;
+    int rc = 0;
+    StreamObject *t = NULL;
+    PyObject *protocol = PyObject_CallNoArgs(l->factory);
+    if (protocol) t = new_stream(loop, fd, protocol, context);
+    if (!t) {
+        close(fd);
+        goto failed;
+    }
+    t->family = l->family;
+    t->type = l->type;
+    t->proto = l->proto;
+    t->attach_takes_transport = l->attach_takes_transport;
+    t->handshakes = l->handshakes;
+    if (fill_addresses(t, l, c) < 0) goto failed;
+    if (l->server != Py_None) {
+        PyObject *argv[2] = {l->server, (PyObject *)t};
+        PyObject *r = PyObject_VectorcallMethod(names._attach, argv, l->attach_takes_transport ? 2 : 1, NULL);
+        if (!r) goto failed;
+        Py_DECREF(r);
+        t->server = Py_NewRef(l->server);
+    }
+    if (stream_attach(t) < 0 || push(loop, t) < 0) goto failed;
+    if (cancels != loop->accept_cancels) { /* by the factory */
+        loop->accepted_len--;
+        Py_DECREF(t);
+        rc = discard(t);
+    }
+    goto done;
+failed:
+    rc = creation_failed(loop, protocol);
+    if (t) {
+        PyObject *exit = PyErr_GetRaisedException();
+        if (discard(t) < 0) {
+            if (exit)
+                PyErr_Clear();
+            else
+                rc = -1;
+        }
+        if (exit) PyErr_SetRaisedException(exit);
+    }
+done:
+    transport_leave(context);
+    Py_DECREF(context);
+    Py_XDECREF(protocol);
+    Py_XDECREF(t);
+    return rc;
+}
+
+/* Whatever connection_made made of it: after an exit the loop may run again. */
+static int start_reading(StreamObject *t, int rc) {
+    PyObject *exit = rc < 0 ? PyErr_GetRaisedException() : NULL;
+    if (t->attached && !t->paused && !t->closing && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen)) {
+        if (exit)
+            PyErr_Clear();
+        else
+            rc = -1;
+    }
+    transport_pin(TRANSPORT(t));
+    if (exit) PyErr_SetRaisedException(exit);
+    return rc;
+}
+
+static int make(LoopObject *loop, StreamObject *t) {
+    if (t->lost || !t->protocol) return 0;
+    PyObject *protocol = Py_NewRef(t->protocol), *context = Py_NewRef(t->context);
+    int rc = -1;
+    if (transport_enter(TRANSPORT(t))) {
+        rc = call_method_drop(protocol, names.connection_made, (PyObject *)t);
+        transport_leave(context);
+    }
+    if (rc < 0) {
+        PyObject *exception = steal_exception(), *argv[1] = {(PyObject *)t};
+        PyObject *callback = PyObject_GetAttr(protocol, names.connection_made);
+        rc = callback_failed(loop, exception, callback, argv, 1, context);
+        Py_XDECREF(callback);
+    }
+    rc = start_reading(t, rc);
+    Py_DECREF(protocol);
+    Py_DECREF(context);
+    return rc;
+}
+
+static int is_closed(PyObject *server) {
+    if (!server) return 0;
+    PyObject *sockets = PyObject_GetAttr(server, names._sockets);
+    if (!sockets) return -1;
+    Py_DECREF(sockets);
+    return sockets == Py_None;
+}
+
+/* Calls connection_made of what is attached. put_off: stop() came in between, so that those whose server
+ * was closed by now are not wanted any more. */
+int make_accepted(LoopObject *loop, bool put_off) {
+    int rc = 0;
+    while (rc == 0 && loop->accepted_made < loop->accepted_len) {
+        StreamObject *t = (StreamObject *)Py_NewRef((PyObject *)loop->accepted[loop->accepted_made++].stream);
+        int64_t started = loop->debug ? monotonic_ns() : 0;
+        int closed = put_off ? is_closed(t->server) : 0;
+        rc = callback_ran(loop, closed < 0 ? -1 : closed ? discard(t) : make(loop, t));
+        if (rc == 0 && loop->debug) rc = warn_if_slow(loop, (PyObject *)t, started);
+        Py_DECREF(t);
+    }
+    return rc;
+}
+
+/* Lets go of the first n. */
+static void forget(LoopObject *loop, int32_t n) {
+    while (n > 0 && loop->accepted_len) {
+        Accepted gone[CHUNK];
+        int32_t k = n < CHUNK ? n : CHUNK;
+        memcpy(gone, loop->accepted, (size_t)k * sizeof *gone);
+        loop->accepted_len -= k;
+        loop->accepted_made -= k;
+        memmove(loop->accepted, loop->accepted + k, (size_t)loop->accepted_len * sizeof *gone);
+        n -= k;
+        for (int32_t i = 0; i < k; i++) Py_DECREF(gone[i].stream); /* may run Python code */
+    }
+}
+
+/* After a batch. Where nothing is ready, nothing that was scheduled meanwhile is left to run. */
+void age_accepted(LoopObject *loop) {
+    bool quiet = loop->ready_len == 0 && !loop->stopping;
+    int32_t n = 0;
+    for (int32_t i = 0; i < loop->accepted_made; i++)
+        if (loop->accepted[i].age++ >= AGE || quiet) n = i + 1;
+    forget(loop, n);
+}
+
+/* _is_accepting(): whether a connection is on its way from accept(2) to a stream among others. */
+PyObject *loop_is_accepting(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    return PyBool_FromLong(loop->accepted_len || completions_accepted(loop, false));
+}
+
+/* _cancel_accepted(): closes these. */
+PyObject *loop_cancel_accepted(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    loop->accept_cancels++;
+    completions_accepted(loop, true);
+    Accepted *accepted = loop->accepted;
+    int32_t len = loop->accepted_len, made = loop->accepted_made;
+    loop->accepted = NULL;
+    loop->accepted_len = loop->accepted_made = loop->accepted_cap = 0;
+    int rc = 0;
+    for (int32_t i = 0; i < len; i++) {
+        StreamObject *t = accepted[i].stream;
+        if (rc == 0 && i >= made) rc = discard(t);
+        if (rc == 0 && i < made && !t->handshakes) rc = transport_close(TRANSPORT(t));
+        Py_DECREF(t);
+    }
+    PyMem_Free(accepted);
+    if (rc < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* The loop is closed: what is not made was never seen by anybody. */
+void accepted_clear(LoopObject *loop) {
+    while (loop->accepted_len > loop->accepted_made) {
+        StreamObject *t = loop->accepted[--loop->accepted_len].stream;
+        if (discard(t) < 0) PyErr_WriteUnraisable((PyObject *)t);
+        Py_DECREF(t);
+    }
+    forget(loop, loop->accepted_made);
+}
