@@ -17,6 +17,9 @@ _LOST = (
     "asyncio takes what has come in a callback and leaves it in a future, which a task that is cancelled meanwhile "
     "never asks"
 )
+_CUT = "asyncio tells a connection that was cut within a TLS record as a clean end"
+_UNREAD = "what was received before start_tls stays in the reader, and is read after it as if it had come encrypted"
+_POSITION = "asyncio's fallback seeks for an offset other than 0 only"
 _COPIES = "asyncio has no one context for a connection: each callback has that of whoever caused it (sockets: until 3.15)"
 ASYNCIO = {
     "test_timers.py::test_timers_of_the_same_time_run_in_the_order_of_scheduling": (
@@ -153,5 +156,55 @@ ASYNCIO = {
         "3",
         "3",
         _COPIES,
+    ),
+    "test_accepting.py::test_connection_whose_making_was_put_off_by_stop_ends_with_its_server": (
+        "3",
+        "3",
+        "asyncio makes it in the next run, though nobody wants it any more; wait_closed() waits for it from 3.12 on",
+    ),
+    "test_sendfile.py::test_sendfile_begins_at_its_offset_wherever_the_file_stands[*-True*]": (
+        "3",
+        "3.14",
+        _POSITION,
+    ),
+    "test_sendfile.py::test_sock_sendfile_of_a_file_in_memory_begins_at_its_offset": (
+        "3",
+        "3.14",
+        _POSITION,
+    ),
+    "test_tls_upgrades.py::test_hello_that_came_with_the_line_before_it_begins_the_handshake": (
+        "3",
+        "3.13.0",
+        _UNREAD,
+    ),
+    "test_tls_upgrades.py::test_hello_in_the_reader_begins_the_handshake_of_the_loops_start_tls": (
+        "3",
+        "3.13.0",
+        _UNREAD,
+    ),
+    "test_tls_upgrades.py::test_commands_in_the_clear_are_not_read_after_the_upgrade": (
+        "3",
+        "3.13.0",
+        _UNREAD,
+    ),
+    "test_tls_upgrades.py::test_answers_in_the_clear_are_not_read_after_the_upgrade": (
+        "3",
+        "3",
+        "a client of asyncio reads them as if they had come encrypted",
+    ),
+    "test_tls_ends.py::test_end_within_a_record_is_an_error": (
+        "3",
+        "3",
+        _CUT,
+    ),
+    "test_tls_ends.py::test_end_within_a_record_that_comes_while_reading_is_paused": (
+        "3",
+        "3",
+        _CUT,
+    ),
+    "test_tls_ends.py::test_stream_reader_raises_at_an_end_within_a_record": (
+        "3",
+        "3",
+        _CUT,
     ),
 }

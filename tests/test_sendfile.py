@@ -358,3 +358,82 @@ def test_sock_sendfile_that_fails_at_once_has_moved_the_position_if_asyncio_does
         assert file.tell() == (1000 if ALWAYS_MOVES else 0)
 
     run(main())
+
+
+class Reading:
+    """A file without a position."""
+
+    def __init__(self, data):
+        self.left = data
+
+    def readinto(self, buffer):
+        n = min(len(buffer), len(self.left))
+        buffer[:n], self.left = self.left[:n], self.left[n:]
+        return n
+
+
+@pytest.fixture
+def served(loop, serve_tls, client_context):
+    """Connects to a new server: the transport, and what the server is to receive."""
+
+    async def served(tls):
+        protocols = asyncio.Queue()
+
+        def factory():
+            protocols.put_nowait(protocol := Recorder())
+            return protocol
+
+        options = {}
+        if tls:
+            server, port = await serve_tls(factory)
+            options = {"ssl": client_context, "server_hostname": "localhost"}
+        else:
+            server = await loop.create_server(factory, "127.0.0.1", 0)
+            port = server.sockets[0].getsockname()[1]
+        transport, _ = await loop.create_connection(Recorder, "127.0.0.1", port, **options)
+        server.close()
+        return transport, await protocols.get()
+
+    return served
+
+
+@pytest.mark.parametrize("count", [None, 600_000])
+@pytest.mark.parametrize("tls, in_memory", [(False, False), (False, True), (True, False)])
+def test_sendfile_begins_at_its_offset_wherever_the_file_stands(loop, run, served, file, count, tls, in_memory):
+    """Also at 0, and where the system call does not serve."""
+
+    async def main():
+        source = io.BytesIO(DATA) if in_memory else file
+        source.seek(500_000)
+        transport, receiver = await served(tls)
+        assert await loop.sendfile(transport, source, 0, count) == len(DATA[:count])
+        assert source.tell() == len(DATA[:count])
+        transport.close()
+        await receiver.lost()
+        assert receiver.data == DATA[:count]
+
+    run(main())
+
+
+def test_sock_sendfile_of_a_file_in_memory_begins_at_its_offset(loop, run, tcp_pair):
+    async def main():
+        ours, peer = tcp_pair()
+        reading = loop.create_task(read_to_end(loop, peer))
+        source = io.BytesIO(DATA)
+        source.seek(500_000)
+        assert await loop.sock_sendfile(ours, source, 0, 600_000) == 600_000
+        ours.close()
+        assert await reading == DATA[:600_000]
+
+    run(main())
+
+
+def test_file_without_a_position_is_sent_from_where_it_stands(loop, run, served):
+    async def main():
+        transport, receiver = await served(tls=False)
+        assert await loop.sendfile(transport, Reading(DATA)) == len(DATA)
+        transport.close()
+        await receiver.lost()
+        assert receiver.data == DATA
+
+    run(main())

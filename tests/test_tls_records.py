@@ -200,7 +200,7 @@ class Session:
     def deliver(self, size):
         """Up to `size` encrypted bytes of the peer reach the protocol, as from one read of a socket."""
         data = self.outgoing.read(size)
-        while data and not self.wire.gone:
+        while data and not self.wire.gone and not self.eof:
             view = memoryview(self.protocol.get_buffer(-1))
             part, data = data[: len(view)], data[len(view) :]
             view[: len(part)] = part
@@ -242,6 +242,7 @@ class Session:
         self.outgoing.write(b"\x17\x03\x03" + size.to_bytes(2, "big") + bytes(size))
 
     def step_eof(self, _):
+        self.deliver(ALL)  # between records: test_tls_ends.py has the other ends
         if not self.eof and not self.wire.gone:
             self.eof = True
             if not self.protocol.eof_received():

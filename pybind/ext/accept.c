@@ -88,7 +88,9 @@ int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
     uint32_t cancels = loop->accept_cancels;
     int rc = 0;
     StreamObject *t = NULL;
+    loop->accept_begun = true; /* a factory may look, and cancel */
     PyObject *protocol = PyObject_CallNoArgs(l->factory);
+    loop->accept_begun = false;
     if (protocol) t = new_stream(loop, fd, protocol, context);
     if (!t) {
         close(fd);
@@ -217,7 +219,7 @@ void age_accepted(LoopObject *loop) {
 /* _is_accepting(): whether a connection is on its way from accept(2) to a stream among others. */
 PyObject *loop_is_accepting(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
-    return PyBool_FromLong(loop->accepted_len || completions_accepted(loop, false));
+    return PyBool_FromLong(loop->accept_begun || loop->accepted_len || completions_accepted(loop, false));
 }
 
 /* _cancel_accepted(): closes these. */

@@ -117,6 +117,7 @@ typedef struct LoopObject {
     struct Accepted *accepted;
     int32_t accepted_len, accepted_made, accepted_cap;
     uint32_t accept_cancels; /* how often they were cancelled */
+    bool accept_begun;       /* a factory runs */
     bool put_off;            /* stop() has left some for the next run */
 
     FdEntry *fds;

@@ -211,6 +211,8 @@ static PyObject *transport_write(PyObject *self, PyObject *const *args, Py_ssize
 static PyMethodDef protocol_methods[] = {METHOD("get_buffer", tls_get_buffer, METH_O),
                                          METHOD("buffer_updated", tls_buffer_updated, METH_O),
                                          METHOD("_do_read", tls_do_read, METH_NOARGS),
+                                         METHOD("_feed", tls_feed, METH_O),
+                                         METHOD("_is_cut", tls_is_cut, METH_NOARGS),
                                          METHOD("_write_appdata", write_appdata, METH_O),
                                          METHOD("_process_outgoing", process_outgoing, METH_NOARGS),
                                          {0}};

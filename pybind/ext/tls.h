@@ -19,6 +19,10 @@ typedef struct SSLProtocolObject {
 #define X(n) PyObject *n;
     TLS_FIELDS(X)
 #undef X
+    /* where in a record the bytes end that OpenSSL was given: tls_read.c */
+    uint32_t record_left;
+    uint8_t head[5], head_len;
+    bool unframed;
 } SSLProtocolObject;
 
 /* Of asyncio.sslproto and ssl; protocol is NULL where there is no ssl. */
@@ -55,6 +59,8 @@ int tls_process_outgoing(SSLProtocolObject *p);
 /* tls_read.c */
 PyObject *tls_get_buffer(SSLProtocolObject *p, PyObject *sizehint);
 PyObject *tls_buffer_updated(SSLProtocolObject *p, PyObject *nbytes);
+PyObject *tls_feed(SSLProtocolObject *p, PyObject *data);
+PyObject *tls_is_cut(SSLProtocolObject *p, PyObject *ignored);
 PyObject *tls_do_read(SSLProtocolObject *p, PyObject *ignored);
 
 #endif

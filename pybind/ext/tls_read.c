@@ -242,19 +242,57 @@ PyObject *tls_get_buffer(SSLProtocolObject *p, PyObject *sizehint) {
     return r;
 }
 
+/* Follows the headers of the records (type, version, length: RFC 8446, 5.1), for OpenSSL does not tell whether it
+ * waits for the rest of one. */
+static void count_records(SSLProtocolObject *p, const uint8_t *data, Py_ssize_t n) {
+    Py_ssize_t left = p->record_left;
+    while (left <= n && !p->unframed) {
+        data += left;
+        n -= left;
+        left = 0;
+        while (n && p->head_len < sizeof p->head) {
+            p->head[p->head_len++] = *data++;
+            n--;
+        }
+        if (p->head_len < sizeof p->head) break;
+        p->head_len = 0;
+        p->unframed = p->head[1] != 3; /* no TLS, or the hello of SSL 2: nothing is known from here on */
+        left = p->head[3] << 8 | p->head[4];
+    }
+    p->record_left = p->unframed ? 0 : (uint32_t)(left - n);
+}
+
+/* _is_cut(): whether what has come ends within a record. */
+PyObject *tls_is_cut(SSLProtocolObject *p, PyObject *ignored) {
+    (void)ignored;
+    return PyBool_FromLong(!p->unframed && (p->record_left || p->head_len));
+}
+
 /* n encrypted bytes reach OpenSSL, which copies them. */
 static int to_incoming(SSLProtocolObject *p, void *data, Py_ssize_t n) {
+    count_records(p, data, n);
     PyObject *view = PyMemoryView_FromMemory(data, n, PyBUF_READ);
     int rc = view ? call_method_drop(p->_incoming, names.write, view) : -1;
     Py_XDECREF(view);
     return rc;
 }
 
+/* _feed(data): encrypted bytes that did not come through the transport. */
+PyObject *tls_feed(SSLProtocolObject *p, PyObject *data) {
+    Py_buffer view;
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) return NULL;
+    int rc = to_incoming(p, view.buf, view.len);
+    PyBuffer_Release(&view);
+    if (rc < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
 PyObject *tls_buffer_updated(SSLProtocolObject *p, PyObject *nbytes) {
-    Py_ssize_t n = can_read(p) && p->_ssl_buffer_view && PyMemoryView_Check(p->_ssl_buffer_view) ? PyLong_AsSsize_t(nbytes) : -1;
+    Py_ssize_t n = p->_ssl_buffer_view && PyMemoryView_Check(p->_ssl_buffer_view) ? PyLong_AsSsize_t(nbytes) : -1;
     Py_buffer *whole = n < 0 ? NULL : PyMemoryView_GET_BUFFER(p->_ssl_buffer_view);
-    if (!whole || n > whole->len) {
+    if (!whole || n > whole->len || !can_read(p)) {
         PyErr_Clear();
+        if (whole && n <= whole->len) count_records(p, whole->buf, n);
         return tls_standard(tls.protocol, (PyObject *)p, names.buffer_updated, nbytes);
     }
     if (to_incoming(p, whole->buf, n) < 0 || (read_some(p, n) < 0 && tls_failed(p) < 0)) return NULL;

@@ -33,7 +33,11 @@ class SSLProtocol:  # only from Python 3.11 on, and with ssl
     _app_transport_created: bool
     _loop: Any
     _transport: Any
+    _app_protocol: Any
+    _eof_received: bool
     def _get_app_transport(self) -> Any: ...
+    def _feed(self, data: Any, /) -> None: ...
+    def _is_cut(self) -> bool: ...
 
 class SSLTransport:
     _ssl_protocol: Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import types
 from asyncio import base_events, sslproto
@@ -28,6 +29,17 @@ if hasattr(_core, "SSLProtocol"):
             super().__init__(*args, **kwargs)
             del self.max_size
 
+        def _begin_with(self, received: bytes) -> None:
+            """What was received before the upgrade is the beginning of the handshake."""
+            self._feed(received)
+
+        def _do_shutdown(self) -> None:
+            # The transport has ended, and not because we closed it: within a record, which is no end of TLS.
+            if self._eof_received and self._is_cut() and not getattr(self._app_transport, "_closed", True):
+                self._on_shutdown_complete(cut_off())
+            else:
+                super()._do_shutdown()
+
         @property
         def _context(self) -> Any:
             """Of the transport beneath: all callbacks of a connection run in it."""
@@ -48,12 +60,76 @@ if hasattr(_core, "SSLProtocol"):
             return super()._get_app_transport()
 
 elif not TYPE_CHECKING:  # before Python 3.11 sslproto is another one; and there may be no ssl
-    SSLProtocol = sslproto.SSLProtocol
+
+    class SSLProtocol(sslproto.SSLProtocol):
+        """``asyncio.sslproto.SSLProtocol``, which knows where a record ends."""
+
+        _begin = b""
+        _record_left = 0
+        _head = b""
+
+        def _begin_with(self, received: bytes) -> None:
+            self._begin = received
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            if self._begin:  # once the handshake has begun, which is a callback that is scheduled by now
+                self._loop.call_soon(self.data_received, self._begin)
+
+        def data_received(self, data: bytes) -> None:
+            self._count_records(self._head + data if self._head else data)
+            super().data_received(data)
+
+        def _count_records(self, data: bytes) -> None:
+            end = self._record_left
+            while len(data) - end >= 5:
+                end += 5 + int.from_bytes(data[end + 3 : end + 5], "big")
+            self._head = data[end:]
+            self._record_left = max(0, end - len(data))
+
+        def eof_received(self) -> None:
+            if self._session_established and not self._in_shutdown and (self._head or self._record_left):
+                self._transport._force_close(cut_off())
+            else:
+                super().eof_received()
+
+
+def cut_off() -> Exception:
+    """What OpenSSL says of an end without a close_notify."""
+    ssl: Any = sslproto.ssl  # type: ignore[attr-defined]
+    error: Exception = ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
+    return error
+
+
+def take_received(protocol: Any) -> bytes:
+    """The bytes that asyncio's streams have received for ``protocol`` and nobody has read."""
+    reader: Any = protocol._stream_reader if isinstance(protocol, asyncio.StreamReaderProtocol) else None
+    if reader is None:
+        return b""
+    received = bytes(reader._buffer)
+    reader._buffer.clear()
+    reader._paused = False  # start_tls resumes the transport
+    return received
+
+
+def upgrade(loop: Any, protocol: Any, *args: Any, **options: Any) -> SSLProtocol:
+    """The TLS side of a connection that was in the clear.
+
+    What the peer sent before the upgrade and nobody has read belongs to the handshake: a server often receives
+    the ClientHello together with the line before it. Left in the reader it would be lost to the handshake and,
+    worse, be read later as if it had come encrypted: whoever can write to the connection could put commands before
+    those of the peer. OpenSSL refuses what is no handshake.
+    """
+    ssl_protocol = SSLProtocol(loop, protocol, *args, **options)
+    received = take_received(protocol)
+    if received:
+        ssl_protocol._begin_with(received)
+    return ssl_protocol
 
 
 def with_our_protocol(method: Any) -> Any:
-    """``method`` of asyncio's loop, for which ``sslproto.SSLProtocol`` is ours."""
-    known = {**method.__globals__, "sslproto": types.SimpleNamespace(SSLProtocol=SSLProtocol)}
+    """``method`` of asyncio's loop, for which ``sslproto.SSLProtocol`` is ``upgrade``."""
+    known = {**method.__globals__, "sslproto": types.SimpleNamespace(SSLProtocol=upgrade)}
     ours = types.FunctionType(
         method.__code__, known, method.__name__, method.__defaults__, method.__closure__
     )
