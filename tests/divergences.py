@@ -207,4 +207,14 @@ ASYNCIO = {
         "3",
         _CUT,
     ),
+    "test_accepting.py::test_connection_accepted_in_the_turn_of_stop_ends_with_its_server": (
+        "3.13",
+        "3",
+        "the finaliser that is to close what asyncio could not make fails with a TypeError of its own",
+    ),
+    "test_accepting.py::test_connections_whose_factory_closes_the_server_are_closed": (
+        "3.13",
+        "3",
+        "the finaliser that is to close what asyncio could not make fails with a TypeError of its own",
+    ),
 }

@@ -142,8 +142,9 @@ class Echo(Recorder):
 def abort_all(loop):
     """Abort what a failed test has left open, so that the next test does not hear of it."""
     for protocol in list(_recordings):
-        if protocol.transport is not None:
-            protocol.transport.abort()
+        transport = protocol.transport
+        if transport is not None:
+            getattr(transport, "abort", transport.close)()
     for _ in range(3):
         if not loop.is_closed():
             loop.stop()

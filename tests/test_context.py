@@ -75,10 +75,10 @@ def test_client_has_one_context_a_copy_of_its_makers(loop, run, tcp_pair, factor
         _, protocol = await connected(loop, ours, factory)
         await loop.sock_sendall(peer, b"data")
         peer.shutdown(socket.SHUT_WR)
-        assert await protocol.ended() == ("maker", *CALLBACKS)
         assert SEEN.get() == ()
+        return await protocol.ended()
 
-    run(main())
+    assert run(main()) == ("maker", *CALLBACKS)
 
 
 @pytest.mark.since("3.15")
@@ -90,9 +90,9 @@ def test_client_around_a_socket_with_methods_of_its_own_has_one_context(loop, ru
         _, protocol = await connected(loop, sock)
         await loop.sock_sendall(peer, b"data")
         peer.shutdown(socket.SHUT_WR)
-        assert await protocol.ended() == ("maker", *CALLBACKS)
+        return await protocol.ended()
 
-    run(main())
+    assert run(main()) == ("maker", *CALLBACKS)
 
 
 @pytest.mark.parametrize("end", ["close", "abort"])
@@ -101,9 +101,9 @@ def test_close_in_another_context_changes_nothing(loop, run, tcp_pair, end):
         ours, _ = tcp_pair()
         transport, protocol = await connected(loop, ours)
         getattr(transport, end)()
-        assert await protocol.ended() == ("maker", "connection_made", "connection_lost")
+        return await protocol.ended()
 
-    run(main())
+    assert run(main()) == ("maker", "connection_made", "connection_lost")
 
 
 def test_resume_writing_runs_in_the_context_of_the_connection(loop, run, tcp_pair):
@@ -115,9 +115,9 @@ def test_resume_writing_runs_in_the_context_of_the_connection(loop, run, tcp_pai
         while left:
             left -= len(await loop.sock_recv(peer, 1 << 20))
         transport.close()
-        assert await protocol.ended() == ("maker", "connection_made", "resume_writing", "connection_lost")
+        return await protocol.ended()
 
-    run(main())
+    assert run(main()) == ("maker", "connection_made", "resume_writing", "connection_lost")
 
 
 @pytest.mark.parametrize("factory", [Noting, NotingBuffered])
@@ -138,9 +138,9 @@ def test_reading_that_a_task_resumes_stays_in_the_context_of_the_connection(
         if when == "after the resume":
             await loop.sock_sendall(peer, b"data")
             peer.close()
-        assert await protocol.ended() == ("maker", *CALLBACKS)
+        return await protocol.ended()
 
-    run(main())
+    assert run(main()) == ("maker", *CALLBACKS)
 
 
 def test_error_of_writing_is_told_in_the_context_of_the_connection(loop, run, tcp_pair):
@@ -151,23 +151,25 @@ def test_error_of_writing_is_told_in_the_context_of_the_connection(loop, run, tc
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.close()  # a reset
         transport.write(b"x")
-        assert await protocol.ended() == ("maker", "connection_made", "connection_lost")
+        return await protocol.ended()
 
-    run(main())
+    assert run(main()) == ("maker", "connection_made", "connection_lost")
 
 
 async def accepted(loop, server, protocols):
+    """What two connections have seen, one after the other, and what is seen beside them."""
     address = server.sockets[0].getsockname()
+    seen = []
     for _ in range(2):
         _, writer = await asyncio.open_connection(*address)
         writer.write(b"data")
         writer.write_eof()
         protocol = await protocols.get()
-        assert await protocol.ended() == ("maker", "factory", *CALLBACKS)
+        seen.append(await protocol.ended())
         writer.close()
-    assert SEEN.get() == ()
     server.close()
     await server.wait_closed()
+    return [*seen, SEEN.get()]
 
 
 def noting(protocols):
@@ -185,9 +187,9 @@ def test_each_connection_of_a_server_has_a_copy_of_its_context(loop, run):
         WHO.set("maker")
         server = await loop.create_server(noting(protocols), "127.0.0.1", 0)
         WHO.set("later")
-        await accepted(loop, server, protocols)
+        return await accepted(loop, server, protocols)
 
-    run(main())
+    assert run(main()) == 2 * [("maker", "factory", *CALLBACKS)] + [()]
 
 
 @pytest.mark.since("3.15")
@@ -201,9 +203,9 @@ def test_server_has_the_context_that_made_it_and_not_the_one_that_started_it(loo
         server = await loop.create_server(noting(protocols), sock=sock, start_serving=False)
         WHO.set("starter")
         await server.start_serving()
-        await accepted(loop, server, protocols)
+        return await accepted(loop, server, protocols)
 
-    run(main())
+    assert run(main()) == 2 * [("maker", "factory", *CALLBACKS)] + [()]
 
 
 @pytest.mark.parametrize("when", ["before the resume", "after the resume"])
@@ -228,13 +230,15 @@ def test_tls_that_a_task_resumes_stays_in_the_context_of_the_connection(
         if when == "after the resume":
             writer.write(b"data")
         await protocol.received(4)
-        assert protocol.seen[0] == "maker"
+        seen = [protocol.seen[0]]
         writer.close()
-        assert (await protocol.ended())[0] == "maker"
+        seen.append((await protocol.ended())[0])
+        protocol.transport.close()
         server.close()
         await server.wait_closed()
+        return seen
 
-    run(main())
+    assert run(main()) == ["maker", "maker"]
 
 
 def test_datagrams_come_in_the_context_of_the_endpoint(loop, run, endpoint, peer):
@@ -251,10 +255,10 @@ def test_datagrams_come_in_the_context_of_the_endpoint(loop, run, endpoint, peer
         transport.resume_reading()
         await protocol.arrived(2)
         transport.close()
-        names = ("connection_made", "datagram_received", "datagram_received", "connection_lost")
-        assert await protocol.ended() == ("maker", *names)
+        return await protocol.ended()
 
-    run(main())
+    names = ("connection_made", "datagram_received", "datagram_received", "connection_lost")
+    assert run(main()) == ("maker", *names)
 
 
 def test_reading_end_of_a_pipe_has_one_context(loop, run, pipe):
@@ -268,9 +272,9 @@ def test_reading_end_of_a_pipe_has_one_context(loop, run, pipe):
         writer.write(b"x")
         writer.close()
         transport.resume_reading()
-        assert await protocol.ended() == ("maker", *CALLBACKS)
+        return await protocol.ended()
 
-    run(main())
+    assert run(main()) == ("maker", *CALLBACKS)
 
 
 @pytest.mark.parametrize("end", ["its reader goes", "a write fails", "it is closed while full"])
@@ -280,9 +284,7 @@ def test_writing_end_of_a_pipe_has_one_context(loop, run, pipe, end):
         WHO.set("maker")
         transport, protocol = await loop.connect_write_pipe(Noting, writer)
         WHO.set("later")
-        between = ()
         if end == "it is closed while full":
-            between = ("resume_writing",)
             await fill(transport, protocol)
             transport.close()
             _, drain = await loop.connect_read_pipe(Recorder, reader)
@@ -291,9 +293,10 @@ def test_writing_end_of_a_pipe_has_one_context(loop, run, pipe, end):
             reader.close()
             if end == "a write fails":
                 transport.write(b"x")
-        assert await protocol.ended() == ("maker", "connection_made", *between, "connection_lost")
+        return await protocol.ended()
 
-    run(main())
+    between = ("resume_writing",) if end == "it is closed while full" else ()
+    assert run(main()) == ("maker", "connection_made", *between, "connection_lost")
 
 
 def test_terminal_whose_other_side_goes_has_one_context(loop, run, terminal):
@@ -303,6 +306,6 @@ def test_terminal_whose_other_side_goes_has_one_context(loop, run, terminal):
         _, protocol = await loop.connect_read_pipe(Noting, master)
         WHO.set("later")
         slave.close()
-        assert await protocol.ended() == ("maker", "connection_made", "connection_lost")
+        return await protocol.ended()
 
-    run(main())
+    assert run(main()) == ("maker", "connection_made", "connection_lost")

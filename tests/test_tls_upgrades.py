@@ -1,6 +1,7 @@
 """start_tls when the peer was quicker: what was received in the clear and not read belongs to the handshake."""
 
 import asyncio
+import contextlib
 import ssl
 
 import pytest
@@ -41,8 +42,26 @@ class Peer:
             self.writer.write(self.outgoing.read())
 
 
-async def open_peer(server, context):
-    return Peer(*await asyncio.open_connection(*server.sockets[0].getsockname()), context)
+@contextlib.asynccontextmanager
+async def serving(serve, context):
+    """A server of streams, and a peer that is connected to it."""
+    writers, waiting = [], []
+
+    async def served(reader, writer):
+        writers.append(writer)
+        waiting.append(asyncio.current_task())
+        await serve(reader, writer)
+
+    server = await asyncio.start_server(served, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    writers.append(writer)
+    try:
+        yield Peer(reader, writer, context)
+    finally:
+        for writer in writers:
+            writer.transport.abort()
+        server.close()
+        await asyncio.wait([*waiting, asyncio.create_task(turns(5))])
 
 
 @pytest.mark.since("3.11")
@@ -60,27 +79,23 @@ def test_hello_that_came_with_the_line_before_it_begins_the_handshake(
         await writer.wait_closed()
 
     async def main():
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        peer = await open_peer(server, client_context)
-        hello = peer.hello()
-        if pieces == "one segment":
-            peer.writer.write(b"PROXY\r\n" + hello)
-        elif pieces == "two segments":
-            peer.writer.write(b"PROXY\r\n")
-            await turns(3)
-            peer.writer.write(hello)
-        else:
-            peer.writer.write(b"PROXY\r\n" + hello[:100])
-            await turns(10)
-            peer.writer.write(hello[100:])
-        await peer.do(peer.tls.do_handshake)
-        peer.tls.write(b"hello\n")
-        assert await peer.do(peer.tls.read, 100) == b"hello\n"
-        peer.writer.close()
-        server.close()
-        await server.wait_closed()
+        async with serving(serve, client_context) as peer:
+            hello = peer.hello()
+            if pieces == "one segment":
+                peer.writer.write(b"PROXY\r\n" + hello)
+            elif pieces == "two segments":
+                peer.writer.write(b"PROXY\r\n")
+                await turns(3)
+                peer.writer.write(hello)
+            else:
+                peer.writer.write(b"PROXY\r\n" + hello[:100])
+                await turns(10)
+                peer.writer.write(hello[100:])
+            await peer.do(peer.tls.do_handshake)
+            peer.tls.write(b"hello\n")
+            return await peer.do(peer.tls.read, 100)
 
-    run(main(), limit=3)
+    assert run(main(), limit=3) == b"hello\n"
 
 
 def test_hello_in_the_reader_begins_the_handshake_of_the_loops_start_tls(
@@ -98,17 +113,14 @@ def test_hello_in_the_reader_begins_the_handshake_of_the_loops_start_tls(
         writer.close()
 
     async def main():
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        peer = await open_peer(server, client_context)
-        peer.writer.write(b"PROXY\r\n" + peer.hello())
-        await peer.do(peer.tls.do_handshake)
-        peer.tls.write(b"hello\n")
-        peer.send()
-        while not served:
-            await turns(1)
+        async with serving(serve, client_context) as peer:
+            peer.writer.write(b"PROXY\r\n" + peer.hello())
+            await peer.do(peer.tls.do_handshake)
+            peer.tls.write(b"hello\n")
+            peer.send()
+            while not served:
+                await turns(1)
         assert served == [b"hello\n"]
-        peer.writer.close()
-        server.close()
 
     run(main(), limit=3)
 
@@ -129,7 +141,7 @@ def test_hello_that_came_while_reading_was_paused_begins_the_handshake(
 
     async def main():
         server = await loop.create_server(factory, "127.0.0.1", 0)
-        peer = await open_peer(server, client_context)
+        peer = Peer(*await asyncio.open_connection(*server.sockets[0].getsockname()), client_context)
         peer.writer.write(b"STARTTLS\r\n")
         protocol = await protocols.get()
         await protocol.received(10)
@@ -161,24 +173,20 @@ def test_commands_in_the_clear_are_not_read_after_the_upgrade(loop, run, server_
         await turns(5)
         try:
             await writer.start_tls(server_context)
-            read.append(await reader.readline())
+            read.append(type(await reader.readline()))
         except (ssl.SSLError, ConnectionError) as exc:
             read.append(type(exc))
-        writer.close()
 
     async def main():
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        peer = await open_peer(server, client_context)
-        peer.writer.write(b"STARTTLS\r\nDELETE everything\r\n")
-        await turns(10)
-        peer.writer.write(peer.hello())
-        with pytest.raises((ssl.SSLError, ConnectionError)):
-            await peer.do(peer.tls.do_handshake)
-        while not read:
-            await turns(1)
+        async with serving(serve, client_context) as peer:
+            peer.writer.write(b"STARTTLS\r\nDELETE everything\r\n")
+            await turns(10)
+            peer.writer.write(peer.hello())
+            with contextlib.suppress(ssl.SSLError, ConnectionError):
+                await peer.do(peer.tls.do_handshake)
+            while not read:
+                await turns(1)
         assert issubclass(read[0], OSError)
-        peer.writer.close()
-        server.close()
 
     run(main(), limit=3)
 
@@ -190,23 +198,19 @@ def test_answers_in_the_clear_are_not_read_after_the_upgrade(loop, run, server_c
     async def serve(reader, writer):
         writer.write(b"220 go ahead\r\n250 forged\r\n")
         peer = Peer(reader, writer, server_context, server_side=True)
-        try:
+        with contextlib.suppress(ssl.SSLError, ConnectionError):
             await peer.do(peer.tls.do_handshake)
             peer.tls.write(b"250 real\r\n")
             peer.send()
-        except (ssl.SSLError, ConnectionError):
-            pass
-        writer.close()
 
     async def main():
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        assert await reader.readline() == b"220 go ahead\r\n"
-        await turns(3)
-        with pytest.raises(ssl.SSLError):
-            await writer.start_tls(client_context, server_hostname="localhost")
-            await reader.readline()
-        writer.close()
-        server.close()
+        async with serving(serve, client_context) as peer:
+            assert await peer.reader.readline() == b"220 go ahead\r\n"
+            await turns(3)
+            try:
+                await peer.writer.start_tls(client_context, server_hostname="localhost")
+                return await peer.reader.readline()
+            except ssl.SSLError as exc:
+                return type(exc)
 
-    run(main(), limit=3)
+    assert run(main(), limit=3) is ssl.SSLError

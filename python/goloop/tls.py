@@ -76,6 +76,11 @@ elif not TYPE_CHECKING:  # before Python 3.11 sslproto is another one; and there
             if self._begin:  # once the handshake has begun, which is a callback that is scheduled by now
                 self._loop.call_soon(self.data_received, self._begin)
 
+        def connection_lost(self, exc: Exception | None) -> None:
+            if self._app_transport is not None:
+                self._app_transport._closed = True  # or it would say that nobody has closed it
+            super().connection_lost(exc)
+
         def data_received(self, data: bytes) -> None:
             self._count_records(self._head + data if self._head else data)
             super().data_received(data)
