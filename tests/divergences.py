@@ -18,7 +18,9 @@ _LOST = (
     "never asks"
 )
 _CUT = "asyncio tells a connection that was cut within a TLS record as a clean end"
-_UNREAD = "what was received before start_tls stays in the reader, and is read after it as if it had come encrypted"
+_UNREAD = (
+    "what was received before start_tls stays in the reader, and is read after it as if it had come encrypted"
+)
 _POSITION = "asyncio's fallback seeks for an offset other than 0 only"
 _COPIES = "asyncio has no one context for a connection: each callback has that of whoever caused it (sockets: until 3.15)"
 ASYNCIO = {
@@ -135,6 +137,11 @@ ASYNCIO = {
     "test_context.py::test_tls_that_a_task_resumes_stays_in_the_context_of_the_connection[*-after the resume]": (
         "3.10",
         "3.10",
+        _COPIES,
+    ),
+    "test_datagram_flow.py::test_resume_writing_runs_in_the_context_of_the_endpoint": (
+        "3",
+        "3",
         _COPIES,
     ),
     "test_context.py::test_datagrams_come_in_the_context_of_the_endpoint": (

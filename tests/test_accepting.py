@@ -9,7 +9,6 @@ import pytest
 
 from protocols import Recorder, turns
 
-
 # asyncio leaves it to the finaliser to close what it could not make.
 LEFT_OPEN = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 

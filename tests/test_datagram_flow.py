@@ -79,7 +79,7 @@ def test_resume_writing_follows_the_low_mark(loop, run, endpoint, unix_peer):
     run(main())
 
 
-def test_resume_writing_runs_in_the_context_of_the_datagram_that_waited(loop, run, endpoint, unix_peer):
+def test_resume_writing_runs_in_the_context_of_the_endpoint(loop, run, endpoint, unix_peer):
     variable = contextvars.ContextVar("variable")
     seen = []
 
@@ -103,7 +103,7 @@ def test_resume_writing_runs_in_the_context_of_the_datagram_that_waited(loop, ru
         assert variable.get() == "later"
 
     run(main())
-    assert seen == ["sendto"]
+    assert seen == ["creation"]
 
 
 def test_close_sends_what_is_queued(loop, run, endpoint, unix_peer):

@@ -164,7 +164,9 @@ CASES = [
 
 
 @pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
-@pytest.mark.parametrize("kind, name, message, keys", CASES, ids=[f"{kind.__name__}-{name}" for kind, name, *_ in CASES])
+@pytest.mark.parametrize(
+    "kind, name, message, keys", CASES, ids=[f"{kind.__name__}-{name}" for kind, name, *_ in CASES]
+)
 def test_failure_of_a_callback_is_told_as_asyncio_tells_it(
     loop, run, request, errors, kind, name, message, keys, debug
 ):
@@ -212,7 +214,9 @@ def test_protocol_factory_that_raises_is_told_in_debug_mode(loop, run, server_co
 
 
 @pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
-def test_handshake_of_an_accepted_connection_that_fails_is_told_in_debug_mode(loop, run, serve_tls, errors, debug):
+def test_handshake_of_an_accepted_connection_that_fails_is_told_in_debug_mode(
+    loop, run, serve_tls, errors, debug
+):
     made = []
 
     def factory():

@@ -399,7 +399,9 @@ def served(loop, serve_tls, client_context):
 
 @pytest.mark.parametrize("count", [None, 600_000])
 @pytest.mark.parametrize("tls, in_memory", [(False, False), (False, True), (True, False)])
-def test_sendfile_begins_at_its_offset_wherever_the_file_stands(loop, run, served, file, count, tls, in_memory):
+def test_sendfile_begins_at_its_offset_wherever_the_file_stands(
+    loop, run, served, file, count, tls, in_memory
+):
     """Also at 0, and where the system call does not serve."""
 
     async def main():

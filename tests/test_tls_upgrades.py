@@ -164,7 +164,9 @@ def test_hello_that_came_while_reading_was_paused_begins_the_handshake(
 
 
 @pytest.mark.since("3.11")
-def test_commands_in_the_clear_are_not_read_after_the_upgrade(loop, run, server_context, client_context, errors):
+def test_commands_in_the_clear_are_not_read_after_the_upgrade(
+    loop, run, server_context, client_context, errors
+):
     """Of who writes between the line that asks for TLS and the ClientHello."""
     read = []
 
@@ -192,7 +194,9 @@ def test_commands_in_the_clear_are_not_read_after_the_upgrade(loop, run, server_
 
 
 @pytest.mark.since("3.11")
-def test_answers_in_the_clear_are_not_read_after_the_upgrade(loop, run, server_context, client_context, errors):
+def test_answers_in_the_clear_are_not_read_after_the_upgrade(
+    loop, run, server_context, client_context, errors
+):
     """The same for a client."""
 
     async def serve(reader, writer):

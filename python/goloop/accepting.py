@@ -106,13 +106,15 @@ class Acceptings(_Base):
             transport.close()
         self._cancel_accepted()
 
-    def _handshake(self, protocol: asyncio.BaseProtocol, *args: Any, **timeouts: Any) -> SSLProtocol:
+    def _handshake(
+        self, protocol: asyncio.BaseProtocol, sslcontext: Any, **timeouts: Any
+    ) -> asyncio.BaseProtocol:
         """The TLS side of an accepted connection, under way until its handshake has ended."""
         waiter: asyncio.Future[None] = self.create_future()
-        ssl_protocol: Any = SSLProtocol(self, protocol, *args, waiter, True, **timeouts)
+        ssl_protocol: Any = SSLProtocol(self, protocol, sslcontext, waiter, True, **timeouts)
         self._handshakes[waiter] = (ssl_protocol._app_transport, protocol)
         waiter.add_done_callback(self._handshake_ended)
-        return ssl_protocol
+        return ssl_protocol  # type: ignore[no-any-return]
 
     def _handshake_ended(self, waiter: asyncio.Future[None]) -> None:
         transport, protocol = self._handshakes.pop(waiter)
@@ -134,6 +136,6 @@ class Acceptings(_Base):
     def _accept_dropped(self, protocol: asyncio.BaseProtocol) -> None:
         """An accepted connection ends, and its protocol is never told of it: called by the extension."""
         if isinstance(protocol, SSLProtocol):
-            protocol._app_transport._closed = True  # type: ignore[attr-defined]  # or it would say that nobody has closed it
+            protocol._app_transport._closed = True  # or it would say that nobody has closed it
             if not self._closed:
                 protocol._wakeup_waiter()

@@ -108,7 +108,9 @@ def cut_off() -> Exception:
 
 def take_received(protocol: Any) -> bytes:
     """The bytes that asyncio's streams have received for ``protocol`` and nobody has read."""
-    reader: Any = protocol._stream_reader if isinstance(protocol, asyncio.StreamReaderProtocol) else None
+    reader: Any = None
+    if isinstance(protocol, asyncio.StreamReaderProtocol):
+        reader = protocol._stream_reader  # type: ignore[attr-defined]
     if reader is None:
         return b""
     received = bytes(reader._buffer)
