@@ -8,6 +8,7 @@ object stands for all such connections of a loop: it is done whenever there are 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from .tls import SSLProtocol
@@ -32,7 +33,8 @@ class Accepting(asyncio.Future[None]):
             return True
         if not self._shown:  # somebody may wait for it
             self._shown = True
-            loop.call_soon_threadsafe(self._settle)
+            with contextlib.suppress(RuntimeError):  # closed by its own thread meanwhile
+                loop.call_soon_threadsafe(self._settle)
         return False
 
     def cancel(self, msg: Any = None) -> bool:
@@ -99,7 +101,9 @@ class Acceptings(_Base):
         asyncio._register_task(self._accepting)  # type: ignore[arg-type]
 
     def _has_accepting(self) -> bool:
-        return not self._closed and (bool(self._handshakes) or self._is_accepting())
+        if self._closed or self._is_inherited():  # from 3.14 on other loops' threads ask, too
+            return False
+        return bool(self._handshakes) or self._is_accepting()
 
     def _cancel_accepting(self) -> None:
         for transport, _ in [*self._handshakes.values()]:
