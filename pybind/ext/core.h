@@ -16,6 +16,7 @@
  *   server.c   listening sockets
  *   accept.c   accepted connections
  *   transport.c   what all transports are and do: life, end, flow control
+ *   callback.c   their callbacks, as messages name them
  *   stream.c   StreamTransport
  *   stream_write.c, stream_read.c   its two directions, and those of pipes
  *   pipe.c     ReadPipeTransport, WritePipeTransport: streams in one direction
@@ -410,10 +411,6 @@ static inline bool transport_must_tell(TransportObject *t) {
     return (t->protocol_paused && t->buffered <= t->low) ||
            (t->buffered == 0 && (t->closing || (t->pinned && (t->paused || t->ended))));
 }
-/* Callbacks of transports, by the names that asyncio's messages have. */
-enum callback_name { STREAM_LOST, DATAGRAM_LOST, READ_PIPE_LOST, WRITE_PIPE_LOST, PIPE_READ, DATAGRAM_READ, DATAGRAM_SEND };
-PyObject *new_callback(TransportObject *t, enum callback_name name);
-int transport_callback_failed(TransportObject *t, PyObject *exception, enum callback_name name); /* steals */
 int transport_hold(TransportObject *t, PyObject *received);
 int transport_schedule_lost(TransportObject *t, PyObject *exception);
 enum { WARN_AFTER = 5 }; /* writes after the end: asyncio's LOG_THRESHOLD_FOR_CONNLOST_WRITES */
@@ -440,6 +437,12 @@ int transport_waits(TransportObject *t, int64_t n);
 static inline bool transport_sends_now(TransportObject *t) {
     return t->unsent == 0 && !t->loop->in_turn && t->attach_epoch != t->loop->sq_epoch;
 }
+
+/* callback.c */
+enum callback_name { STREAM_LOST, DATAGRAM_LOST, READ_PIPE_LOST, WRITE_PIPE_LOST, PIPE_READ, DATAGRAM_READ, DATAGRAM_SEND };
+int callbacks_setup(void);
+PyObject *new_lost_callback(TransportObject *t);
+int transport_callback_failed(TransportObject *t, PyObject *exception, enum callback_name name); /* steals */
 
 /* stream.c */
 int stream_setup(PyObject *module);
