@@ -110,7 +110,8 @@ test-py-watchers: pythons
 	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
 	cd tests && for watcher in sigchld thread; do \
 		env -u PYTHONPATH GOLOOP_CHILD_WATCHER=$$watcher GOLOOP_TESTS_ONLY=goloop \
-		../.venv/$(NEWEST)/bin/python $(PYTEST) test_subprocess.py test_popen.py test_child_watchers.py || exit; done
+		../.venv/$(NEWEST)/bin/python $(PYTEST) test_subprocess.py test_popen.py test_child_watchers.py \
+		test_child_ends.py || exit; done
 
 # The arithmetic of the benchmarks, not their figures.
 test-bench: pythons

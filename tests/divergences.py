@@ -23,6 +23,7 @@ _UNREAD = (
 )
 _POSITION = "asyncio's fallback seeks for an offset other than 0 only"
 _COPIES = "asyncio has no one context for a connection: each callback has that of whoever caused it (sockets: until 3.15)"
+_PIPES = "asyncio ends wait() when all pipes are at their end, which may be never"
 ASYNCIO = {
     "test_timers.py::test_timers_of_the_same_time_run_in_the_order_of_scheduling": (
         "3",
@@ -223,5 +224,45 @@ ASYNCIO = {
         "3.13",
         "3",
         "the finaliser that is to close what asyncio could not make fails with a TypeError of its own",
+    ),
+    "test_child_ends.py::test_wait_ends_with_the_child_while_a_grandchild_holds_a_pipe": (
+        "3.11",
+        "3.13.0",
+        _PIPES,
+    ),
+    "test_child_ends.py::test_wait_ends_with_the_child_while_nobody_reads_what_it_wrote": (
+        "3.11",
+        "3.13.0",
+        _PIPES,
+    ),
+    "test_child_ends.py::test_start_that_is_cut_short_ends_and_leaves_nothing[*-cancel_all]": (
+        "3.10",
+        "3.13.0",
+        _PIPES,
+    ),
+    "test_child_ends.py::test_start_that_is_cut_short_ends_and_leaves_nothing[*-cancel_pipes]": (
+        "3",
+        "3",
+        "asyncio waits for ever for pipes whose task was cancelled before it began",
+    ),
+    "test_child_ends.py::test_run_ends_while_children_are_started_and_cancelled": (
+        "3.11",
+        "3.13.0",
+        _PIPES,
+    ),
+    "test_child_ends.py::test_loop_that_is_closed_at_once_has_reaped_what_close_killed": (
+        "3",
+        "3",
+        "asyncio leaves a zombie, or a thread that waits for it",
+    ),
+    "test_child_ends.py::test_child_that_outlives_its_loop_is_reaped": (
+        "3",
+        "3",
+        "asyncio forgets a child with its loop, which closes the pidfd",
+    ),
+    "test_child_ends.py::test_close_does_not_take_the_status_of_a_child_that_has_ended": (
+        "3",
+        "3",
+        "asyncio's close() asks Popen, which reaps the child behind the back of the child watcher",
     ),
 }
