@@ -31,6 +31,8 @@ def started(monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", Popen)
     yield started
     for popen in started:  # of a test that failed
+        popen.kill()
+        popen.wait()
         for file in popen.stdin, popen.stdout, popen.stderr:
             if file is not None:
                 file.close()
