@@ -245,11 +245,6 @@ ASYNCIO = {
         "3",
         "asyncio waits for ever for pipes whose task was cancelled before it began",
     ),
-    "test_child_ends.py::test_run_ends_while_children_are_started_and_cancelled": (
-        "3.11",
-        "3.13.0",
-        _PIPES,
-    ),
     "test_child_ends.py::test_loop_that_is_closed_at_once_has_reaped_what_close_killed": (
         "3",
         "3",

