@@ -6,6 +6,7 @@
  *   limits.c   whether that library can start in this process
  *   loop.c     the Loop type: state, call_soon, ready queue
  *   turn.c     _run_once: turns, batches, completions
+ *   nested.c   turns inside a callback, loop._ready
  *   timer.c    call_later, call_at, the table of scheduled handles
  *   clock.c    loops whose time() is replaced
  *   handle.c   Handle, TimerHandle
@@ -89,6 +90,7 @@ typedef struct LoopObject {
     PyObject **ready;
     size_t ready_head, ready_len, ready_cap;
     size_t todo; /* of the batch under way */
+    bool forever;       /* run_forever() calls: _run_once goes on until stop() */
     bool looked;        /* the last turn asked the selector */
     bool holds;         /* sending.c: what the batch writes may leave together; */
     int32_t brisk;      /* callbacks in a row that were short; */
@@ -112,7 +114,12 @@ typedef struct LoopObject {
     uint64_t sq_epoch;
 
     /* completions of the batch under way */
+    gl_cqe *cq; /* shared.cq, or nested.c's */
     int32_t cq_head, cq_len;
+    int32_t cq_kept;      /* at its start, for the next run */
+    gl_cqe *running;      /* the one that is being dispatched, or NULL */
+    struct gl_nest *nest; /* of nested.c */
+    PyObject *barred;     /* list of what waits for a callback to return, or NULL */
 
     /* connections that are being accepted, the first `made` of them made: accept.c */
     struct Accepted *accepted;
@@ -246,6 +253,16 @@ static inline int engine_usable(LoopObject *loop) {
 
 /* loop.c */
 int ready_push(LoopObject *loop, PyObject *handle); /* borrows */
+int check_handle(PyObject *handle); /* that a program gives */
+int ready_insert(LoopObject *loop, size_t at, PyObject **handles, size_t n); /* steals, unless it fails */
+/* The first; there must be one. */
+static inline PyObject *ready_steal(LoopObject *loop) {
+    PyObject *handle = loop->ready[loop->ready_head];
+    loop->ready_head = (loop->ready_head + 1) & (loop->ready_cap - 1);
+    loop->ready_len--;
+    if (loop->todo) loop->todo--;
+    return handle;
+}
 /* What a scheduling method was called with, as asyncio's signature (first, callback, *args, context=None) has it.
  * All borrowed. */
 typedef struct {
@@ -286,7 +303,25 @@ static inline FdEntry *fd_lookup(LoopObject *loop, int fd, uint32_t gen) {
 }
 void fd_release(LoopObject *loop, int fd); /* forgets the owner; the engine is not told */
 
+/* nested.c */
+int gather_completions(LoopObject *loop);
+int unbar_arrivals(LoopObject *loop);
+void put_back(LoopObject *loop, const gl_cqe *c);
+void unkeep(LoopObject *loop);
+int nest_begin(LoopObject *loop);
+void nest_end(LoopObject *loop);
+void nest_free(LoopObject *loop);
+PyObject *loop_ready_len(LoopObject *loop, PyObject *ignored);
+PyObject *loop_ready_pop(LoopObject *loop, PyObject *ignored);
+PyObject *loop_ready_insert(LoopObject *loop, PyObject *handle);
+PyObject *loop_ready_items(LoopObject *loop, PyObject *ignored);
+int nested_setup(PyObject *module);
+
 /* turn.c */
+/* Our own kinds: a completion that has become a handle, owned by the entry; one
+ * that is nobody's; one for a DatagramTransport. */
+enum { GL_RUN_HANDLE = 1000, GL_NOTHING = 1001, GL_ON_DATAGRAM = 1002 };
+int dispatch(LoopObject *loop, gl_cqe *c);
 gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen);
 int reserve_queue(LoopObject *loop);
 /* Before a WRITE or a SEND: MemoryError is raised while nothing has been taken. */
@@ -426,6 +461,7 @@ int64_t batch_begins(LoopObject *loop, int64_t callbacks); /* 0: nothing is to b
 bool batch_holds(LoopObject *loop);
 /* After each callback, whose outcome is rc. */
 static inline int callback_ran(LoopObject *loop, int rc) {
+    if (loop->barred && rc == 0) rc = unbar_arrivals(loop);
     return loop->sq_sends && rc == 0 && !batch_holds(loop) ? submit_now(loop) : rc;
 }
 void batch_ended(LoopObject *loop, int64_t callbacks, int64_t began);

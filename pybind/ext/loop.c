@@ -21,21 +21,27 @@ enum { FLOOD = 1 << 14 };
 
 /* ---- ready queue ---- */
 
-int ready_push(LoopObject *loop, PyObject *handle) {
-    if (loop->ready_len == loop->ready_cap) {
-        size_t cap = loop->ready_cap ? 2 * loop->ready_cap : READY_CAP;
-        PyObject **items = PyMem_Malloc(cap * sizeof *items);
-        if (!items) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        for (size_t i = 0; i < loop->ready_len; i++)
-            items[i] = loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)];
-        PyMem_Free(loop->ready);
-        loop->ready = items;
-        loop->ready_cap = cap;
-        loop->ready_head = 0;
+/* Makes room for n more. */
+static int ready_reserve(LoopObject *loop, size_t n) {
+    size_t cap = loop->ready_cap ? loop->ready_cap : READY_CAP;
+    while (cap < loop->ready_len + n) cap *= 2;
+    if (cap == loop->ready_cap) return 0;
+    PyObject **items = PyMem_Malloc(cap * sizeof *items);
+    if (!items) {
+        PyErr_NoMemory();
+        return -1;
     }
+    for (size_t i = 0; i < loop->ready_len; i++)
+        items[i] = loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)];
+    PyMem_Free(loop->ready);
+    loop->ready = items;
+    loop->ready_cap = cap;
+    loop->ready_head = 0;
+    return 0;
+}
+
+int ready_push(LoopObject *loop, PyObject *handle) {
+    if (loop->ready_len == loop->ready_cap && ready_reserve(loop, 1) < 0) return -1;
     loop->ready[(loop->ready_head + loop->ready_len++) & (loop->ready_cap - 1)] = Py_NewRef(handle);
     return 0;
 }
@@ -46,6 +52,16 @@ void ready_give_back(LoopObject *loop) {
     PyMem_Free(loop->ready);
     loop->ready = NULL;
     loop->ready_cap = loop->ready_head = 0;
+}
+
+int ready_insert(LoopObject *loop, size_t at, PyObject **handles, size_t n) {
+    if (ready_reserve(loop, n) < 0) return -1;
+    size_t mask = loop->ready_cap - 1, head = loop->ready_head = (loop->ready_head - n) & mask;
+    for (size_t i = 0; i < at; i++) loop->ready[(head + i) & mask] = loop->ready[(head + n + i) & mask];
+    for (size_t i = 0; i < n; i++) loop->ready[(head + at + i) & mask] = handles[i];
+    loop->ready_len += n;
+    if (at < loop->todo) loop->todo += n;
+    return 0;
 }
 
 void ready_clear(LoopObject *loop) {
@@ -170,11 +186,22 @@ static PyObject *call_soon_threadsafe(LoopObject *loop, PyObject *const *args, P
     return handle;
 }
 
-static PyObject *add_callback(LoopObject *loop, PyObject *handle) {
+/* A handle that a program has made may have any iterable for its arguments; run_callback wants a tuple. */
+int check_handle(PyObject *handle) {
     if (!PyObject_TypeCheck(handle, AsyncioHandle_Type)) {
         PyErr_Format(PyExc_TypeError, "A Handle is required here, not %.100s", Py_TYPE(handle)->tp_name);
-        return NULL;
+        return -1;
     }
+    HandleObject *h = (HandleObject *)handle;
+    if (handle_is_cancelled(handle) || PyTuple_Check(h->args)) return 0;
+    PyObject *args = PySequence_Tuple(h->args);
+    if (!args) return -1;
+    Py_SETREF(h->args, args);
+    return 0;
+}
+
+static PyObject *add_callback(LoopObject *loop, PyObject *handle) {
+    if (check_handle(handle) < 0) return NULL;
     if (!handle_is_cancelled(handle) && ready_push(loop, handle) < 0) return NULL;
     Py_RETURN_NONE;
 }
@@ -315,6 +342,7 @@ static PyObject *loop_open(LoopObject *loop, PyObject *args) {
     sh->cq_cap = CQ_CAP;
     sh->arena_len = ARENA;
     take_memory(loop);
+    loop->cq = sh->cq;
     loop->sq_deadline = INT64_MAX;
     loop->sq_epoch = 1;
     loop->generation = process_generation;
@@ -335,6 +363,7 @@ static void release_transports(LoopObject *loop) {
         loop->shared.sq_len = 0;
         int32_t n = loop->api->turn(loop->engine, 0);
         if (n <= 0) break;
+        loop->cq = loop->shared.cq;
         loop->cq_head = 0;
         loop->cq_len = n;
         completions_clear(loop);
@@ -349,6 +378,7 @@ static PyObject *loop_close_engine(LoopObject *loop, PyObject *ignored) {
     accepted_clear(loop);
     release_transports(loop);
     engine_close(loop);
+    Py_CLEAR(loop->barred);
     ready_clear(loop);
     timers_clear(loop);
     for (int fd = 0; fd < loop->fds_len; fd++)
@@ -370,6 +400,7 @@ static PyObject *loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
 static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(loop));
     Py_VISIT(loop->current_handle);
+    Py_VISIT(loop->barred);
     for (size_t i = 0; i < loop->ready_len; i++) Py_VISIT(loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)]);
     for (uint32_t i = 0; i < loop->timers_len; i++) Py_VISIT(loop->timers[i].handle);
     for (int i = 0; i < loop->fds_len; i++) {
@@ -395,6 +426,7 @@ static void loop_dealloc(LoopObject *loop) {
     loop_clear(loop);
     Py_CLEAR(loop->thread_id);
     PyMem_Free(loop->ready);
+    nest_free(loop);
     PyMem_Free(loop->fds);
     PyMem_Free(loop->accepted);
     PyMem_Free(loop->timers);
@@ -466,7 +498,7 @@ PyDoc_STRVAR(call_at_doc,
              "call_at(when, callback, *args, context=None)\n--\n\n"
              "Run callback(*args) when time() has reached when, in seconds. Returns an asyncio.TimerHandle.");
 PyDoc_STRVAR(time_doc, "time()\n--\n\nSeconds of CLOCK_MONOTONIC as a float, with nanosecond resolution.");
-PyDoc_STRVAR(run_once_doc, "_run_once()\n--\n\nTake turns until stop(): the inside of run_forever.");
+PyDoc_STRVAR(run_once_doc, "_run_once()\n--\n\nTake one turn; called by run_forever, turns until stop().");
 PyDoc_STRVAR(readable_doc,
              "_readable(fd)\n--\n\n"
              "An awaitable that ends when fd is readable. The wait is the descriptor's reader until the awaitable\n"
@@ -487,6 +519,10 @@ static PyMethodDef methods[] = {
     {"_turn", FAST(loop_turn), METH_O, NULL},
     {"_batch", FAST(loop_batch), METH_O, NULL},
     {"_is_busy", FAST(loop_is_busy), METH_NOARGS, NULL},
+    {"_ready_len", FAST(loop_ready_len), METH_NOARGS, NULL},
+    {"_ready_pop", FAST(loop_ready_pop), METH_NOARGS, NULL},
+    {"_ready_insert", FAST(loop_ready_insert), METH_O, NULL},
+    {"_ready_items", FAST(loop_ready_items), METH_NOARGS, NULL},
     {"_take_timers", FAST(loop_take_timers), METH_NOARGS, NULL},
     {"_give_timer", FAST(loop_give_timer), METH_O, NULL},
     {"_connect", FAST(loop_connect), METH_FASTCALL, NULL},
@@ -518,6 +554,7 @@ static PyMethodDef methods[] = {
 static PyMemberDef members[] = {
     {"_closed", T_BOOL, offsetof(LoopObject, closed), 0, NULL},
     {"_stopping", T_BOOL, offsetof(LoopObject, stopping), 0, NULL},
+    {"_forever", T_BOOL, offsetof(LoopObject, forever), 0, NULL},
     {"_thread_id", T_OBJECT, offsetof(LoopObject, thread_id), 0, NULL},
     {"_current_handle", T_OBJECT, offsetof(LoopObject, current_handle), 0, NULL},
     {0}};

@@ -46,7 +46,7 @@ static int module_exec(PyObject *module) {
     }
     if (intern_names() < 0 || import_all() < 0 || handle_setup(module) < 0 || transport_setup(module) < 0 ||
         stream_setup(module) < 0 || pipe_setup(module) < 0 || datagram_setup(module) < 0 || server_setup(module) < 0 ||
-        readiness_setup(module) < 0 || tls_setup(module) < 0)
+        readiness_setup(module) < 0 || nested_setup(module) < 0 || tls_setup(module) < 0)
         return -1;
     Loop_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &loop_spec, NULL);
     if (!Loop_Type) return -1;

@@ -18,10 +18,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Our own kinds: a completion that has become a handle, owned by the entry; one
- * that is nobody's; one for a DatagramTransport. */
-enum { RUN_HANDLE = 1000, NOTHING = 1001, ON_DATAGRAM = 1002 };
-
 /* ---- submissions ---- */
 
 gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen) {
@@ -140,7 +136,7 @@ static void resolve(LoopObject *loop, int32_t n) {
         } else {
             continue;
         }
-        c->kind = handle ? RUN_HANDLE : NOTHING;
+        c->kind = handle ? GL_RUN_HANDLE : GL_NOTHING;
         c->user = (uintptr_t)handle;
     }
 }
@@ -148,8 +144,8 @@ static void resolve(LoopObject *loop, int32_t n) {
 /* Lets go of what the rest of the batch holds. */
 void completions_clear(LoopObject *loop) {
     while (loop->cq_head < loop->cq_len) {
-        gl_cqe *c = &loop->shared.cq[loop->cq_head++];
-        if (c->kind == RUN_HANDLE || c->kind == GL_RELEASED)
+        gl_cqe *c = &loop->cq[loop->cq_head++];
+        if (c->kind == GL_RUN_HANDLE || c->kind == GL_RELEASED)
             Py_XDECREF((PyObject *)(uintptr_t)c->user);
         else if (c->kind == GL_ACCEPTED)
             close(c->res);
@@ -160,20 +156,20 @@ bool completions_accepted(LoopObject *loop, bool drop) {
     if (!loop->put_off) return false;
     bool any = false;
     for (int32_t i = loop->cq_head; i < loop->cq_len; i++) {
-        gl_cqe *c = &loop->shared.cq[i];
+        gl_cqe *c = &loop->cq[i];
         if (c->kind != GL_ACCEPTED) continue;
         any = true;
         if (!drop) break;
         close(c->res);
-        c->kind = NOTHING;
+        c->kind = GL_NOTHING;
     }
     return any;
 }
 
 int completions_traverse(LoopObject *loop, visitproc visit, void *arg) {
     for (int32_t i = loop->cq_head; i < loop->cq_len; i++) {
-        gl_cqe *c = &loop->shared.cq[i];
-        if (c->kind == RUN_HANDLE) Py_VISIT((PyObject *)(uintptr_t)c->user);
+        gl_cqe *c = &loop->cq[i];
+        if (c->kind == GL_RUN_HANDLE) Py_VISIT((PyObject *)(uintptr_t)c->user);
     }
     return 0;
 }
@@ -196,15 +192,15 @@ int warn_if_slow(LoopObject *loop, PyObject *owner, int64_t started) {
     return r ? 0 : -1;
 }
 
-static int dispatch(LoopObject *loop, gl_cqe *c) {
+int dispatch(LoopObject *loop, gl_cqe *c) {
     switch (c->kind) {
-    case RUN_HANDLE: {
+    case GL_RUN_HANDLE: {
         PyObject *handle = (PyObject *)(uintptr_t)c->user;
         int rc = run_handle(loop, handle);
         Py_DECREF(handle);
         return rc;
     }
-    case NOTHING:
+    case GL_NOTHING:
         return 0;
     case GL_RELEASED:
         Py_DECREF((PyObject *)(uintptr_t)c->user);
@@ -225,8 +221,8 @@ static int dispatch(LoopObject *loop, gl_cqe *c) {
     StreamObject *t = (StreamObject *)owner;
     int rc = 0;
     int64_t started = loop->debug ? monotonic_ns() : 0;
-    switch (e->kind == FD_DATAGRAM ? ON_DATAGRAM : c->kind) {
-    case ON_DATAGRAM:
+    switch (e->kind == FD_DATAGRAM ? GL_ON_DATAGRAM : c->kind) {
+    case GL_ON_DATAGRAM:
         rc = on_datagram(TRANSPORT(owner), c);
         break;
     case GL_DATA:
@@ -299,6 +295,7 @@ static int take_turn(LoopObject *loop, int flags) {
         ready_give_back(loop);
         timers_give_back(loop);
     }
+    if (loop->running && nest_begin(loop) < 0) return -1;
     gl_sqe *sq = loop->sq[loop->sq_now];
     int32_t sent = loop->sq_len;
     loop->shared.sq = sq;
@@ -313,44 +310,49 @@ static int take_turn(LoopObject *loop, int flags) {
     n = loop->api->turn(loop->engine, (uint32_t)flags);
     Py_END_ALLOW_THREADS
     loop->in_turn = loop->sleeping = false;
+    loop->cq = loop->shared.cq;
     loop->cq_head = 0;
     loop->cq_len = n > 0 ? n : 0;
     resolve(loop, loop->cq_len);
+    if (loop->running) nest_end(loop);
     int rc = settle_writes(loop, sq, sent);
     loop->todo = loop->ready_len;
+    if (loop->running && rc == 0) rc = gather_completions(loop);
     if (n < 0) return engine_error(loop, n);
     if (rc < 0) return -1;
     return PyErr_CheckSignals();
 }
 
 /* Connections that come after stop() wait for the next run, as asyncio's tasks would: only then is known whether
- * their server is wanted any more. They are kept before what is left of the batch. */
+ * their server is wanted any more. They are kept before what is left of the batch. A callback may enter the loop
+ * again, and run the rest: nested.c. */
 static int run_completions(LoopObject *loop) {
-    gl_cqe *cq = loop->shared.cq;
+    gl_cqe *cq = loop->cq;
     bool put_off = loop->put_off; /* by the run before */
     loop->put_off = false;
-    int32_t kept = 0;
     int rc = 0;
     while (rc == 0 && loop->cq_head < loop->cq_len) {
-        gl_cqe *c = &cq[loop->cq_head++];
+        int32_t place = loop->cq_head++;
+        gl_cqe *c = &loop->cq[place];
         bool stopped = loop->stopping && !put_off;
         if (c->kind == GL_ACCEPTED && stopped) {
-            cq[kept++] = *c;
+            loop->cq[loop->cq_kept++] = *c;
             continue;
         }
+        loop->running = c;
         if (loop->accepted_made < loop->accepted_len && c->kind != GL_ACCEPTED && !stopped)
             rc = make_accepted(loop, put_off);
         if (rc == 0)
             rc = callback_ran(loop, dispatch(loop, c));
-        else
+        else if (loop->cq == cq && loop->cq_head == place + 1)
             loop->cq_head--;
+        else
+            put_back(loop, c);
+        loop->running = NULL;
     }
     if (rc == 0 && loop->accepted_made < loop->accepted_len && (put_off || !loop->stopping))
         rc = make_accepted(loop, put_off);
-    if (kept) {
-        loop->cq_head -= kept;
-        memmove(&cq[loop->cq_head], cq, (size_t)kept * sizeof *cq);
-    }
+    unkeep(loop);
     loop->put_off = loop->cq_head < loop->cq_len || loop->accepted_made < loop->accepted_len;
     if (loop->accepted_made) age_accepted(loop);
     return rc;
@@ -359,18 +361,18 @@ static int run_completions(LoopObject *loop) {
 static int run_batch(LoopObject *loop) {
     int64_t callbacks = (int64_t)loop->todo + loop->cq_len - loop->cq_head;
     int64_t began = batch_begins(loop, callbacks);
-    while (loop->todo) {
-        PyObject *handle = loop->ready[loop->ready_head];
-        loop->ready_head = (loop->ready_head + 1) & (loop->ready_cap - 1);
-        loop->ready_len--;
-        loop->todo--;
-        int rc = callback_ran(loop, run_handle(loop, handle));
-        Py_DECREF(handle);
-        if (rc < 0) return -1;
-    }
-    int rc = run_completions(loop);
-    if (rc == 0 && began) batch_ended(loop, callbacks, began);
-    return rc;
+    do {
+        while (loop->todo) {
+            PyObject *handle = ready_steal(loop);
+            int rc = callback_ran(loop, run_handle(loop, handle));
+            Py_DECREF(handle);
+            if (rc < 0) return -1;
+        }
+        if (loop->running) break; /* a nested turn's completions are handles */
+        if (run_completions(loop) < 0) return -1;
+    } while (loop->todo); /* completions that a nested turn has made handles and left */
+    if (began) batch_ended(loop, callbacks, began);
+    return 0;
 }
 
 /* What the last callbacks wrote leaves before the caller goes on. */
@@ -398,6 +400,14 @@ PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     if (clock_look(loop) < 0) return NULL;
     if (loop->custom_time) return PyObject_CallMethod((PyObject *)loop, "_run_by_clock", NULL);
+    bool forever = loop->forever;
+    if (!forever) {
+        int rc = gather_completions(loop);
+        if (rc == 0) rc = take_turn(loop, plan(loop, true));
+        if (rc == 0) rc = run_batch(loop);
+        return leave(loop, rc);
+    }
+    loop->forever = false; /* not for who calls from a callback */
     bool must_poll = true; /* each run begins with what the selector has */
     /* What an interrupted run left: completions first, for the next turn takes
      * their memory. Without any, its callbacks are ready ones among others. */
@@ -409,6 +419,7 @@ PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
             if (rc == 0) rc = run_batch(loop);
         } while (rc == 0 && !loop->stopping && !loop->custom_time);
     }
+    loop->forever = true;
     return leave(loop, rc);
 }
 
@@ -417,7 +428,9 @@ PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
 /* _turn(seconds): asks the selector, and waits for so long when there is nothing
  * to run, for ever with None. What has come waits for _batch. */
 PyObject *loop_turn(LoopObject *loop, PyObject *seconds) {
-    if (is_left(loop)) Py_RETURN_NONE; /* the next would take their memory */
+    if (loop->custom_time && is_left(loop)) Py_RETURN_NONE; /* the next would take their memory */
+    if ((loop->barred && unbar_arrivals(loop) < 0) || gather_completions(loop) < 0) return NULL;
+    if (loop->accepted_made) age_accepted(loop);
     double limit = seconds == Py_None ? 0 : PyFloat_AsDouble(seconds);
     if (limit == -1.0 && PyErr_Occurred()) return NULL;
     int flags = plan(loop, true);

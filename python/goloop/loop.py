@@ -26,6 +26,7 @@ from .datagrams import Datagrams
 from .debugging import Debugging
 from .names import Names
 from .pipes import Pipes
+from .ready import ReadyQueue
 from .selecting import EngineSelector
 from .sendfile import Sendfile
 from .serving import Serving
@@ -50,6 +51,7 @@ class Loop(
     Names,
     Pipes,
     Datagrams,
+    ReadyQueue,
     _core.Loop,
     asyncio.SelectorEventLoop,
 ):

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from . import _core
+
 if TYPE_CHECKING:
     from ._base import LoopBase as _Base
 else:
@@ -63,9 +65,12 @@ class Signals(_Base):
         self._check_running()
         ours = threading.current_thread() is threading.main_thread() and self._take_wakeup_fd()
         self._signals_reach(ours)
+        # A _run_once of the program's takes its turns one at a time.
+        self._forever = type(self)._run_once is _core.Loop._run_once and "_run_once" not in self.__dict__
         try:
             super().run_forever()
         finally:
+            self._forever = False
             if ours and not self._signal_handlers:
                 self._leave_wakeup_fd()
 
