@@ -24,13 +24,14 @@ ARGS ?=
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll test-py-watchers conformance test-bench test-sdist \
-	test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt bench wheel clean
+	suites test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt bench wheel clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
 	@echo 'make test      all tests and checks, on every Python found (this is what CI runs)'
 	@echo 'make test-py   the Python tests; PY=3.13 for one Python, ARGS="-k name" for pytest'
 	@echo 'make conformance  CPython'"'"'s own asyncio tests, and tornado'"'"'s, on asyncio and on goloop; PY, ARGS="-k name"'
+	@echo 'make suites    the asyncio tests of anyio, websockets, asyncssh and aiosmtpd, on asyncio and on goloop; SUITE=name'
 	@echo 'make test-sid, conformance-sid  both on Python 3.14 and 3.15, in a chroot of Debian sid that tools/sid makes; as root'
 	@echo 'make test-go   the Go tests, with the race detector, and short fuzzing'
 	@echo 'make lint      gofmt, vet, staticcheck, C warnings, ruff, mypy, file sizes'
@@ -112,6 +113,11 @@ test-py-watchers: pythons
 		env -u PYTHONPATH GOLOOP_CHILD_WATCHER=$$watcher GOLOOP_TESTS_ONLY=goloop \
 		../.venv/$(NEWEST)/bin/python $(PYTEST) test_subprocess.py test_popen.py test_child_watchers.py \
 		test_child_ends.py || exit; done
+
+# Other projects' own tests; SUITE=anyio for one of them. Not part of `make test`: they need the network, some minutes,
+# and root for those that want localhost to be ::1.
+suites: pythons
+	$$(tools/find-python $(NEWEST)) tests/suites/run.py $(SUITE) $(ARGS)
 
 # The arithmetic of the benchmarks, not their figures.
 test-bench: pythons

@@ -13,7 +13,7 @@ import pytest
 
 from programs import EXEC, PIPE, descriptors, is_zombie_or_alive, python, until
 
-pytestmark = pytest.mark.usefixtures("pidfd_watcher")
+pytestmark = pytest.mark.usefixtures("pidfd_watcher", "started")
 
 SOON = 2  # seconds: what has not ended by then hangs
 

@@ -21,6 +21,9 @@ else:
     _Base = object
 
 
+_NO_HANDLER = (signal.SIG_DFL, signal.SIG_IGN)
+
+
 class _Sigchld:
     """The handler of SIGCHLD while loops need one and the program has none.
 
@@ -39,7 +42,7 @@ class _Sigchld:
     def ensure(self) -> bool:
         """See to it that there is a handler; ``False`` where it is neither ours nor Python's."""
         current = signal.getsignal(signal.SIGCHLD)
-        if current in (signal.SIG_DFL, signal.SIG_IGN):
+        if current in _NO_HANDLER:
             self._previous = signal.signal(signal.SIGCHLD, self._handler)
             signal.siginterrupt(signal.SIGCHLD, False)
         return current is not None
@@ -91,9 +94,13 @@ class Children(_Base):
         """Get ready to watch one more child; what it gives is for :meth:`_watch_child`."""
         if not self._watcher_name:
             self._watcher_name = self._child_watcher("")
-        if self._watcher_name != "sigchld" or not (
-            _in_main_thread() and _sigchld.ensure() and self._take_wakeup_fd()
-        ):
+        if self._watcher_name != "sigchld" or not _in_main_thread():
+            return _core.CHILD_ADD
+        gone = signal.getsignal(signal.SIGCHLD) in _NO_HANDLER
+        reached = _sigchld.ensure() and self._take_wakeup_fd()
+        if gone or not reached:  # the program has taken something away: look at those that wait
+            self._signals_reach(reached)
+        if not reached:
             return _core.CHILD_ADD
         if not self._uses_sigchld:
             self._uses_sigchld = True

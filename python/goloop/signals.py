@@ -7,11 +7,12 @@ which the loop sleeps must end that sleep, or Ctrl-C is late until something els
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from . import _core
 
@@ -30,6 +31,9 @@ class _WakeupFd:
     def fileno(self) -> int:
         return self._open_fd()
 
+
+_NO_SIGNAL: Any = 0
+_NO_HANDLE: Any = None
 
 # Whether set_wakeup_fd names a pipe of ours; a forked child would write to its parent's.
 _in_use = False
@@ -79,10 +83,13 @@ class Signals(_Base):
         global _in_use
         fd = self._signal_fd()
         previous = signal.set_wakeup_fd(fd)
-        if previous not in (-1, fd):
+        if previous == fd:
+            return True
+        if previous != -1:
             signal.set_wakeup_fd(previous)
             return False
         _in_use = True
+        self._signals_reach(True)  # those that came without it have left nothing to read
         return True
 
     def _leave_wakeup_fd(self) -> None:
@@ -91,6 +98,30 @@ class Signals(_Base):
             _in_use = False
             signal.set_wakeup_fd(-1)
 
+    @contextlib.contextmanager
+    def _keeping_wakeup_fd(self) -> Iterator[None]:
+        """asyncio gives the descriptor back with the last handler. A running loop keeps it, and without a moment
+        in between, in which a signal would be lost: there is one more handler, of no signal."""
+        if not self.is_running() or self._is_inherited():
+            yield
+            return
+        self._signal_handlers[_NO_SIGNAL] = _NO_HANDLE
+        try:
+            yield
+        finally:
+            del self._signal_handlers[_NO_SIGNAL]
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]
+        """Call ``callback(*args)`` in the loop after each signal. See ``asyncio``.
+
+        Raises:
+            TypeError: ``sig`` is no int, or ``callback`` a coroutine function.
+            ValueError: ``sig`` is no signal.
+            RuntimeError: it cannot be caught, or this is not the main thread.
+        """
+        with self._keeping_wakeup_fd():
+            super().add_signal_handler(sig, callback, *args)
+
     def remove_signal_handler(self, sig: int) -> bool:
         """Remove a handler; whether there was one. See ``asyncio``.
 
@@ -98,7 +129,5 @@ class Signals(_Base):
             TypeError: ``sig`` is no int.
             ValueError: ``sig`` is no signal, or cannot be caught.
         """
-        removed = super().remove_signal_handler(sig)
-        if removed and not self._signal_handlers and self.is_running() and not self._is_inherited():
-            self._take_wakeup_fd()  # asyncio gives it back with the last handler
-        return removed
+        with self._keeping_wakeup_fd():
+            return super().remove_signal_handler(sig)
