@@ -12,7 +12,8 @@ from programs import EXEC, PIPE
 
 # In an interpreter of its own: the handlers of many signals at once are more than the stack bears that
 # faulthandler, which pytest enables, gives to them.
-PROGRAM = """
+PROGRAM = f"""
+sys.path.insert(0, {os.path.dirname(__file__)!r})
 from traffic import traffic
 
 async def main():

@@ -7,6 +7,7 @@
  *   loop.c     the Loop type: state, call_soon, ready queue
  *   turn.c     _run_once: turns, batches, completions
  *   nested.c   turns inside a callback, loop._ready
+ *   sigstack.c where signal handlers run
  *   timer.c    call_later, call_at, the table of scheduled handles
  *   clock.c    loops whose time() is replaced
  *   handle.c   Handle, TimerHandle
@@ -250,6 +251,9 @@ static inline int engine_usable(LoopObject *loop) {
     if (loop->engine > 0 && loop->generation == process_generation) return 0;
     return engine_usable_slow(loop);
 }
+
+/* sigstack.c */
+void ensure_signal_stack(void);
 
 /* loop.c */
 int ready_push(LoopObject *loop, PyObject *handle); /* borrows */

@@ -336,6 +336,7 @@ static PyObject *loop_open(LoopObject *loop, PyObject *args) {
         PyErr_SetString(PyExc_RuntimeError, "the engine of this event loop is open already");
         return NULL;
     }
+    ensure_signal_stack();
     gl_shared *sh = &loop->shared;
     sh->wake_fd = sh->poll_fd = sh->batch_fd = -1;
     sh->next_deadline = INT64_MAX;

@@ -398,6 +398,7 @@ static bool is_left(LoopObject *loop) {
 
 PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
+    ensure_signal_stack();
     if (clock_look(loop) < 0) return NULL;
     if (loop->custom_time) return PyObject_CallMethod((PyObject *)loop, "_run_by_clock", NULL);
     bool forever = loop->forever;
