@@ -220,7 +220,9 @@ def gone(pid):
 
 def test_loop_that_is_closed_at_once_has_reaped_what_close_killed(loop, run):
     async def main():
-        transport, _ = await loop.subprocess_exec(asyncio.SubprocessProtocol, "sleep", "60", stdout=None, stderr=None)
+        transport, _ = await loop.subprocess_exec(
+            asyncio.SubprocessProtocol, "sleep", "60", stdout=None, stderr=None
+        )
         transport.close()
         return transport.get_pid()
 

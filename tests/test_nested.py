@@ -129,7 +129,8 @@ def test_rest_of_the_batch_comes_first_in_a_nested_run(loop, run, nested, socket
         pairs = [socket_pair() for _ in range(10)]
         all_protocols = [Nests(log, wait_for_others) for _ in pairs]
         transports = [
-            await connected(loop, protocol, ours) for protocol, (ours, _) in zip(all_protocols, pairs, strict=True)
+            await connected(loop, protocol, ours)
+            for protocol, (ours, _) in zip(all_protocols, pairs, strict=True)
         ]
         for number, (_, theirs) in enumerate(pairs):
             theirs.send(b"%d" % number)
@@ -142,7 +143,9 @@ def test_rest_of_the_batch_comes_first_in_a_nested_run(loop, run, nested, socket
     run(main())
 
 
-def test_bytes_that_are_being_delivered_outlive_a_nested_turn(loop, loop_name, run, nested, socket_pair, errors):
+def test_bytes_that_are_being_delivered_outlive_a_nested_turn(
+    loop, loop_name, run, nested, socket_pair, errors
+):
     """Each piece of a small buffer enters the loop, which then reads as much of another connection."""
 
     class Pieces(asyncio.BufferedProtocol):
@@ -210,7 +213,9 @@ def test_accepted_connection_keeps_its_peer_through_a_nested_run(loop, run, nest
     run(main())
 
 
-def test_what_comes_for_a_transport_whose_callback_is_inside_comes_after_it(loop, run, nested, socket_pair, errors):
+def test_what_comes_for_a_transport_whose_callback_is_inside_comes_after_it(
+    loop, run, nested, socket_pair, errors
+):
     """Its context cannot be entered twice. asyncio reports that it tries, and tries again."""
 
     async def main():
@@ -325,6 +330,9 @@ def test_program_that_runs_the_handles_itself(loop):
     for turn in WAYS:
         asyncio.events._set_running_loop(loop)
         try:
-            assert run_nested(loop, turn, asyncio.gather(future, protocols.turns(3), asyncio.sleep(0.001)))[0] == "slept"
+            assert (
+                run_nested(loop, turn, asyncio.gather(future, protocols.turns(3), asyncio.sleep(0.001)))[0]
+                == "slept"
+            )
         finally:
             asyncio.events._set_running_loop(None)

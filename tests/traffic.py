@@ -10,7 +10,22 @@ import time
 
 from programs import EXEC, PIPE
 
-NAMES = "HUP USR1 USR2 WINCH URG IO PROF VTALRM XCPU XFSZ TTIN TTOU CONT SYS".split()
+NAMES = [
+    "HUP",
+    "USR1",
+    "USR2",
+    "WINCH",
+    "URG",
+    "IO",
+    "PROF",
+    "VTALRM",
+    "XCPU",
+    "XFSZ",
+    "TTIN",
+    "TTOU",
+    "CONT",
+    "SYS",
+]
 SIGNALS = [getattr(signal, f"SIG{name}") for name in NAMES]
 MASKED = [signal.SIGCHLD, *SIGNALS[::2]]
 CHILDREN = 120

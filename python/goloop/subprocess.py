@@ -60,6 +60,9 @@ class SubprocessTransport(_UnixSubprocessTransport):  # type: ignore[misc]
     :meth:`close` takes no status from who watches the child.
     """
 
+    _closed: bool
+    _returncode: int | None
+    _exit_waiters: list[asyncio.Future[int]] | None
     _number = 0  # of the child on the loop, when the engine watches it
 
     def send_signal(self, signal: int) -> None:

@@ -9,7 +9,9 @@ class Suite:
     version: str
     paths: list[str]  # below the root of the source
     options: list[str] = field(default_factory=list)  # more words for pytest
-    debian: tuple[str, str] | None = None  # (suite, source package): where the project's own archive has no such tests
+    debian: tuple[str, str] | None = (
+        None  # (suite, source package): where the project's own archive has no such tests
+    )
 
 
 SUITES = {

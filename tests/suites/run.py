@@ -30,7 +30,9 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("suites", nargs="*", choices=[[], *catalogue.SUITES], metavar="SUITE")
     parser.add_argument("-v", "--verbose", action="store_true", help="show what pytest prints")
     options = parser.parse_args()
@@ -54,7 +56,9 @@ def run_suite(name, verbose):
         began = time.monotonic()
         results[loop] = pytest(name, suite, source, loop, suite.paths, verbose)
         outcomes = list(results[loop]["outcomes"].values())
-        counts = ", ".join(f"{outcomes.count(word)} {word}" for word in ("passed", "failed", "skipped", "xfailed"))
+        counts = ", ".join(
+            f"{outcomes.count(word)} {word}" for word in ("passed", "failed", "skipped", "xfailed")
+        )
         made = results[loop]["made"]
         print(f"{name} on {loop}: {counts}; {made[loop]} loops; {time.monotonic() - began:.0f} s", flush=True)
         other = made["goloop" if loop == "asyncio" else "asyncio"]
@@ -86,13 +90,24 @@ def pytest(name, suite, source, loop, tests, verbose):
     """Run tests; what in_place.py noted."""
     result = BUILD / f"{name}-{loop}.json"
     result.unlink(missing_ok=True)
-    command = [TREE / ".venv" / f"suites-{name}" / "bin" / "python", "-m", "pytest", "-p", "in_place", "-q", "-o", "addopts="]
+    command = [
+        TREE / ".venv" / f"suites-{name}" / "bin" / "python",
+        "-m",
+        "pytest",
+        "-p",
+        "in_place",
+        "-q",
+        "-o",
+        "addopts=",
+    ]
     command += [f"--timeout={LIMIT}", "-p", "no:cacheprovider", *suite.options, *tests]
     environ = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
     environ |= {"PYTHONPATH": str(HERE), "SUITE_LOOP": loop, "SUITE_RESULT": str(result)}
     with open(BUILD / f"{name}-{loop}.txt", "w") as log:
         output = None if verbose else log
-        subprocess.run([*with_hosts(), *command], cwd=source, env=environ, timeout=WHOLE, stdout=output, stderr=output)
+        subprocess.run(
+            [*with_hosts(), *command], cwd=source, env=environ, timeout=WHOLE, stdout=output, stderr=output
+        )
     if not result.exists():
         sys.exit(f"{name} on {loop}: pytest has not ended; see {log.name}")
     return json.loads(result.read_text())
@@ -118,7 +133,17 @@ def fetch(suite):
 
 
 def fetch_from_pypi(suite):
-    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", f"--no-binary={suite.project}", "--dest", BUILD]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--no-deps",
+        f"--no-binary={suite.project}",
+        "--dest",
+        BUILD,
+    ]
     subprocess.run([*pip, f"{suite.project}=={suite.version}"], check=True)
     return BUILD / f"{suite.project}-{suite.version}.tar.gz"
 
@@ -129,7 +154,9 @@ def fetch_from_debian(suite):
     apt = BUILD / "apt"
     for folder in ("lists/partial", "cache/archives/partial"):
         (apt / folder).mkdir(parents=True, exist_ok=True)
-    (apt / "sources.list").write_text(f"deb-src [signed-by={KEYRING}] http://deb.debian.org/debian {release} main\n")
+    (apt / "sources.list").write_text(
+        f"deb-src [signed-by={KEYRING}] http://deb.debian.org/debian {release} main\n"
+    )
     options = {
         "Dir::Etc::SourceList": apt / "sources.list",
         "Dir::Etc::SourceParts": "/dev/null",
@@ -137,7 +164,11 @@ def fetch_from_debian(suite):
         "Dir::Cache": apt / "cache",
         "APT::Sandbox::User": "root",
     }
-    command = ["apt-get", "-qq", *[word for key, value in options.items() for word in ("-o", f"{key}={value}")]]
+    command = [
+        "apt-get",
+        "-qq",
+        *[word for key, value in options.items() for word in ("-o", f"{key}={value}")],
+    ]
     subprocess.run([*command, "update"], check=True)
     subprocess.run([*command, "source", "--tar-only", "--download-only", package], cwd=BUILD, check=True)
     return BUILD / f"{package}_{suite.version}.orig.tar.gz"
