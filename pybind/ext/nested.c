@@ -60,8 +60,7 @@ static bool is_barred(LoopObject *loop, const gl_cqe *c) {
     case GL_WROTE:
     case GL_DATAGRAM:;
         FdEntry *e = fd_lookup(loop, c->fd, c->gen);
-        return e && is_transport(e->kind) &&
-               (is_entered(TRANSPORT(e->owner)->context) || is_entered(TRANSPORT(e->owner)->write_context));
+        return e && is_transport(e->kind) && is_entered(TRANSPORT(e->owner)->context);
     }
     return false;
 }

@@ -403,7 +403,7 @@ PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
     if (loop->custom_time) return PyObject_CallMethod((PyObject *)loop, "_run_by_clock", NULL);
     bool forever = loop->forever;
     if (!forever) {
-        int rc = gather_completions(loop);
+        int rc = !loop->running && is_left(loop) ? run_batch(loop) : gather_completions(loop);
         if (rc == 0) rc = take_turn(loop, plan(loop, true));
         if (rc == 0) rc = run_batch(loop);
         return leave(loop, rc);

@@ -61,7 +61,7 @@ class SubprocessTransport(_UnixSubprocessTransport):  # type: ignore[misc]
     """
 
     _closed: bool
-    _returncode: int | None
+    _returncode: Any  # an int, or None
     _exit_waiters: list[asyncio.Future[int]] | None
     _number = 0  # of the child on the loop, when the engine watches it
 
