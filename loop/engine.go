@@ -71,6 +71,8 @@ type Engine struct {
 	sel    selector.Selector
 	events [maxEvents]selector.Event
 
+	compares bool // the selector cannot tell that a number names another file than before
+
 	// Indexed by descriptor; entries are reused, never freed.
 	fds []*descriptor
 
@@ -125,7 +127,7 @@ func New(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{sel: sel, cq: o.Completions, arena: o.Arena, unbatched: o.Unbatched, fewest: fewest, clock: processClock()}
+	e := &Engine{sel: sel, compares: sel.Name() != "epoll", cq: o.Completions, arena: o.Arena, unbatched: o.Unbatched, fewest: fewest, clock: processClock()}
 	if e.start = o.StartThread; e.start == nil {
 		e.start = startGoroutine
 	}
@@ -216,6 +218,7 @@ type descriptor struct {
 	ended    bool // end of file seen: read no more
 	broken   bool // an error was told, or the owner discarded: neither read nor write
 	shutdown bool // send end of file once the queue is empty
+	gone     bool // the system said that the number is closed, so whose it is now is not known
 	dirty    bool // in Engine.dirty
 	direct   bool // announce Readable instead of reading into the arena
 	pipe     bool // no socket: read(2) and write(2)
@@ -233,6 +236,7 @@ type descriptor struct {
 
 	asked   selector.Events // watched: what the owner asks about
 	lapsing bool            // watched: in Engine.lapsed
+	file    file            // watched: what the number named, where the selector cannot tell
 
 	batch  int // listener: most connections a turn
 	slot   int // datagram: bytes of the largest that is received whole
@@ -314,14 +318,14 @@ func (e *Engine) claim(fd int32, generation uint32, k kind) *descriptor {
 		e.forget(d)
 	}
 	*d = descriptor{fd: fd, generation: generation, kind: k, first: -1, last: -1,
-		registered: d.registered, lapsing: d.lapsing}
+		registered: d.registered, lapsing: d.lapsing, file: d.file}
 	return d
 }
 
-// grow makes room for fd in the table, if it is open: a number that a user made
-// up must not cost 8 bytes for each one below it.
+// grow makes room for fd in the table, unless the system says that it is not open: a
+// number that a user made up must not cost 8 bytes for each one below it.
 func (e *Engine) grow(fd int32) bool {
-	if _, err := sys.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
+	if _, err := sys.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == unix.EBADF {
 		return false
 	}
 	e.fds = append(e.fds, make([]*descriptor, int(fd)+1-len(e.fds))...)
@@ -363,8 +367,11 @@ func (e *Engine) setInterest(d *descriptor, want selector.Events) error {
 	default:
 		err = e.sel.Modify(int(d.fd), want, d.generation)
 	}
-	if err == nil || want == 0 {
+	switch {
+	case err == nil || want == 0:
 		d.registered = want
+	case errors.Is(err, selector.ErrReplaced):
+		d.registered = 0
 	}
 	return err
 }
@@ -377,6 +384,8 @@ func errnoOf(err error) int32 {
 		return 0
 	case errors.As(err, &errno):
 		return int32(errno)
+	case errors.Is(err, selector.ErrReplaced):
+		return int32(syscall.EBADF) // the file that its owner means is closed
 	case errors.Is(err, selector.ErrRegistered):
 		return int32(syscall.EEXIST)
 	case errors.Is(err, selector.ErrInvalid):

@@ -45,6 +45,8 @@ const (
 
 	FlagAlone = 1 // Send: Res tells of a failure, no Error follows
 
+	FlagReplaced = 0x100 // Watch, set by the engine: the number names another file than the one watched before
+
 	FlagDone   = 0x100 // Write and Send, set by the engine: the kernel has all of it
 	FlagQueued = 0x200 // Write and Send, set by the engine: the rest waits; Released follows
 	FlagFailed = 0x400 // Write and Send, set by the engine: Res is the errno; Error follows

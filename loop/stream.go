@@ -58,6 +58,7 @@ func (e *Engine) fail(d *descriptor, direction uint16, errno int32) {
 		return
 	}
 	d.broken = true
+	d.gone = errno == int32(syscall.EBADF) && !d.pipe // read(2) also says so of the other end of a pipe
 	e.dropQueue(d)
 	e.setInterest(d, 0)
 	if d.kind == datagram {

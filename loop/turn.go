@@ -151,6 +151,12 @@ func (e *Engine) process(sq []Submission) {
 
 // control handles the operations on a descriptor that must exist. Writes that
 // stand before one of them leave first.
+//
+// A Close ends each descriptor that is its owner's, and no other. The engine refuses a pair only
+// when the system says that the number is not open (claim), so a pair that it does not know is
+// such a one, or one that was closed, detached or followed by another owner's: there is nothing
+// of the caller's to close. Of a pair that it knows, the number stays its owner's until he
+// closes it, unless the system has said that it is closed (gone): by now it may be anyone's.
 func (e *Engine) control(s *Submission) {
 	d := e.lookup(s.Fd, s.Generation)
 	if d == nil {
@@ -182,8 +188,11 @@ func (e *Engine) control(s *Submission) {
 	case OpDetach:
 		e.forget(d)
 	case OpClose:
+		gone := d.gone
 		e.forget(d)
-		sys.Close(int(s.Fd))
+		if !gone {
+			sys.Close(int(s.Fd))
+		}
 	default:
 		s.Res = int32(syscall.EINVAL)
 	}
@@ -375,16 +384,7 @@ func (e *Engine) dispatch(d *descriptor, ready selector.Events) {
 			e.flushDatagrams(d)
 		}
 	case watched:
-		if ready&^d.asked != 0 { // the system refused to watch for less
-			e.lapse(d, d.asked)
-		}
-		ready &= d.asked
-		if ready&selector.EventRead != 0 {
-			e.Complete(Completion{Kind: WatchReady, Flags: FlagRead, Fd: d.fd, Generation: d.generation})
-		}
-		if ready&selector.EventWrite != 0 {
-			e.Complete(Completion{Kind: WatchReady, Flags: FlagWrite, Fd: d.fd, Generation: d.generation})
-		}
+		e.dispatchWatched(d, ready)
 	case listener:
 		e.accept(d)
 	case source:

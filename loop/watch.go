@@ -1,9 +1,13 @@
 package loop
 
 import (
+	"errors"
 	"syscall"
 
+	"goloop/internal/sys"
 	"goloop/selector"
+
+	"golang.org/x/sys/unix"
 )
 
 // Of a watched descriptor it is known what its owner asks about (asked) and what
@@ -16,7 +20,8 @@ import (
 // So a wait that ends and begins again within a turn, which is what a loop of
 // sock_recv does, costs one call of the system and not two. A lapsing registration
 // is never relied upon: every Watch that begins something asks the system, for
-// the number may have been closed and given out again.
+// the number may have been closed and given out again. Where it was, Replaced tells the
+// owner of the number that what it asked about before is a dead file's.
 
 // watch replaces the set of directions that the owner of a descriptor asks
 // about; an empty set forgets it. Res tells the system's refusal: the set is then
@@ -39,23 +44,72 @@ func (e *Engine) watch(s *Submission) {
 			return
 		}
 	}
-	if err := e.confirm(d, want); err != nil {
+	replaced, err := e.confirm(d, want)
+	if err != nil {
 		s.Res = errnoOf(err)
 		if d.asked == 0 {
 			e.forget(d)
 		}
 		return
 	}
+	if replaced {
+		s.Flags |= FlagReplaced
+	}
 	d.asked = want
 }
 
 // confirm makes the selector watch d for want and asks the system also when it
-// should do so already.
-func (e *Engine) confirm(d *descriptor, want selector.Events) error {
-	if want != d.registered || want == 0 {
-		return e.setInterest(d, want)
+// should do so already. It tells whether the number names another file than when it was
+// watched before.
+func (e *Engine) confirm(d *descriptor, want selector.Events) (replaced bool, err error) {
+	before := d.registered != 0
+	if want != d.registered {
+		err = e.setInterest(d, want)
+	} else if err = e.sel.Modify(int(d.fd), want, d.generation); errors.Is(err, selector.ErrReplaced) {
+		d.registered = 0
 	}
-	return e.sel.Modify(int(d.fd), want, d.generation)
+	if errors.Is(err, selector.ErrReplaced) {
+		return true, e.setInterest(d, want)
+	}
+	if e.compares && err == nil {
+		was := d.file
+		d.file, _ = fileOf(d.fd)
+		replaced = before && was != d.file
+	}
+	return replaced, err
+}
+
+// dispatchWatched tells of what its owner asks about. A number that names another file
+// by now is not that owner's any more, and is looked at again when the next begins.
+func (e *Engine) dispatchWatched(d *descriptor, ready selector.Events) {
+	if e.compares {
+		if now, open := fileOf(d.fd); open && now != d.file {
+			_ = e.setInterest(d, 0)
+			return
+		}
+	}
+	if ready&^d.asked != 0 { // the system refused to watch for less
+		e.lapse(d, d.asked)
+	}
+	ready &= d.asked
+	if ready&selector.EventRead != 0 {
+		e.Complete(Completion{Kind: WatchReady, Flags: FlagRead, Fd: d.fd, Generation: d.generation})
+	}
+	if ready&selector.EventWrite != 0 {
+		e.Complete(Completion{Kind: WatchReady, Flags: FlagWrite, Fd: d.fd, Generation: d.generation})
+	}
+}
+
+// file tells one open file from another as far as fstat(2) does: each socket and each
+// pipe has a number of its own, but all of an eventfd's kind share one.
+type file struct{ device, inode uint64 }
+
+func fileOf(fd int32) (f file, open bool) {
+	var status unix.Stat_t
+	if err := sys.Fstat(int(fd), &status); err != nil {
+		return file{}, false
+	}
+	return file{uint64(status.Dev), uint64(status.Ino)}, true
 }
 
 // lapse notes that less is asked about d; the selector is told later.

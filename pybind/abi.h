@@ -31,7 +31,7 @@ enum gl_op {
     GL_OP_DETACH = 9,       /* fd, gen: forget the descriptor, leave it open */
     GL_OP_CLOSE = 10,       /* fd, gen: forget the descriptor and close it */
     GL_OP_LISTEN = 11,      /* fd, gen, len: most connections to accept a turn */
-    GL_OP_WATCH = 12,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets */
+    GL_OP_WATCH = 12,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets. See GL_WATCH_REPLACED */
     GL_OP_DATAGRAM = 13,    /* fd, gen, flags GL_ATTACH_PAUSED: a datagram socket */
     GL_OP_SEND = 14,        /* fd, gen, ptr: gl_message, len: what it counts for in WROTE, user; kept as for WRITE */
     GL_OP_CONNECT = 15,     /* fd, ptr, len: a sockaddr; res: 0, EINPROGRESS or an errno */
@@ -58,6 +58,10 @@ enum {
     GL_CHILD_SCAN = 4,       /* SIGCHLDs may have been missed */
     GL_CHILD_SIGCHLD = 0x100 /* with ADD, SCAN: SIGCHLD reaches the pipe of goloop_signal_fd */
 };
+
+/* Set by the engine in flags of a WATCH: the number was closed and given out again since
+ * the last WATCH of it, so of the set only what this one begins is the new file's. */
+enum { GL_WATCH_REPLACED = 0x100 };
 
 /* Set by the engine in flags of a WRITE or SEND that it has handled. FAILED: res is
  * the errno, and an ERROR follows, unless ALONE. No flag: the pair was stale. Only after QUEUED does

@@ -78,11 +78,9 @@ func (s *epoll) Fd() int { return s.epfd }
 
 func (s *epoll) SetQuiet(quiet bool) { s.quiet = quiet }
 
-// control asks the kernel to make e the registration of fd in epfd. It uses op
-// first, and the other of ADD and MOD where the kernel's idea of fd differs:
-//   - ADD meets EEXIST: fd was closed while registered, and dup2 has since put
-//     the same open file, which another descriptor kept alive, at the number;
-//   - MOD meets ENOENT: fd was closed while registered and names another file.
+// control asks the kernel to make e the registration of fd in epfd. Where ADD meets
+// EEXIST, fd was closed while registered, and dup2 has since put the same open file,
+// which another descriptor kept alive, at the number.
 func control(epfd, op, fd int, e entry) error {
 	ev := unix.EpollEvent{Fd: int32(fd), Pad: int32(e.generation)}
 	if e.events&EventRead != 0 {
@@ -92,11 +90,8 @@ func control(epfd, op, fd int, e entry) error {
 		ev.Events |= unix.EPOLLOUT
 	}
 	err := sys.EpollCtl(epfd, op, fd, &ev)
-	switch {
-	case op == unix.EPOLL_CTL_ADD && err == unix.EEXIST:
+	if op == unix.EPOLL_CTL_ADD && err == unix.EEXIST {
 		err = sys.EpollCtl(epfd, unix.EPOLL_CTL_MOD, fd, &ev)
-	case op == unix.EPOLL_CTL_MOD && err == unix.ENOENT:
-		err = sys.EpollCtl(epfd, unix.EPOLL_CTL_ADD, fd, &ev)
 	}
 	return os.NewSyscallError("epoll_ctl", err)
 }
@@ -119,6 +114,10 @@ func (s *epoll) Modify(fd int, events Events, generation uint32) error {
 	}
 	e := entry{events, generation}
 	if err := control(s.epfd, unix.EPOLL_CTL_MOD, fd, e); err != nil {
+		if errors.Is(err, unix.ENOENT) { // the file that was registered is closed, and fd names another
+			s.drop(fd)
+			return ErrReplaced
+		}
 		return err
 	}
 	s.put(fd, e)

@@ -44,6 +44,7 @@ var (
 	ErrRegistered    = errors.New("selector: descriptor is already registered")
 	ErrNotRegistered = errors.New("selector: descriptor is not registered")
 	ErrInvalid       = errors.New("selector: invalid descriptor or set of events")
+	ErrReplaced      = errors.New("selector: descriptor names another file than the registered one")
 	ErrClosed        = errors.New("selector: closed")
 )
 
@@ -66,10 +67,11 @@ type Selector interface {
 	// that the system has given out again meanwhile is still ErrRegistered here.
 	Register(fd int, events Events, generation uint32) error
 
-	// Modify replaces the events and the generation. It also takes hold of a number
-	// that was closed and given out again since Register. Errors:
-	// ErrNotRegistered, ErrInvalid, or the system's (EBADF for a closed
-	// descriptor); after an error the old events and generation stand.
+	// Modify replaces the events and the generation. Errors: ErrNotRegistered,
+	// ErrInvalid, or the system's (EBADF for a closed descriptor), after which the old
+	// events and generation stand; ErrReplaced when the number was closed and given out
+	// again since Register, after which it is registered no more. Only epoll can tell:
+	// the others take hold of the number's new file.
 	Modify(fd int, events Events, generation uint32) error
 
 	// Unregister forgets fd. When fd has been closed already it still forgets it

@@ -167,6 +167,16 @@ func FcntlInt(fd uintptr, cmd, arg int) (int, error) {
 	return unix.FcntlInt(fd, cmd, arg)
 }
 
+// Fstat is fstat(2).
+func Fstat(fd int, status *unix.Stat_t) error {
+	if Faults {
+		if _, errno := ask("fstat", fd, 0); errno != 0 {
+			return errno
+		}
+	}
+	return unix.Fstat(fd, status)
+}
+
 // Poll is poll(2). The scheduler is told.
 func Poll(fds []unix.PollFd, ms int) (int, error) {
 	if Faults {
