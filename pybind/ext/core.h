@@ -12,8 +12,10 @@
  *   clock.c    loops whose time() is replaced
  *   handle.c   Handle, TimerHandle
  *   threadsafe.c   ThreadSafeHandle
+ *   descriptors.c   the table of descriptors: who owns a number, and until when
  *   watch.c    add_reader, add_writer
  *   readiness.c   waits of a coroutine for a descriptor
+ *   plain.c    which sockets are the engine's to serve
  *   child.c    child processes
  *   server.c   listening sockets
  *   accept.c   accepted connections
@@ -72,6 +74,7 @@ typedef struct FdEntry {
     uint32_t gen;
     PyObject *owner;           /* transport or listener; NULL when watched */
     PyObject *reader, *writer; /* handles of a watched descriptor */
+    PyObject *reader_file, *writer_file; /* what it was given as, instead of a number, or NULL */
 } FdEntry;
 
 typedef struct TimerEntry {
@@ -209,7 +212,8 @@ typedef struct Accepted {
     X(_detach) X(close) X(fileno) X(transport) X(protocol) X(socket) X(sockname) X(peername)       \
     X(set_result) X(done) X(context) X(_handle_signal) X(_run_handle_in_debug) X(_handle_failed)   \
     X(create_future) X(_ensure_fd_no_transport) X(_accept_failed) X(_warn_slow) X(_resolved)       \
-    X(datagram_received) X(error_received) X(_sendfile_lost) X(_accept_dropped) X(_sockets)                                     \
+    X(datagram_received) X(error_received) X(_sendfile_lost) X(_accept_dropped) X(_sockets)        \
+    X(_accept_replaced)                                                                            \
     X(read) X(write) X(pending) X(append) X(call_soon) X(_loop) X(_sslobj) X(_ssl_protocol)        \
     X(_do_read) X(_do_write) X(_process_outgoing) X(_write_appdata) X(_control_ssl_reading)        \
     X(_control_app_writing) X(_call_eof_received) X(_start_shutdown)         \
@@ -223,7 +227,7 @@ extern Names names;
 
 typedef struct {
     PyObject *transport_socket; /* asyncio.trsock.TransportSocket */
-    PyObject *socket;           /* socket.socket */
+    PyObject *socket;           /* socket.socket as the standard library defines it */
     PyObject *buffered_protocol;
     PyObject *flow_control; /* asyncio.streams.FlowControlMixin */
     PyObject *ssl_protocol; /* asyncio.sslproto.SSLProtocol */
@@ -299,6 +303,8 @@ static inline int64_t monotonic_ns(void) {
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
+
+/* descriptors.c */
 FdEntry *fd_entry(LoopObject *loop, int fd); /* grows the table; NULL with MemoryError */
 static inline FdEntry *fd_lookup(LoopObject *loop, int fd, uint32_t gen) {
     if (fd < 0 || fd >= loop->fds_len) return NULL;
@@ -306,6 +312,9 @@ static inline FdEntry *fd_lookup(LoopObject *loop, int fd, uint32_t gen) {
     return e->kind != FD_FREE && e->gen == gen ? e : NULL;
 }
 void fd_release(LoopObject *loop, int fd); /* forgets the owner; the engine is not told */
+enum fd_claim { FOR_WATCH, FOR_OWNER, NEW_NUMBER };
+int fd_vacate(LoopObject *loop, int fd, enum fd_claim claim);
+bool fd_is_used(LoopObject *loop, int fd, enum fd_claim claim); /* so that fd_vacate would refuse */
 
 /* nested.c */
 int gather_completions(LoopObject *loop);
@@ -386,14 +395,20 @@ PyObject *new_thread_safe_handle(LoopObject *loop, PyObject *callback, PyObject 
 int run_thread_safe_handle(LoopObject *loop, PyObject *handle);
 int thread_safe_handle_setup(PyObject *module);
 
+/* plain.c */
+int plain_setup(void);
+bool socket_is_plain(PyObject *sock);
+bool accepts_plain_sockets(void);
+
 /* watch.c */
-int watch_begin(LoopObject *loop, int fd, PyObject *handle, bool writer);
+int watch_begin(LoopObject *loop, int fd, PyObject *file, PyObject *handle, bool writer);
 int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer);
 int descriptor_of(PyObject *file); /* -1 with an exception */
 PyObject *loop_add_watch(LoopObject *, PyObject *const *, Py_ssize_t, PyObject *kwnames, bool writer);
 PyObject *loop_remove_watch(LoopObject *, PyObject *fd, bool writer);
 PyObject *loop_connect(LoopObject *, PyObject *const *, Py_ssize_t); /* connect.c */
 PyObject *loop_watched(LoopObject *, PyObject *ignored);
+PyObject *loop_watched_fd(LoopObject *, PyObject *file);
 PyObject *loop_fd_has_transport(LoopObject *, PyObject *);
 
 /* child.c */
@@ -441,6 +456,7 @@ int transport_fatal(TransportObject *t, PyObject *exception, const char *message
 int transport_force_close(TransportObject *t, PyObject *exception);
 int transport_close(TransportObject *t);
 int transport_detach(TransportObject *t);
+int transport_evict(TransportObject *t, bool gone); /* its number is another's; gone: and its file is closed */
 int transport_fill_extra(TransportObject *t, PyObject *peername); /* NULL: of the peer field */
 void transport_keep_peer(TransportObject *t); /* the address of an internet socket, which is gone when the peer is */
 int transport_flush(TransportObject *t);

@@ -3,7 +3,6 @@
  * asyncio's loop, whose run_forever calls our _run_once. */
 #include "core.h"
 
-#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <structmember.h>
@@ -239,44 +238,6 @@ int call_exception_handler(LoopObject *loop, const char *message, PyObject *exce
     return rc;
 }
 
-/* ---- descriptors ---- */
-
-FdEntry *fd_entry(LoopObject *loop, int fd) {
-    if (fd >= loop->fds_len) {
-        if (fcntl(fd, F_GETFD) < 0) { /* no table for a number that nobody has */
-            PyErr_SetFromErrno(PyExc_OSError);
-            return NULL;
-        }
-        int32_t n = loop->fds_len ? loop->fds_len : 64;
-        while (n <= fd) n *= 2;
-        FdEntry *fds = PyMem_Realloc(loop->fds, (size_t)n * sizeof *fds);
-        if (!fds) {
-            PyErr_NoMemory();
-            return NULL;
-        }
-        memset(fds + loop->fds_len, 0, (size_t)(n - loop->fds_len) * sizeof *fds);
-        loop->fds = fds;
-        loop->fds_len = n;
-    }
-    return &loop->fds[fd];
-}
-
-void fd_release(LoopObject *loop, int fd) {
-    FdEntry *e = &loop->fds[fd];
-    PyObject *owner = e->owner, *reader = e->reader, *writer = e->writer;
-    if (is_transport(e->kind)) {
-        TransportObject *t = TRANSPORT(owner);
-        if (!t->pinned) owner = NULL;
-        t->pinned = t->attached = false;
-    }
-    e->kind = FD_FREE;
-    e->gen++;
-    e->owner = e->reader = e->writer = NULL;
-    Py_XDECREF(owner);
-    Py_XDECREF(reader);
-    Py_XDECREF(writer);
-}
-
 /* ---- life ---- */
 
 /* The rings and the arena of the loop that was freed last: a program that makes
@@ -409,6 +370,8 @@ static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
             Py_VISIT(loop->fds[i].owner);
         Py_VISIT(loop->fds[i].reader);
         Py_VISIT(loop->fds[i].writer);
+        Py_VISIT(loop->fds[i].reader_file);
+        Py_VISIT(loop->fds[i].writer_file);
     }
     for (int32_t i = 0; i < loop->accepted_len; i++) Py_VISIT(loop->accepted[i].stream);
     return completions_traverse(loop, visit, arg);
@@ -528,6 +491,7 @@ static PyMethodDef methods[] = {
     {"_give_timer", FAST(loop_give_timer), METH_O, NULL},
     {"_connect", FAST(loop_connect), METH_FASTCALL, NULL},
     {"_watched", FAST(loop_watched), METH_NOARGS, NULL},
+    {"_watched_fd", FAST(loop_watched_fd), METH_O, NULL},
     {"_open", FAST(loop_open), METH_VARARGS, open_doc},
     {"_close_engine", FAST(loop_close_engine), METH_NOARGS, close_engine_doc},
     {"_signal_fd", FAST(signal_fd), METH_NOARGS, NULL},

@@ -36,7 +36,7 @@ PyObject *connected_pipe(PyObject *module, PyObject *args) {
     if (engine_usable(loop) < 0) return NULL;
     FdEntry *e = fd_entry(loop, fd);
     if (!e) return NULL;
-    bool duplicate = device || e->kind != FD_FREE;
+    bool duplicate = device || e->kind == FD_WATCHED || fd_is_used(loop, fd, FOR_WATCH);
     int watched = duplicate ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : fd;
     if (watched < 0) return PyErr_SetFromErrno(PyExc_OSError);
     PyTypeObject *type = writing ? WritePipe_Type : ReadPipe_Type;

@@ -60,7 +60,7 @@ PyObject *loop_readiness(LoopObject *loop, PyObject *number, bool writer) {
     self->writer = writer;
     self->iterator = async->am_await(future);
     self->handle = self->iterator ? new_handle(loop, wake_function, &future, 1, NULL) : NULL;
-    if (!self->handle || watch_begin(loop, fd, self->handle, writer) < 0) Py_CLEAR(self);
+    if (!self->handle || watch_begin(loop, fd, NULL, self->handle, writer) < 0) Py_CLEAR(self);
 done:
     Py_DECREF(future);
     return (PyObject *)self;

@@ -58,6 +58,14 @@ PyObject *connected_stream(PyObject *module, PyObject *args) {
     if (stream_attach(t) < 0) goto failed;
     return (PyObject *)t;
 failed:
+    if (t->server) {
+        PyObject *exception = PyErr_GetRaisedException();
+        PyObject *argv[2] = {t->server, (PyObject *)t};
+        PyObject *r = PyObject_VectorcallMethod(names._detach, argv, takes_transport ? 2 : 1, NULL);
+        if (!r) PyErr_WriteUnraisable(t->server);
+        Py_XDECREF(r);
+        PyErr_SetRaisedException(exception);
+    }
     Py_CLEAR(t->sock); /* the caller's again */
     t->fd = -1;
     t->lost = true;

@@ -9,6 +9,7 @@
  * is scheduled. lost: it has run, the descriptor is closed. */
 #include "transport.h"
 
+#include <errno.h>
 #include <math.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,8 +32,7 @@ int transport_attach(TransportObject *t, enum fd_kind kind, uint16_t op, uint16_
     LoopObject *loop = t->loop;
     FdEntry *e = fd_entry(loop, t->fd);
     if (!e) return -1;
-    /* A watch or a transport that its user forgot before closing the number goes. */
-    if (e->kind != FD_FREE) fd_release(loop, t->fd);
+    if (e->kind != FD_FREE && fd_vacate(loop, t->fd, t->sock && !t->duplicate ? FOR_OWNER : NEW_NUMBER) < 0) return -1;
     gl_sqe *s = new_sqe(loop, op, t->fd, 0);
     if (!s) return -1;
     e = &loop->fds[t->fd];
@@ -196,11 +196,29 @@ int transport_detach(TransportObject *t) {
     return rc;
 }
 
+/* Its number is another's from now on. gone: its file has been closed behind its back, so
+ * that nothing which is queued can leave, and the number is not its to close. */
+int transport_evict(TransportObject *t, bool gone) {
+    if (!gone) keep_local(t);
+    int rc = transport_detach(t);
+    t->buffered = t->unsent = 0;
+    if (gone) t->fd = -1;
+    t->closing = true;
+    if (t->conn_lost || rc < 0) return rc;
+    t->conn_lost++;
+    errno = EBADF;
+    PyErr_SetFromErrno(PyExc_OSError);
+    PyObject *exception = steal_exception();
+    rc = transport_schedule_lost(t, exception);
+    Py_DECREF(exception);
+    return rc;
+}
+
 /* Takes the transport out of the tables and closes its descriptor. */
 static int release_descriptor(TransportObject *t) {
     LoopObject *loop = t->loop;
     int fd = t->fd, rc = 0;
-    if (fd < 0) return 0;
+    if (fd < 0 && !t->sock) return 0;
     keep_local(t);
     bool usable = loop->engine > 0 && loop->generation == process_generation;
     if (!t->sock && usable && t->attached && fd_lookup(loop, fd, t->gen)) {
@@ -212,7 +230,7 @@ static int release_descriptor(TransportObject *t) {
     }
     rc = transport_detach(t);
     t->fd = -1;
-    if (!t->sock || t->duplicate) close(fd);
+    if (fd >= 0 && (!t->sock || t->duplicate)) close(fd);
     if (!t->sock) return rc;
     PyObject *sock = t->sock;
     t->sock = NULL;

@@ -36,16 +36,14 @@ int descriptor_of(PyObject *file) {
     return (int)fd;
 }
 
-/* Asks the engine to watch an entry for the handles it has. */
-static int rewatch(LoopObject *loop, int fd, FdEntry *e) {
+/* Asks the engine to watch an entry for the handles it has. replaced: the number names
+ * another file than the one that was watched before. */
+static int rewatch(LoopObject *loop, int fd, FdEntry *e, bool *replaced) {
     gl_sqe s = {.op = GL_OP_WATCH, .fd = fd, .gen = e->gen};
     s.flags = (uint16_t)((e->reader ? GL_READ : 0) | (e->writer ? GL_WRITE : 0));
-    return submit_one(loop, &s);
-}
-
-static int busy(int fd, PyObject *owner) {
-    PyErr_Format(PyExc_RuntimeError, "File descriptor %d is used by transport %R", fd, owner ? owner : Py_None);
-    return -1;
+    int error = submit_one(loop, &s);
+    if (replaced) *replaced = error == 0 && s.flags & GL_WATCH_REPLACED;
+    return error;
 }
 
 static int cancel_and_drop(PyObject *handle) {
@@ -56,30 +54,62 @@ static int cancel_and_drop(PyObject *handle) {
     return r ? 0 : -1;
 }
 
+/* What a direction of a watched descriptor has: its handle, and the file it was given as. */
+typedef struct {
+    PyObject **handle, **file;
+} Slot;
+
+static Slot slot_of(FdEntry *e, bool writer) {
+    return writer ? (Slot){&e->writer, &e->writer_file} : (Slot){&e->reader, &e->reader_file};
+}
+
+/* Takes a direction's handle; it is the caller's. The file is let go last, for it may run
+ * anything. */
+static PyObject *steal_watch(Slot slot, PyObject **file) {
+    PyObject *handle = *slot.handle;
+    *file = *slot.file;
+    *slot.handle = *slot.file = NULL;
+    return handle;
+}
+
 /* Makes handle the reader or writer of fd instead of the one that there is, and
- * takes a reference to it. Each begin is a generation of its own and asks the
- * system: the number may have been closed and given out again since the last, and
- * what still comes for that one is not for this handle. */
-int watch_begin(LoopObject *loop, int fd, PyObject *handle, bool writer) {
+ * takes a reference to it; file: what the user gave instead of the number, or NULL. Each
+ * begin is a generation of its own and asks the system: the number may have been closed and
+ * given out again since the last, and what still comes for that one is not for this handle.
+ * Where the system says so, the other direction's handle is a dead file's and goes. */
+int watch_begin(LoopObject *loop, int fd, PyObject *file, PyObject *handle, bool writer) {
     FdEntry *e = fd_entry(loop, fd);
     if (!e) return -1;
-    if (e->kind != FD_FREE && e->kind != FD_WATCHED) return busy(fd, e->owner);
+    if (e->kind != FD_FREE && e->kind != FD_WATCHED) {
+        if (fd_vacate(loop, fd, FOR_WATCH) < 0 || !(e = fd_entry(loop, fd))) return -1;
+    }
     e->kind = FD_WATCHED;
     e->gen++;
-    PyObject **slot = writer ? &e->writer : &e->reader;
-    PyObject *old = *slot;
-    *slot = Py_NewRef(handle);
-    int error = rewatch(loop, fd, e);
+    Slot slot = slot_of(e, writer);
+    PyObject *old_file, *old = steal_watch(slot, &old_file);
+    PyObject *dead_file = NULL, *dead = NULL;
+    *slot.handle = Py_NewRef(handle);
+    *slot.file = Py_XNewRef(file);
+    bool replaced;
+    int error = rewatch(loop, fd, e, &replaced);
+    if (replaced && (dead = steal_watch(slot_of(e, !writer), &dead_file))) error = rewatch(loop, fd, e, NULL);
+    int rc = 0;
     if (error) {
+        rc = -1;
         fd_release(loop, fd);
-        Py_XDECREF(old);
         if (error > 0) {
             errno = error;
             PyErr_SetFromErrno(PyExc_OSError);
         }
-        return -1;
+        Py_XDECREF(old);
+        Py_XDECREF(dead);
+    } else {
+        rc = cancel_and_drop(old);
+        if (cancel_and_drop(dead) < 0) rc = -1;
     }
-    return cancel_and_drop(old);
+    Py_XDECREF(old_file);
+    Py_XDECREF(dead_file);
+    return rc;
 }
 
 /* Ends the watch of handle, if it is still the reader or writer of fd. Returns
@@ -87,12 +117,14 @@ int watch_begin(LoopObject *loop, int fd, PyObject *handle, bool writer) {
 int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer) {
     if (loop->closed || loop->engine <= 0 || loop->generation != process_generation || fd >= loop->fds_len) return 0;
     FdEntry *e = &loop->fds[fd];
-    PyObject **slot = writer ? &e->writer : &e->reader;
-    if (e->kind != FD_WATCHED || *slot != handle) return 0;
-    *slot = NULL;
-    int error = rewatch(loop, fd, e);
+    Slot slot = slot_of(e, writer);
+    if (e->kind != FD_WATCHED || *slot.handle != handle) return 0;
+    PyObject *file;
+    steal_watch(slot, &file);
+    int error = rewatch(loop, fd, e, NULL);
     if (!e->reader && !e->writer) fd_release(loop, fd);
     Py_DECREF(handle);
+    Py_XDECREF(file);
     return error < 0 ? -1 : 1;
 }
 
@@ -103,18 +135,28 @@ PyObject *loop_add_watch(LoopObject *loop, PyObject *const *args, Py_ssize_t n, 
     if (take_call(&c, method, "fd", args, n, kwnames) < 0 || engine_usable(loop) < 0) return NULL;
     int fd = descriptor_of(c.args[0]);
     if (fd < 0) return NULL;
-    FdEntry *e = fd_entry(loop, fd);
-    if (!e) return NULL;
-    if (e->kind != FD_FREE && e->kind != FD_WATCHED) {
-        busy(fd, e->owner);
-        return NULL;
-    }
+    PyObject *file = PyLong_Check(c.args[0]) ? NULL : c.args[0];
     PyObject *handle = new_handle(loop, c.args[1], c.args + 2, c.n - 2, c.context);
-    if (!handle || watch_begin(loop, fd, handle, writer) < 0) {
+    if (!handle || watch_begin(loop, fd, file, handle, writer) < 0) {
         Py_XDECREF(handle);
         return NULL;
     }
     return handle;
+}
+
+/* The number under which a file object is watched, or -1: so it is found again when it
+ * has been closed, and has no number any more. */
+static int number_of_watched(LoopObject *loop, PyObject *file) {
+    for (int fd = 0; fd < loop->fds_len; fd++)
+        if (loop->fds[fd].reader_file == file || loop->fds[fd].writer_file == file) return fd;
+    return -1;
+}
+
+/* _watched_fd(file): that number, or None. */
+PyObject *loop_watched_fd(LoopObject *loop, PyObject *file) {
+    int fd = number_of_watched(loop, file);
+    if (fd < 0) Py_RETURN_NONE;
+    return PyLong_FromLong(fd);
 }
 
 /* _remove_reader(fd) and _remove_writer: whether there was one. */
@@ -122,24 +164,32 @@ PyObject *loop_remove_watch(LoopObject *loop, PyObject *file, bool writer) {
     if (loop->closed || loop->engine <= 0) Py_RETURN_FALSE;
     if (engine_usable(loop) < 0) return NULL;
     int fd = descriptor_of(file);
+    bool closed = false;
     if (fd < 0) {
-        if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return NULL;
-        PyErr_Clear(); /* nobody can have added it */
-        Py_RETURN_FALSE;
+        if (PyErr_ExceptionMatches(PyExc_OverflowError)) { /* nobody can have added it */
+            PyErr_Clear();
+            Py_RETURN_FALSE;
+        }
+        fd = PyErr_ExceptionMatches(PyExc_ValueError) ? number_of_watched(loop, file) : -1;
+        if (fd < 0) return NULL;
+        PyErr_Clear();
+        closed = true;
     }
     FdEntry *e = fd < loop->fds_len ? &loop->fds[fd] : NULL;
     if (!e || e->kind != FD_WATCHED) Py_RETURN_FALSE;
-    PyObject **slot = writer ? &e->writer : &e->reader;
-    PyObject *old = *slot;
-    if (!old) Py_RETURN_FALSE;
-    *slot = NULL;
-    int error = rewatch(loop, fd, e);
+    Slot slot = slot_of(e, writer);
+    /* Of a closed file only what was begun with it: the other direction may be the next owner's. */
+    if (!*slot.handle || (closed && *slot.file != file)) Py_RETURN_FALSE;
+    PyObject *old_file, *old = steal_watch(slot, &old_file);
+    int error = rewatch(loop, fd, e, NULL);
     if (!e->reader && !e->writer) fd_release(loop, fd);
-    if (cancel_and_drop(old) < 0 || error < 0) return NULL;
+    int rc = cancel_and_drop(old);
+    Py_XDECREF(old_file);
+    if (rc < 0 || error < 0) return NULL;
     Py_RETURN_TRUE;
 }
 
-/* _watched() -> dict: (reader's handle or None, writer's) by descriptor. */
+/* _watched() -> dict: (reader's handle or None, writer's, file or None) by descriptor. */
 PyObject *loop_watched(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     PyObject *all = PyDict_New();
@@ -147,7 +197,10 @@ PyObject *loop_watched(LoopObject *loop, PyObject *ignored) {
         FdEntry *e = &loop->fds[fd];
         if (e->kind != FD_WATCHED) continue;
         PyObject *number = PyLong_FromLong(fd);
-        PyObject *handles = number ? PyTuple_Pack(2, e->reader ? e->reader : Py_None, e->writer ? e->writer : Py_None) : NULL;
+        PyObject *file = e->reader_file ? e->reader_file : e->writer_file;
+        PyObject *handles = number ? PyTuple_Pack(3, e->reader ? e->reader : Py_None, e->writer ? e->writer : Py_None,
+                                                  file ? file : Py_None)
+                                   : NULL;
         if (!handles || PyDict_SetItem(all, number, handles) < 0) Py_CLEAR(all);
         Py_XDECREF(handles);
         Py_XDECREF(number);
@@ -165,6 +218,6 @@ PyObject *loop_fd_has_transport(LoopObject *loop, PyObject *file) {
         Py_RETURN_NONE;
     }
     FdEntry *e = fd < loop->fds_len ? &loop->fds[fd] : NULL;
-    if (e && is_transport(e->kind) && !TRANSPORT(e->owner)->closing && !is_pipe(e->owner)) return Py_NewRef(e->owner);
-    Py_RETURN_NONE;
+    if (!e || !is_transport(e->kind) || is_pipe(e->owner) || !fd_is_used(loop, fd, FOR_OWNER)) Py_RETURN_NONE;
+    return Py_NewRef(loop->fds[fd].owner ? loop->fds[fd].owner : Py_None);
 }

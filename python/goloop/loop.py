@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 import weakref
+from _socket import socket as CSocket
 from asyncio import base_events, unix_events
 from typing import Any
 
@@ -133,8 +133,12 @@ class Loop(
             RuntimeError: it does.
             ValueError: ``fd`` is neither a descriptor nor a file object.
         """
-        if self._transports or not isinstance(fd, (int, socket.socket)):  # asyncio's own; and its error
-            super()._ensure_fd_no_transport(fd)
+        if self._transports or not isinstance(fd, (int, CSocket)):  # asyncio's own; and its error
+            try:
+                super()._ensure_fd_no_transport(fd)
+            except ValueError:
+                if self._watched_fd(fd) is None:  # a file that was closed while it was watched is known
+                    raise
         transport = self._fd_has_transport(fd)
         if transport is not None:
             raise RuntimeError(f"File descriptor {fd!r} is used by transport {transport!r}")

@@ -8,21 +8,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 
-def _fd_of(fileobj: Any) -> int:
-    return fileobj if isinstance(fileobj, int) else int(fileobj.fileno())
-
-
 class _Watched(Mapping[Any, selectors.SelectorKey]):
     """The descriptors at the time of the call, by number or by file object."""
 
-    def __init__(self, handles: dict[int, tuple[Any, Any]]) -> None:
+    def __init__(self, handles: dict[int, tuple[Any, Any, Any]]) -> None:
         self._handles = handles
 
+    def _fd_of(self, fileobj: Any) -> int:
+        """The number of a file object; of one that is closed, the number under which it is watched."""
+        if isinstance(fileobj, int):
+            return fileobj
+        for fd, (_, _, file) in self._handles.items():
+            if file is fileobj:
+                return fd
+        return int(fileobj.fileno())
+
     def __getitem__(self, fileobj: Any) -> selectors.SelectorKey:
-        fd = _fd_of(fileobj)
-        reader, writer = self._handles[fd]
+        fd = self._fd_of(fileobj)
+        reader, writer, file = self._handles[fd]
         events = (selectors.EVENT_READ if reader else 0) | (selectors.EVENT_WRITE if writer else 0)
-        return selectors.SelectorKey(fileobj, fd, events, (reader, writer))
+        return selectors.SelectorKey(fd if file is None else file, fd, events, (reader, writer))
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._handles)
