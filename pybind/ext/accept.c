@@ -77,8 +77,27 @@ static int fill_addresses(StreamObject *t, ListenerObject *l, gl_cqe *c) {
     return rc;
 }
 
+/* The program has replaced socket.socket, or a method of it: the connection gets what accept()
+ * would have made, and asyncio's transport. */
+static int accept_replaced(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
+    PyObject *peer = sockaddr_to_python((const void *)(uintptr_t)c->ptr, (socklen_t)c->len);
+    PyObject *fd = peer ? PyLong_FromLong(c->res) : NULL;
+    if (!fd) {
+        close(c->res);
+        Py_XDECREF(peer);
+        return -1;
+    }
+    PyObject *argv[] = {(PyObject *)loop, l->sock, fd, peer, l->factory, l->server, l->context};
+    PyObject *r = PyObject_VectorcallMethod(names._accept_replaced, argv, sizeof argv / sizeof *argv, NULL);
+    Py_DECREF(fd);
+    Py_DECREF(peer);
+    Py_XDECREF(r);
+    return r ? 0 : -1;
+}
+
 int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
     int fd = c->res;
+    if (!accepts_plain_sockets()) return accept_replaced(loop, l, c);
     PyObject *context = PyContext_Copy(l->context);
     if (!context || PyContext_Enter(context) < 0) {
         Py_XDECREF(context);

@@ -8,6 +8,8 @@ extern PyType_Spec loop_spec;
 PyObject *connected_stream(PyObject *module, PyObject *args);
 PyObject *connected_pipe(PyObject *module, PyObject *args);
 PyObject *datagram_transport(PyObject *module, PyObject *args);
+PyObject *is_plain(PyObject *module, PyObject *sock);
+PyObject *accepts_plain(PyObject *module, PyObject *ignored);
 
 static int intern_names(void) {
 #define X(n)                                                                                       \
@@ -26,8 +28,7 @@ static PyObject *import(const char *module, const char *name) {
 
 static int import_all(void) {
     imports.transport_socket = import("asyncio.trsock", "TransportSocket");
-    imports.socket = imports.transport_socket ? import("socket", "socket") : NULL;
-    imports.gaierror = imports.socket ? import("socket", "gaierror") : NULL;
+    imports.gaierror = imports.transport_socket ? import("socket", "gaierror") : NULL;
     imports.lock = imports.gaierror ? import("threading", "Lock") : NULL;
     imports.buffered_protocol = imports.lock ? import("asyncio.protocols", "BufferedProtocol") : NULL;
     imports.extract_stack = imports.buffered_protocol ? import("asyncio.format_helpers", "extract_stack") : NULL;
@@ -44,13 +45,13 @@ static int module_exec(PyObject *module) {
         PyErr_SetString(PyExc_ImportError, "module goloop._core does not support loading in subinterpreters");
         return -1;
     }
-    if (intern_names() < 0 || import_all() < 0 || handle_setup(module) < 0 || transport_setup(module) < 0 ||
+    if (intern_names() < 0 || import_all() < 0 || plain_setup() < 0 || handle_setup(module) < 0 || transport_setup(module) < 0 ||
         stream_setup(module) < 0 || pipe_setup(module) < 0 || datagram_setup(module) < 0 || server_setup(module) < 0 ||
         readiness_setup(module) < 0 || nested_setup(module) < 0 || tls_setup(module) < 0)
         return -1;
     Loop_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &loop_spec, NULL);
     if (!Loop_Type) return -1;
-    if (PyModule_AddType(module, Loop_Type) < 0) return -1;
+    if (PyModule_AddType(module, Loop_Type) < 0 || PyModule_AddObjectRef(module, "Socket", imports.socket) < 0) return -1;
     static const struct {
         const char *name;
         int value;
@@ -69,6 +70,8 @@ static PyMethodDef functions[] = {
     {"connected_stream", connected_stream, METH_VARARGS, NULL},
     {"connected_pipe", connected_pipe, METH_VARARGS, NULL},
     {"datagram_transport", datagram_transport, METH_VARARGS, NULL},
+    {"is_plain", is_plain, METH_O, NULL},
+    {"accepts_plain", accepts_plain, METH_NOARGS, NULL},
     {0}};
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, module_exec},

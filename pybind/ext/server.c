@@ -37,10 +37,7 @@ PyObject *loop_listen(LoopObject *loop, PyObject *args) {
     }
     FdEntry *e = fd_entry(loop, fd);
     if (!e) return NULL;
-    if (e->kind != FD_FREE) {
-        PyErr_Format(PyExc_RuntimeError, "File descriptor %d is in use by this event loop", fd);
-        return NULL;
-    }
+    if (e->kind != FD_FREE && fd_vacate(loop, fd, FOR_OWNER) < 0) return NULL;
     ListenerObject *l = PyObject_GC_New(ListenerObject, Listener_Type);
     if (!l) return NULL;
     memset((char *)l + sizeof(PyObject), 0, sizeof *l - sizeof(PyObject));
@@ -81,13 +78,16 @@ PyObject *loop_listen(LoopObject *loop, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* _unlisten(fd) -> bool */
-PyObject *loop_unlisten(LoopObject *loop, PyObject *n) {
-    long fd = PyLong_AsLong(n);
-    if (fd == -1 && PyErr_Occurred()) return NULL;
-    if (fd < 0 || fd >= loop->fds_len || loop->fds[fd].kind != FD_LISTENER) Py_RETURN_FALSE;
-    gl_sqe s = {.op = GL_OP_DETACH, .fd = (int32_t)fd, .gen = loop->fds[fd].gen};
-    fd_release(loop, (int)fd);
+/* _unlisten(sock) -> bool: whether the engine accepted for it. A socket that was closed
+ * before is found all the same. */
+PyObject *loop_unlisten(LoopObject *loop, PyObject *sock) {
+    int fd = 0;
+    while (fd < loop->fds_len &&
+           (loop->fds[fd].kind != FD_LISTENER || ((ListenerObject *)loop->fds[fd].owner)->sock != sock))
+        fd++;
+    if (fd == loop->fds_len) Py_RETURN_FALSE;
+    gl_sqe s = {.op = GL_OP_DETACH, .fd = fd, .gen = loop->fds[fd].gen};
+    fd_release(loop, fd);
     if (loop->engine > 0 && loop->generation == process_generation && submit_one(loop, &s) < 0) return NULL;
     Py_RETURN_TRUE;
 }

@@ -27,6 +27,12 @@ class LoopBase(_core.Loop, asyncio.SelectorEventLoop):
         extra: dict[str, Any] | None = None,
         server: Any = None,
     ) -> asyncio.Transport: ...
+    async def _create_connection_transport(
+        self, sock: Any, protocol_factory: Any, *args: Any, **kwargs: Any
+    ) -> Any: ...
+    async def _accept_connection2(
+        self, protocol_factory: Any, conn: Any, extra: Any, *, server: Any, **kwargs: Any
+    ) -> None: ...
     def _start_serving(
         self,
         protocol_factory: Any,

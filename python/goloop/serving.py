@@ -6,11 +6,12 @@ import asyncio
 import contextvars
 import os
 import socket
-from asyncio import base_events, trsock
+from asyncio import base_events, selector_events, trsock
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .plainsocket import INTERNET, family_and_type, is_plain
+from .factories import deferring
+from .plainsocket import INTERNET, accepts_plain, family_and_type, is_plain
 
 if TYPE_CHECKING:
     from ._base import LoopBase as _Base
@@ -19,6 +20,9 @@ else:
 
 # base_events.Server counts its transports until 3.12 and keeps them from 3.13.
 ATTACH_TAKES_TRANSPORT: bool = base_events.Server._attach.__code__.co_argcount == 2  # type: ignore[attr-defined]
+
+_accept: Any = selector_events.BaseSelectorEventLoop._accept_connection2.__code__  # type: ignore[attr-defined]
+_ACCEPT_TAKES_CONTEXT: bool = "context" in _accept.co_varnames[: _accept.co_argcount]  # since 3.15
 
 
 def set_nodelay(sock: socket.socket) -> None:
@@ -46,14 +50,14 @@ class Serving(_Base):
         ssl_shutdown_timeout: float | None = None,
         context: contextvars.Context | None = None,  # each connection gets a copy: 3.15
     ) -> None:
-        if not is_plain(sock):
+        if not (is_plain(sock) and accepts_plain()):
             given: dict[str, Any] = {}
             if ssl_shutdown_timeout is not None:  # since 3.11
                 given["ssl_shutdown_timeout"] = ssl_shutdown_timeout
             if context is not None:
                 given["context"] = context
             return super()._start_serving(
-                protocol_factory, sock, sslcontext, server, backlog, ssl_handshake_timeout, **given
+                deferring(protocol_factory), sock, sslcontext, server, backlog, ssl_handshake_timeout, **given
             )
         factory = protocol_factory
         if sslcontext is not None:
@@ -82,13 +86,45 @@ class Serving(_Base):
         )
 
     def _stop_serving(self, sock: socket.socket) -> None:
-        if not is_plain(sock):
-            return super()._stop_serving(sock)
-        self._unlisten(sock.fileno())
-        if self._is_inherited():
+        self._unlisten(sock)
+        if self._is_inherited() or sock.fileno() < 0:
             sock.close()  # the path of a Unix socket is the parent's to take away
         else:
             super()._stop_serving(sock)
+
+    def _accept_replaced(
+        self,
+        sock: socket.socket,
+        fd: int,
+        address: Any,
+        factory: Any,
+        server: Any,
+        context: contextvars.Context,
+    ) -> None:
+        """Serve what the engine has accepted while ``socket.socket`` is not the standard library's.
+
+        So asyncio does: ``accept`` makes an object of the class that is there, which may refuse.
+        """
+        try:
+            conn = socket.socket(sock.family, sock.type, sock.proto, fileno=fd)
+        except BaseException as exc:
+            os.close(fd)
+            if isinstance(exc, (SystemExit, KeyboardInterrupt)):
+                raise
+            self.call_exception_handler(
+                {
+                    "message": "socket.accept() failed",
+                    "exception": exc,
+                    "socket": trsock.TransportSocket(sock),
+                }
+            )
+            return
+        conn.setblocking(False)
+        given: dict[str, Any] = {"context": context} if _ACCEPT_TAKES_CONTEXT else {}
+        accept = self._accept_connection2(
+            deferring(factory), conn, {"peername": address}, server=server, **given
+        )
+        context.run(self.create_task, accept)
 
     def _accept_failed(self, sock: socket.socket, error: int, backoff: bool) -> None:
         """Called by the engine's completion; it rests for a second when ``backoff`` is true."""

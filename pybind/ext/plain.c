@@ -1,0 +1,157 @@
+/* Plain sockets: those whose descriptor the engine may read, write, connect and accept on,
+ * because the methods that it goes past would do just that.
+ *
+ * Programs put something between: a proxy's class in the place of socket.socket, a guard in the
+ * place of its connect, a subclass with a recv of its own. So a socket is plain when it is one
+ * of _socket.socket, whose own methods nobody can replace, and when what its class finds under
+ * their names are these. accept is the standard library's, in Python: its own code, from its own
+ * file, whatever stood in its place when goloop was imported. */
+#include "core.h"
+
+/* What asyncio calls on the sockets of transports, of servers and of connects. */
+static const char *const METHODS[] = {"accept",     "_accept",     "connect", "connect_ex", "recv",   "recv_into",
+                                      "recvfrom",   "recvfrom_into", "send",  "sendmsg",    "sendto", "shutdown",
+                                      "getsockname", "getpeername", "fileno"};
+enum { COUNT = sizeof METHODS / sizeof *METHODS };
+
+static struct {
+    PyObject *name, *method; /* method NULL: it was replaced before we could see it */
+} own[COUNT];
+
+static PyTypeObject *c_socket;   /* _socket.socket */
+static PyObject *socket_module;
+
+/* What was found of the standard library's class, while its version is the same: every change of
+ * a class, or of one that it derives from, gives it another, and takes the one it has. */
+static struct {
+    unsigned version; /* 0: not known */
+    bool plain;
+} seen;
+
+static unsigned version_of(PyTypeObject *type) {
+#if PY_VERSION_HEX < 0x030C0000
+    if (!PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG)) return 0;
+#endif
+    return (unsigned)type->tp_version_tag;
+}
+
+static bool look_at_class(PyTypeObject *type) {
+    if (!PyType_IsSubtype(type, c_socket) || type->tp_getattro != c_socket->tp_getattro) return false;
+    bool plain = true;
+    for (int i = 0; plain && i < COUNT; i++) {
+        PyObject *found = PyObject_GetAttr((PyObject *)type, own[i].name);
+        if (!found) PyErr_Clear();
+        plain = found && found == own[i].method;
+        Py_XDECREF(found);
+    }
+    return plain;
+}
+
+static bool class_is_plain(PyTypeObject *type) {
+    if (type != (PyTypeObject *)imports.socket) return look_at_class(type);
+    unsigned version = version_of(type);
+    if (!version || version != seen.version) {
+        seen.plain = look_at_class(type);
+        seen.version = version_of(type);
+    }
+    return seen.plain;
+}
+
+bool socket_is_plain(PyObject *sock) {
+    PyTypeObject *type = Py_TYPE(sock);
+    if (!class_is_plain(type)) return false;
+    if (type == (PyTypeObject *)imports.socket) return true; /* it has no attributes of its own */
+    PyObject *attributes = PyObject_GetAttrString(sock, "__dict__");
+    bool plain = true;
+    if (!attributes) PyErr_Clear();
+    for (int i = 0; attributes && plain && i < COUNT; i++) plain = !PyDict_Check(attributes) || PyDict_Contains(attributes, own[i].name) == 0;
+    Py_XDECREF(attributes);
+    return plain;
+}
+
+/* Whether accept() of a plain socket makes plain sockets: it asks for socket.socket. */
+bool accepts_plain_sockets(void) {
+    PyObject *now = PyObject_GetAttr(socket_module, names.socket);
+    if (!now) PyErr_Clear();
+    bool same = now == imports.socket;
+    Py_XDECREF(now);
+    return same && class_is_plain((PyTypeObject *)imports.socket);
+}
+
+PyObject *is_plain(PyObject *module, PyObject *sock) {
+    (void)module;
+    return PyBool_FromLong(socket_is_plain(sock));
+}
+
+PyObject *accepts_plain(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    return PyBool_FromLong(accepts_plain_sockets());
+}
+
+static PyObject *new_attribute(PyObject *o, const char *first, const char *second, const char *third) {
+    const char *path[] = {first, second, third};
+    Py_XINCREF(o);
+    for (int i = 0; o && i < 3 && path[i]; i++) {
+        PyObject *next = PyObject_GetAttrString(o, path[i]);
+        Py_DECREF(o);
+        o = next;
+    }
+    return o;
+}
+
+static bool is_named_socket(PyObject *cls) {
+    static const char *const attributes[] = {"__module__", "__qualname__"};
+    bool same = PyType_Check(cls);
+    for (int i = 0; same && i < 2; i++) {
+        PyObject *text = PyObject_GetAttrString(cls, attributes[i]);
+        if (!text) PyErr_Clear();
+        same = text && PyUnicode_Check(text) && PyUnicode_CompareWithASCIIString(text, "socket") == 0;
+        Py_XDECREF(text);
+    }
+    return same;
+}
+
+/* The standard library's socket.socket, which a program may have replaced before. */
+static PyObject *new_socket_class(void) {
+    PyObject *direct = PyObject_CallMethod((PyObject *)c_socket, "__subclasses__", NULL);
+    PyObject *found = NULL;
+    for (Py_ssize_t i = 0; direct && !found && i < PyList_GET_SIZE(direct); i++)
+        if (is_named_socket(PyList_GET_ITEM(direct, i))) found = Py_NewRef(PyList_GET_ITEM(direct, i));
+    if (direct && !found) PyErr_SetString(PyExc_ImportError, "goloop: there is no socket.socket over _socket.socket");
+    Py_XDECREF(direct);
+    return found;
+}
+
+/* accept() of the class, if its code stands in the file of the standard library's socket. */
+static PyObject *steal_accept(PyObject *accept) {
+    PyObject *code = new_attribute(socket_module, "SocketIO", "readinto", "__code__");
+    PyObject *file = code ? PyObject_GetAttrString(code, "co_filename") : NULL;
+    PyObject *its = PyFunction_Check(accept) ? new_attribute(accept, "__code__", "co_filename", NULL) : NULL;
+    PyErr_Clear();
+    int same = file && its ? PyObject_RichCompareBool(file, its, Py_EQ) : 0;
+    Py_XDECREF(its);
+    Py_XDECREF(file);
+    Py_XDECREF(code);
+    if (same == 1) return accept;
+    PyErr_Clear();
+    Py_DECREF(accept);
+    return NULL;
+}
+
+/* Finds the class and the methods; imports.socket is the class from then on. */
+int plain_setup(void) {
+    PyObject *base = PyImport_ImportModule("_socket");
+    c_socket = base ? (PyTypeObject *)PyObject_GetAttrString(base, "socket") : NULL;
+    Py_XDECREF(base);
+    socket_module = c_socket ? PyImport_ImportModule("socket") : NULL;
+    imports.socket = socket_module ? new_socket_class() : NULL;
+    if (!imports.socket) return -1;
+    for (int i = 0; i < COUNT; i++) {
+        own[i].name = PyUnicode_InternFromString(METHODS[i]);
+        own[i].method = own[i].name ? PyObject_GetAttr(i ? (PyObject *)c_socket : imports.socket, own[i].name) : NULL;
+        if (!own[i].method) return -1;
+    }
+    own[0].method = steal_accept(own[0].method);
+    return 0;
+}
