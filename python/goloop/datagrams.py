@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
+from asyncio import base_events
 from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-defined]
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _core
 from .connecting import extra_of
+from .factories import deferring, let_go, take_protocol
 from .plainsocket import is_plain
 
 if TYPE_CHECKING:
@@ -23,6 +27,12 @@ TYPES = (socket.SOCK_DGRAM, socket.SOCK_RAW)
 class Datagrams(_Base):
     """The transport hook of ``create_datagram_endpoint``, and what the extension asks of it."""
 
+    @functools.wraps(base_events.BaseEventLoop.create_datagram_endpoint)
+    async def create_datagram_endpoint(  # type: ignore[override]
+        self, protocol_factory: Callable[[], Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        return await super().create_datagram_endpoint(deferring(protocol_factory), *args, **kwargs)
+
     def _make_datagram_transport(
         self,
         sock: socket.socket,
@@ -31,16 +41,22 @@ class Datagrams(_Base):
         waiter: asyncio.Future[None] | None = None,
         extra: dict[str, Any] | None = None,
     ) -> asyncio.DatagramTransport:
-        if not is_plain(sock) or sock.family not in FAMILIES or sock.type not in TYPES:
-            # Netlink, packet, CAN and their kin: Python's socket knows their addresses.
-            return super()._make_datagram_transport(sock, protocol, address, waiter, extra)
+        take_protocol(protocol, sock)
         self._ensure_fd_no_transport(sock)
-        transport = _core.datagram_transport(
-            self, sock, sock.fileno(), sock.family, protocol, address, extra_of(sock, extra)
-        )
+        try:
+            if not is_plain(sock) or sock.family not in FAMILIES or sock.type not in TYPES:
+                # Netlink, packet, CAN and their kin: Python's socket knows their addresses.
+                return super()._make_datagram_transport(sock, protocol, address, waiter, extra)
+            made = protocol.connection_made
+            transport = _core.datagram_transport(
+                self, sock, sock.fileno(), sock.family, protocol, address, extra_of(sock, extra)
+            )
+        except BaseException:
+            let_go(sock)
+            raise
         # asyncio's order: the protocol knows its transport before the first datagram,
         # the caller wakes last.
-        self.call_soon(protocol.connection_made, transport, context=transport._context)
+        self.call_soon(made, transport, context=transport._context)
         self.call_soon(transport._start_reading)
         if waiter is not None:
             self.call_soon(_set_result_unless_cancelled, waiter, None)

@@ -6,9 +6,11 @@ import asyncio
 import os
 import stat
 from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-defined]
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _core
+from .factories import deferring, take_protocol
 
 if TYPE_CHECKING:
     from ._base import LoopBase as _Base
@@ -18,6 +20,14 @@ else:
 
 class Pipes(_Base):
     """The transport hooks of ``connect_read_pipe``, ``connect_write_pipe`` and of subprocesses."""
+
+    async def connect_read_pipe(self, protocol_factory: Callable[[], Any], pipe: Any) -> Any:
+        """Read from ``pipe``, an open file, through a transport. A factory that raises closes ``pipe``."""
+        return await super().connect_read_pipe(deferring(protocol_factory), pipe)
+
+    async def connect_write_pipe(self, protocol_factory: Callable[[], Any], pipe: Any) -> Any:
+        """Write to ``pipe``, an open file, through a transport. A factory that raises closes ``pipe``."""
+        return await super().connect_write_pipe(deferring(protocol_factory), pipe)
 
     def _make_read_pipe_transport(
         self,
@@ -62,13 +72,15 @@ class Pipes(_Base):
             ValueError: ``pipe`` is a regular file or a directory; ``refusal`` says so.
             OSError: it has no open descriptor.
         """
+        take_protocol(protocol, pipe)
         fd = pipe.fileno()
         mode = os.fstat(fd).st_mode
         device = stat.S_ISCHR(mode)
         if not (device or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
             raise ValueError(refusal)
+        made = protocol.connection_made
         os.set_blocking(fd, False)
         info: dict[str, Any] = {**(extra or {}), "pipe": pipe}
         transport = _core.connected_pipe(self, pipe, fd, protocol, info, writing, device)
-        self.call_soon(protocol.connection_made, transport, context=transport._context)
+        self.call_soon(made, transport, context=transport._context)
         return transport
