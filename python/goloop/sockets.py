@@ -11,6 +11,7 @@ the same direction replaces the earlier one, which then waits until it is cancel
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import sys
@@ -26,6 +27,9 @@ else:
 
 _WOULD_BLOCK = (BlockingIOError, InterruptedError)
 _UNDER_WAY = {errno.EAGAIN, errno.EALREADY, errno.EINPROGRESS, errno.EINTR}
+# EAGAIN of connect(2) says that nothing has begun. Of a Unix socket, that the server's queue is full: a blocking connect
+# would wait for room. The system does not tell when there is, so it is asked again, in seconds:
+_FIRST_RETRY, _LAST_RETRY = 0.001, 0.05
 _HAS_IPV6: bool = base_events._HAS_IPv6  # type: ignore[attr-defined]
 _check_ssl_socket = base_events._check_ssl_socket  # type: ignore[attr-defined]
 
@@ -149,6 +153,8 @@ class Sockets(_Base):
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
         """Connect to an address, whose host is resolved if it is a name.
 
+        Of a Unix socket whose server has no room for another, it waits for room.
+
         Raises:
             OSError: of the subclass that the errno has, ``Connect call failed``.
             RuntimeError: a transport uses the descriptor.
@@ -165,13 +171,21 @@ class Sockets(_Base):
         fd, error = sock.fileno(), None
         if internet and sock.gettimeout() == 0 and is_plain(sock):
             error = self._connect(sock, fd, family, address)
-        if error is None:
+        delay = _FIRST_RETRY
+        while error is None:
             try:
                 sock.connect(address)
-            except _WOULD_BLOCK:
-                error = errno.EINPROGRESS
-            else:
                 return
+            except InterruptedError:
+                error = errno.EINPROGRESS
+            except BlockingIOError as exc:
+                if exc.errno != errno.EAGAIN:
+                    error = errno.EINPROGRESS
+                elif family != socket.AF_UNIX:
+                    raise
+            if error is None:
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, _LAST_RETRY)
         while error:
             if error not in _UNDER_WAY:
                 raise OSError(error, f"Connect call failed {address}")
