@@ -26,7 +26,8 @@ typedef struct Peer {
 typedef struct DatagramObject {
     TRANSPORT_FIELDS
     PyObject *address; /* of remote_addr, or None */
-    bool connected;    /* as asyncio sees it: the socket has a peer with a name */
+    bool connected;    /* to a peer with a name, to which everything goes that is sent */
+    bool has_peer;     /* to any peer: what names no address goes there */
     Peer *peers;       /* PEERS of them by hash of raw, once something was received */
     uint8_t by_object[PEERS]; /* index into peers, by hash of address as an object */
 } DatagramObject;
@@ -162,6 +163,15 @@ static int send_by_socket(DatagramObject *t, Message *m, PyObject *address) {
     return submit(t, m);
 }
 
+/* Whether a datagram that names no address has somewhere to go. A peer need not have a name:
+ * the other end of a socketpair has none. */
+static bool has_peer(DatagramObject *t) {
+    struct sockaddr_storage name;
+    socklen_t len = sizeof name;
+    if (!t->has_peer) t->has_peer = getpeername(t->fd, (struct sockaddr *)&name, &len) == 0;
+    return t->has_peer;
+}
+
 static int send_to(DatagramObject *t, PyObject *data, PyObject *address) {
     if (engine_usable(t->loop) < 0) return -1;
     Message *m = PyObject_New(Message, Message_Type);
@@ -173,7 +183,8 @@ static int send_to(DatagramObject *t, PyObject *data, PyObject *address) {
         return -1;
     }
     m->wire = (gl_message){.ptr = (uintptr_t)PyBytes_AS_STRING(m->data), .len = PyBytes_GET_SIZE(m->data)};
-    int rc = t->connected || encode(t, address, m) ? submit(t, m) : send_by_socket(t, m, address);
+    bool to_peer = t->connected || (address == Py_None && has_peer(t));
+    int rc = to_peer || encode(t, address, m) ? submit(t, m) : send_by_socket(t, m, address);
     Py_DECREF(m);
     return rc;
 }
