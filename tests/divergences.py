@@ -24,7 +24,38 @@ _UNREAD = (
 _POSITION = "asyncio's fallback seeks for an offset other than 0 only"
 _COPIES = "asyncio has no one context for a connection: each callback has that of whoever caused it (sockets: until 3.15)"
 _PIPES = "asyncio ends wait() when all pipes are at their end, which may be never"
+_MODIFIES = (
+    "asyncio's selector changes the registration of what is closed: FileNotFoundError, and again it works"
+)
+_LEAKS = "asyncio lets go of what it has opened or was given, and the collector closes it"
+_FULL = "asyncio takes EAGAIN of connect(2) for a connection under way, and says that there is one"
+_UNNAMED = "asyncio takes a peer without a name for none: TypeError, and the transport ends"
 ASYNCIO = {
+    "test_unix.py::test_connection_waits_for_a_server_that_has_no_room": ("3", "3", _FULL),
+    "test_unix.py::test_wait_for_a_server_that_has_no_room_ends_with_it": ("3", "3", _FULL),
+    "test_datagram_addresses.py::test_peer_without_a_name": ("3", "3", _UNNAMED),
+    "test_datagram_addresses.py::test_socket_that_is_connected_later": ("3", "3", _UNNAMED),
+    "test_factories.py::test_factory_of_a_connection": ("3.10", "3.13", _LEAKS),
+    "test_factories.py::test_factory_of_a_unix_connection[*-socket]": ("3.10", "3.13", _LEAKS),
+    "test_factories.py::test_factory_of_a_datagram_endpoint": ("3.10", "3.13", _LEAKS),
+    "test_factories.py::test_socket_that_a_transport_uses_stays_open": (
+        "3.10",
+        "3.11",
+        "asyncio makes a second transport, which takes the readability from the first",
+    ),
+    "test_factories.py::test_factory_of_a_pipe": ("3.10", "3.13", _LEAKS),
+    "test_next_owner.py::test_next_owner_of_a_watched_number_can_be_watched": ("3", "3", _MODIFIES),
+    "test_next_owner.py::test_removing_a_closed_socket_leaves_the_reader_of_the_next_owner": (
+        "3",
+        "3",
+        _MODIFIES,
+    ),
+    "test_next_owner.py::test_number_that_dup2_gives_to_another_file": ("3", "3", _MODIFIES),
+    "test_next_owner.py::test_file_that_is_closed_while_it_is_watched_can_be_removed": (
+        "3",
+        "3",
+        "asyncio asks a file for its number before it looks for the file, and cannot get rid of one that is closed",
+    ),
     "test_timers.py::test_timers_of_the_same_time_run_in_the_order_of_scheduling": (
         "3",
         "3",

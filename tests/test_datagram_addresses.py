@@ -223,3 +223,50 @@ def test_a_socket_has_one_transport(run, endpoint):
             await endpoint(sock=sock)
 
     run(main())
+
+
+@pytest.mark.parametrize("address", [(), (None,)], ids=["no address", "None"])
+def test_peer_without_a_name(run, endpoint, address):
+    """The other end of a socketpair: it is the peer although it has no name."""
+
+    async def main():
+        ours, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        ours.setblocking(False)
+        with peer:
+            transport, protocol = await endpoint(sock=ours)
+            assert transport.get_extra_info("peername") == ""
+            for data in (b"one", b"two"):
+                transport.sendto(data, *address)
+                peer.send(b"re: " + data)
+            assert await protocol.arrived(2) == [b"re: one", b"re: two"]
+            assert [sender for _, sender in protocol.datagrams] == [None, None]
+            peer.setblocking(False)
+            assert [peer.recv(10), peer.recv(10)] == [b"one", b"two"]
+
+    run(main())
+
+
+def test_peer_without_a_name_may_be_passed_by(run, endpoint, unix_peer):
+    async def main():
+        ours, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        ours.setblocking(False)
+        with peer:
+            transport, _ = await endpoint(sock=ours)
+            transport.sendto(b"to another", unix_peer.getsockname())
+            await turns(1)
+            assert unix_peer.recv(20) == b"to another"
+
+    run(main())
+
+
+def test_socket_that_is_connected_later(run, endpoint, peer):
+    async def main():
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        transport, protocol = await endpoint(sock=sock)
+        sock.connect(peer.getsockname())
+        transport.sendto(b"ping")
+        await turns(1)
+        assert peer.recv(20) == b"ping"
+        assert protocol.failures == []
+
+    run(main())

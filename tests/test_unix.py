@@ -396,30 +396,66 @@ def test_socket_of_another_kind_is_refused(loop, run, method, kind):
     run(main())
 
 
-def test_full_backlog_is_not_waited_for(loop, run, path):
-    """connect() says EAGAIN, which asyncio takes for a connection under way: there is none in the end."""
-
-    async def main():
-        with bound(path) as listener:
-            listener.listen(0)
-            connected = []
-            for _ in range(4):
-                sock = socket.socket(socket.AF_UNIX)
+@pytest.fixture
+def full(path):
+    """A listening socket that has no room for another connection: connect() says EAGAIN, which begins nothing."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(bound(path))
+        listener.listen(0)
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                sock = stack.enter_context(socket.socket(socket.AF_UNIX))
                 sock.setblocking(False)
-                await loop.sock_connect(sock, path)
-                connected.append(sock)
-            names = [peer(sock) for sock in connected]
-            for sock in connected:
-                sock.close()
-        return names
+                sock.connect(path)
+        yield listener
 
-    def peer(sock):
-        with contextlib.suppress(OSError):
-            return sock.getpeername()
 
-    names = run(main())
-    assert names[0] == path
-    assert names[-1] is None
+async def by_sock_connect(loop, path):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.setblocking(False)
+        await loop.sock_connect(sock, path)
+        assert sock.getpeername() == path
+
+
+async def by_create_unix_connection(loop, path):
+    transport, protocol = await loop.create_unix_connection(Recorder, path)
+    assert transport.get_extra_info("peername") == path
+    transport.close()
+    await protocol.lost()
+
+
+CONNECTS = [by_sock_connect, by_create_unix_connection]
+
+
+@pytest.mark.parametrize("connect", CONNECTS)
+def test_connection_waits_for_a_server_that_has_no_room(loop, run, path, full, connect):
+    async def main():
+        task = loop.create_task(connect(loop, path))
+        done, _ = await asyncio.wait([task], timeout=0.05)
+        assert not done
+        while not task.done():
+            with contextlib.suppress(BlockingIOError):
+                full.accept()[0].close()
+            await asyncio.sleep(0)
+        await task
+
+    run(main())
+
+
+@pytest.mark.parametrize("connect", CONNECTS)
+def test_wait_for_a_server_that_has_no_room_ends_with_it(loop, run, path, full, connect):
+    async def main():
+        waiting = [loop.create_task(connect(loop, path)) for _ in range(2)]
+        await asyncio.wait(waiting, timeout=0.01)
+        waiting[0].cancel()
+        full.close()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting[0]
+        with pytest.raises(ConnectionRefusedError):
+            await waiting[1]
+
+    run(main())
 
 
 # traffic
