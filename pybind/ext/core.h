@@ -21,6 +21,7 @@
  *   accept.c   accepted connections
  *   transport.c   what all transports are and do: life, end, flow control
  *   callback.c   their callbacks, as messages name them
+ *   extra.c    what their get_extra_info() knows
  *   stream.c   StreamTransport
  *   stream_write.c, stream_read.c   its two directions, and those of pipes
  *   pipe.c     ReadPipeTransport, WritePipeTransport: streams in one direction

@@ -167,20 +167,6 @@ int transport_fatal(TransportObject *t, PyObject *exception, const char *message
     return rc;
 }
 
-/* Remembers the local address while the descriptor is open. */
-static void keep_local(TransportObject *t) {
-    if (t->local_len || t->sockname || t->extra || t->fd < 0) return;
-    t->local_len = sizeof t->local;
-    if (getsockname(t->fd, (struct sockaddr *)t->local, &t->local_len) < 0 || t->local_len > sizeof t->local)
-        t->local_len = 0;
-}
-
-void transport_keep_peer(TransportObject *t) {
-    t->peer_len = sizeof t->peer;
-    if (getpeername(t->fd, (struct sockaddr *)t->peer, &t->peer_len) < 0 || t->peer_len > sizeof t->peer)
-        t->peer_len = 0;
-}
-
 /* Takes the transport out of the tables; its descriptor stays open. */
 int transport_detach(TransportObject *t) {
     LoopObject *loop = t->loop;
@@ -199,7 +185,7 @@ int transport_detach(TransportObject *t) {
 /* Its number is another's from now on. gone: its file has been closed behind its back, so
  * that nothing which is queued can leave, and the number is not its to close. */
 int transport_evict(TransportObject *t, bool gone) {
-    if (!gone) keep_local(t);
+    if (!gone) transport_keep_local(t);
     int rc = transport_detach(t);
     t->buffered = t->unsent = 0;
     if (gone) t->fd = -1;
@@ -219,7 +205,7 @@ static int release_descriptor(TransportObject *t) {
     LoopObject *loop = t->loop;
     int fd = t->fd, rc = 0;
     if (fd < 0 && !t->sock) return 0;
-    keep_local(t);
+    transport_keep_local(t);
     bool usable = loop->engine > 0 && loop->generation == process_generation;
     if (!t->sock && usable && t->attached && fd_lookup(loop, fd, t->gen)) {
         if (!new_sqe(loop, GL_OP_CLOSE, fd, t->gen)) rc = -1;
@@ -343,68 +329,6 @@ PyObject *method_resume_reading(TransportObject *t, PyObject *i) {
     Py_RETURN_NONE;
 }
 
-/* The socket object of an accepted descriptor, made when somebody asks. */
-static PyObject *borrow_sock(TransportObject *t) {
-    if (!t->sock && t->fd >= 0) {
-        PyObject *args = Py_BuildValue("(iii)", t->family, t->type, t->proto);
-        PyObject *kwargs = Py_BuildValue("{s:i}", "fileno", t->fd);
-        if (args && kwargs) t->sock = PyObject_Call(imports.socket, args, kwargs);
-        /* Its own idea of the timeout: dup() gives the copy's to the descriptor. */
-        PyObject *r = t->sock ? PyObject_CallMethod(t->sock, "setblocking", "i", 0) : NULL;
-        if (t->sock && !r) Py_CLEAR(t->sock);
-        Py_XDECREF(r);
-        Py_XDECREF(args);
-        Py_XDECREF(kwargs);
-    }
-    return t->sock;
-}
-
-static int put(PyObject *dict, PyObject *key, PyObject *value) {
-    int rc = value ? PyDict_SetItem(dict, key, value) : -1;
-    Py_XDECREF(value);
-    return rc;
-}
-
-int transport_fill_extra(TransportObject *t, PyObject *peername) {
-    PyObject *extra = PyDict_New();
-    if (!extra) return -1;
-    keep_local(t);
-    PyObject *sock = borrow_sock(t);
-    int rc = t->fd >= 0 && !sock ? -1 : 0;
-    if (rc == 0 && sock) rc = put(extra, names.socket, PyObject_CallOneArg(imports.transport_socket, sock));
-    if (rc == 0)
-        rc = put(extra, names.sockname, t->sockname ? Py_NewRef(t->sockname) : sockaddr_to_python(t->local, t->local_len));
-    if (rc == 0)
-        rc = put(extra, names.peername, peername ? Py_NewRef(peername) : sockaddr_to_python(t->peer, t->peer_len));
-    if (rc < 0)
-        Py_DECREF(extra);
-    else
-        t->extra = extra;
-    return rc;
-}
-
-static PyObject *get_extra_info(TransportObject *t, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
-    PyObject *name = n > 0 ? args[0] : NULL, *fallback = n > 1 ? args[1] : NULL;
-    Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-    bool known = n <= 2;
-    for (Py_ssize_t i = 0; i < keywords && known; i++) {
-        PyObject *keyword = PyTuple_GET_ITEM(kwnames, i);
-        PyObject **slot = PyUnicode_CompareWithASCIIString(keyword, "name") == 0      ? &name
-                          : PyUnicode_CompareWithASCIIString(keyword, "default") == 0 ? &fallback
-                                                                                      : NULL;
-        known = slot && !*slot;
-        if (known) *slot = args[n + i];
-    }
-    if (!known || !name) {
-        PyErr_SetString(PyExc_TypeError, "get_extra_info(name, default=None)");
-        return NULL;
-    }
-    if (!t->extra && transport_fill_extra(t, NULL) < 0) return NULL;
-    PyObject *value = PyDict_GetItemWithError(t->extra, name);
-    if (!value && PyErr_Occurred()) return NULL;
-    return Py_NewRef(value ? value : fallback ? fallback : Py_None);
-}
-
 PyObject *method_get_write_buffer_size(TransportObject *t, PyObject *i) {
     (void)i;
     if (t->unsent && transport_flush(t) < 0) return NULL;
@@ -466,7 +390,7 @@ static PyObject *transport_repr(TransportObject *t) {
 
 static PyObject *get_sock(TransportObject *t, void *i) {
     (void)i;
-    PyObject *sock = borrow_sock(t);
+    PyObject *sock = transport_borrow_sock(t);
     if (!sock && PyErr_Occurred()) return NULL;
     return Py_NewRef(sock ? sock : Py_None);
 }
@@ -480,7 +404,7 @@ static PyMethodDef methods[] = {
     METHOD("_start_reading", method_start_reading, METH_NOARGS, NULL),
     METHOD("resume_reading", method_resume_reading, METH_NOARGS, RESUME_DOC),
     METHOD("close", method_close, METH_NOARGS, CLOSE_DOC),
-    METHOD("get_extra_info", get_extra_info, METH_FASTCALL | METH_KEYWORDS, "get_extra_info(name, default=None)\n--\n\n'socket', 'sockname', 'peername'."),
+    METHOD("get_extra_info", method_get_extra_info, METH_FASTCALL | METH_KEYWORDS, "get_extra_info(name, default=None)\n--\n\n'socket', 'sockname', 'peername'."),
     METHOD("_force_close", method_force_close, METH_O, NULL),
     METHOD("_fatal_error", method_fatal_error, METH_VARARGS, NULL),
     {0}};

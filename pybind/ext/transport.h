@@ -66,6 +66,11 @@ PyObject *method_get_write_buffer_limits(TransportObject *t, PyObject *ignored);
 PyObject *method_set_write_buffer_limits(TransportObject *t, PyObject *args, PyObject *kwargs);
 PyObject *get_paused(TransportObject *t, void *closure);
 void transport_finalize(PyObject *self);
+/* extra.c */
+void transport_keep_local(TransportObject *t); /* the local address, while the descriptor is open */
+PyObject *transport_borrow_sock(TransportObject *t);
+PyObject *method_get_extra_info(TransportObject *t, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
+
 void transport_dealloc(PyObject *self);
 
 /* The only argument of a method, by its place or by its name; NULL with TypeError. Borrows. */
