@@ -1,6 +1,7 @@
 """Children among many signals, and the moments in which a SIGCHLD could be lost."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -35,7 +36,7 @@ def test_children_end_among_many_signals_with_each_watcher(script, monkeypatch, 
 
 
 @pytest.fixture
-def sigchld_loop(monkeypatch, request):
+def sigchld_loop(monkeypatch, request, fresh_policy):
     """A loop whose engine hears of ends by SIGCHLD; asyncio's as it is."""
     monkeypatch.setenv("GOLOOP_CHILD_WATCHER", "sigchld")
     previous = signal.getsignal(signal.SIGCHLD)
@@ -88,13 +89,11 @@ def test_next_child_tells_of_one_that_ended_unheard(sigchld_loop, run, take_away
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         else:
             signal.set_wakeup_fd(-1)
-        process._transport.get_pipe_transport(0).close()
-        await asyncio.sleep(0)
-        process.send_signal(signal.SIGKILL)
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        os.kill(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):  # a thread of asyncio's was faster
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         other = await EXEC("true")
         return await asyncio.wait_for(asyncio.gather(process.wait(), other.wait()), 5)
 
     first, second = run(main())
-    assert first in (-signal.SIGKILL, 0)
-    assert second == 0
+    assert (first, second) == (-signal.SIGKILL, 0)
