@@ -8,14 +8,14 @@ import subprocess
 
 import pytest
 
-import traffic
+import signal_traffic
 from programs import EXEC, PIPE
 
 # In an interpreter of its own: the handlers of many signals at once are more than the stack bears that
 # faulthandler, which pytest enables, gives to them.
 PROGRAM = f"""
 sys.path.insert(0, {os.path.dirname(__file__)!r})
-from traffic import traffic
+from signal_traffic import traffic
 
 async def main():
     return [await asyncio.wait_for(traffic(asyncio.get_running_loop(), seed), 10) for seed in range(2)]
@@ -25,14 +25,14 @@ print(*run(main()))
 
 
 def test_children_end_among_many_signals(script):
-    assert script(PROGRAM) == f"{traffic.CHILDREN} {traffic.CHILDREN}\n"
+    assert script(PROGRAM) == f"{signal_traffic.CHILDREN} {signal_traffic.CHILDREN}\n"
 
 
 @pytest.mark.goloop_only
 @pytest.mark.parametrize("watcher", ["pidfd", "sigchld", "thread"])
 def test_children_end_among_many_signals_with_each_watcher(script, monkeypatch, watcher):
     monkeypatch.setenv("GOLOOP_CHILD_WATCHER", watcher)
-    assert script(PROGRAM) == f"{traffic.CHILDREN} {traffic.CHILDREN}\n"
+    assert script(PROGRAM) == f"{signal_traffic.CHILDREN} {signal_traffic.CHILDREN}\n"
 
 
 @pytest.fixture
