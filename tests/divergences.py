@@ -276,11 +276,6 @@ ASYNCIO = {
         "3",
         "asyncio waits for ever for pipes whose task was cancelled before it began",
     ),
-    "test_child_ends.py::test_loop_that_is_closed_at_once_has_reaped_what_close_killed": (
-        "3",
-        "3",
-        "asyncio leaves a zombie, or a thread that waits for it",
-    ),
     "test_child_ends.py::test_child_that_outlives_its_loop_is_reaped": (
         "3",
         "3",

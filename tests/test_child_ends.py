@@ -218,6 +218,7 @@ def gone(pid):
     return True
 
 
+@pytest.mark.goloop_only  # asyncio leaves a zombie, unless the Popen object is collected first
 def test_loop_that_is_closed_at_once_has_reaped_what_close_killed(loop, run):
     async def main():
         transport, _ = await loop.subprocess_exec(

@@ -93,10 +93,23 @@ class SubprocessTransport(_UnixSubprocessTransport):  # type: ignore[misc]
         self._closed = True
         if self._proc is None:
             return
-        if not self._loop.is_closed():  # else each pipe closes itself when it is collected
+        try:
+            if self._returncode is None:
+                self._kill_running()
+        finally:
             self._close_pipes()
-        if self._returncode is not None:
+
+    def __del__(self, _warn: Any = warnings.warn) -> None:
+        if self._closed or self._loop is None or not self._loop.is_closed():
+            super().__del__(_warn)
             return
+        # Each pipe closes itself when it is collected.
+        _warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+        self._closed = True
+        if self._proc is not None and self._returncode is None:
+            self._kill_running()
+
+    def _kill_running(self) -> None:
         engines = self._is_engines()
         # Popen's own look would take a status that the engine has not seen.
         if not (_is_running(self._pid) if engines else self._proc.poll() is None):
