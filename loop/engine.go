@@ -350,6 +350,7 @@ func (e *Engine) forget(d *descriptor) {
 	e.dropQueue(d)
 	d.kind = none
 	d.lapsing = false
+	d.file = file{}
 	d.source = nil
 }
 

@@ -65,7 +65,11 @@ func TestWatchHearsNothingOfTheNextOwner(t *testing.T) {
 				t.Fatalf("told %+v", got)
 			}
 		}
-		expectErrno(t, "Watch", r.errno(watchOf(a, 2, FlagRead)), 0)
+		r.submit(watchOf(a, 2, FlagRead))
+		sq := r.now()
+		if s := sq[len(sq)-1]; s.Res != 0 || s.Flags&FlagReplaced == 0 {
+			t.Errorf("Watch: errno %d, flags %#x", s.Res, s.Flags)
+		}
 		if got := r.turn(TurnPoll); len(got) != 1 || got[0].Generation != 2 {
 			t.Errorf("told the next owner %+v", got)
 		}

@@ -62,7 +62,6 @@ func (e *Engine) watch(s *Submission) {
 // should do so already. It tells whether the number names another file than when it was
 // watched before.
 func (e *Engine) confirm(d *descriptor, want selector.Events) (replaced bool, err error) {
-	before := d.registered != 0
 	if want != d.registered {
 		err = e.setInterest(d, want)
 	} else if err = e.sel.Modify(int(d.fd), want, d.generation); errors.Is(err, selector.ErrReplaced) {
@@ -74,7 +73,7 @@ func (e *Engine) confirm(d *descriptor, want selector.Events) (replaced bool, er
 	if e.compares && err == nil {
 		was := d.file
 		d.file, _ = fileOf(d.fd)
-		replaced = before && was != d.file
+		replaced = was != file{} && was != d.file
 	}
 	return replaced, err
 }
