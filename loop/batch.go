@@ -179,17 +179,23 @@ func (e *Engine) left(events []selector.Event) []selector.Event {
 	return others
 }
 
-// together is how many events, from the first, one batch can read for in this turn.
+// together is how many events, from the first, one batch can read for in this turn:
+// of as many descriptors, for a second read would take the place of the first.
 func (e *Engine) together(events []selector.Event) int {
 	limit := min(batch.Max, len(events), e.room()/minRoom)
 	budget := turnBytes - e.spent
 	free := len(e.arena) - e.arenaEnd
 	n := 0
+	e.choice++
 	for ; n < limit && budget > 0; n++ {
 		d := e.lookup(events[n].Fd, events[n].Generation)
 		if d == nil || events[n].Ready != selector.EventRead || !d.readsTogether() || free < d.readSlot() {
 			break
 		}
+		if d.chosen == e.choice {
+			break // reported twice, as epoll may do for a number that dup2 has given another file
+		}
+		d.chosen = e.choice
 		budget -= d.recent
 		free -= d.readSlot()
 	}

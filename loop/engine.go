@@ -105,6 +105,7 @@ type Engine struct {
 	unbatched bool          // there is no batch for us
 	batched   []*descriptor // of the batch that is being sent
 	fewest    int           // sockets that make a batch
+	choice    uint64        // counts the batches that were considered
 
 	start   func(func()) error // StartThread
 	lookups *lookups           // nil without a Resolver
@@ -229,6 +230,8 @@ type descriptor struct {
 	queue    queue
 
 	recent  int    // bytes of the last read; more when there were more to be had
+	idle    uint8  // reads in a row that the selector announced and that found nothing
+	chosen  uint64 // Engine.choice of the last batch that it was to be in
 	fetched bool   // a batch has read ahead in this turn:
 	at      uint64 // where to,
 	got     int    // so many bytes,
@@ -373,6 +376,9 @@ func (e *Engine) setInterest(d *descriptor, want selector.Events) error {
 		d.registered = want
 	case errors.Is(err, selector.ErrReplaced):
 		d.registered = 0
+		if d.kind != watched && errors.Is(err, selector.ErrMoved) { // on purpose: the new file is served
+			return e.setInterest(d, want)
+		}
 	}
 	return err
 }

@@ -69,6 +69,11 @@ func (e *Engine) fail(d *descriptor, direction uint16, errno int32) {
 
 // readStream reads once: level-triggering brings back what a read leaves.
 func (e *Engine) readStream(d *descriptor) {
+	if d.fetched { // it is delivered whatever has become of d
+		d.fetched = false
+		e.settleRead(d, d.at, d.got, d.errno)
+		return
+	}
 	if d.paused || d.ended || d.broken {
 		if d.hangup {
 			e.hangUp(d)
@@ -81,24 +86,22 @@ func (e *Engine) readStream(d *descriptor) {
 		e.Complete(Completion{Kind: Readable, Fd: d.fd, Generation: d.generation, Len: maxRead})
 		return
 	}
-	var at uint64
-	var n int
-	var errno syscall.Errno
-	if d.fetched {
-		d.fetched = false
-		at, n, errno = d.at, d.got, d.errno
-	} else {
-		buf := e.arena[e.arenaEnd:min(e.arenaEnd+maxRead, len(e.arena))]
-		at = address(buf)
-		n, errno = d.receive(uintptr(at), len(buf))
-		if errno == 0 {
-			e.arenaEnd = min(e.arenaEnd+(n+63)&^63, len(e.arena))
-			d.recent = n
-		}
+	buf := e.arena[e.arenaEnd:min(e.arenaEnd+maxRead, len(e.arena))]
+	at := address(buf)
+	n, errno := d.receive(uintptr(at), len(buf))
+	if errno == 0 {
+		e.arenaEnd = min(e.arenaEnd+(n+63)&^63, len(e.arena))
+		d.recent = n
 	}
+	e.settleRead(d, at, n, errno)
+}
+
+// settleRead tells what a read into the arena has come to.
+func (e *Engine) settleRead(d *descriptor, at uint64, n int, errno syscall.Errno) {
 	if errno == 0 && n > 0 {
 		e.spent += n
 		d.direct = n >= directFrom
+		d.idle = 0
 		e.stats.Reads++
 		e.stats.ReadBytes += uint64(n)
 		e.Complete(Completion{Kind: Data, Fd: d.fd, Generation: d.generation, Ptr: at, Len: int64(n)})
@@ -115,8 +118,28 @@ func (e *Engine) readNothing(d *descriptor, errno syscall.Errno) {
 		e.refresh(d)
 		e.Complete(Completion{Kind: EOF, Fd: d.fd, Generation: d.generation})
 	case syscall.EAGAIN, syscall.EINTR:
+		e.readInVain(d)
 	default:
 		e.fail(d, FlagRead, int32(errno))
+	}
+}
+
+// readInVain notices a descriptor that is announced and has nothing, again and again: dup2 has put
+// another file at its number, and the selector watches the one before. Asked anew, it finds out.
+func (e *Engine) readInVain(d *descriptor) {
+	d.idle++
+	if d.idle < 8 || d.registered == 0 { // another process that reads the same file is no reason
+		return
+	}
+	d.idle = 0
+	want := d.registered
+	err := e.sel.Modify(int(d.fd), want, d.generation)
+	if errors.Is(err, selector.ErrMoved) {
+		d.registered = 0
+		err = e.setInterest(d, want)
+	}
+	if err != nil {
+		e.fail(d, FlagRead, errnoOf(err))
 	}
 }
 
@@ -135,6 +158,7 @@ func (e *Engine) Read(fd int32, generation uint32, p uintptr, n int) (int, error
 	if errno == 0 && got > 0 {
 		// Two thirds of the threshold keep a stream from changing its mind at each read.
 		d.direct = got >= directFrom*2/3 || got == n
+		d.idle = 0
 		e.stats.Reads++
 		e.stats.ReadBytes += uint64(got)
 		return got, nil

@@ -2,7 +2,9 @@ package selector
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,6 +25,9 @@ type epoll struct {
 	pwait2 bool              // whether the system has epoll_pwait2 (Linux 5.11) and lets us call it
 	limit  [2]int64          // the timeout of the current wait, a struct __kernel_timespec
 	quiet  bool              // SetQuiet
+	lost   int               // the last number that was seen to name another file,
+	old    uint32            // and the generation under which the one before may still be watched
+	stale  bool              // a rebuild is due that no orphan shows
 	haste  haste
 }
 
@@ -46,7 +51,7 @@ func (h *haste) polls() bool {
 const wakerData = -1
 
 func newEpoll() (Selector, error) {
-	s := &epoll{raw: make([]unix.EpollEvent, 64), pwait2: true, quiet: true}
+	s := &epoll{raw: make([]unix.EpollEvent, 64), pwait2: true, quiet: true, lost: -1}
 	if err := s.waker.open(); err != nil {
 		return nil, err
 	}
@@ -104,6 +109,8 @@ func (s *epoll) Register(fd int, events Events, generation uint32) error {
 	if err := control(s.epfd, unix.EPOLL_CTL_ADD, fd, e); err != nil {
 		return err
 	}
+	// Under another generation the file before shows as an orphan.
+	s.stale = s.stale || fd == s.lost && generation == s.old
 	s.put(fd, e)
 	return nil
 }
@@ -115,7 +122,11 @@ func (s *epoll) Modify(fd int, events Events, generation uint32) error {
 	e := entry{events, generation}
 	if err := control(s.epfd, unix.EPOLL_CTL_MOD, fd, e); err != nil {
 		if errors.Is(err, unix.ENOENT) { // the file that was registered is closed, and fd names another
+			s.lost, s.old = fd, s.get(fd).generation
 			s.drop(fd)
+			if s.keeps(fd) {
+				return ErrMoved
+			}
 			return ErrReplaced
 		}
 		return err
@@ -128,10 +139,12 @@ func (s *epoll) Unregister(fd int) error {
 	if err := s.mayUnregister(fd); err != nil {
 		return err
 	}
-	s.drop(fd)
 	// Every error means that the kernel does not know fd: it is closed (EBADF), or
 	// names another file (ENOENT) or one that cannot be watched (EPERM).
-	_ = sys.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, fd, nil)
+	if err := sys.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, fd, nil); err == unix.ENOENT {
+		s.lost, s.old = fd, s.get(fd).generation
+	}
+	s.drop(fd)
 	return nil
 }
 
@@ -141,6 +154,9 @@ func (s *epoll) Select(events []Event, timeout time.Duration) (int, error) {
 	}
 	if len(events) > len(s.raw) {
 		s.raw = make([]unix.EpollEvent, len(events))
+	}
+	if s.stale && s.rebuild() == nil {
+		s.stale = false
 	}
 	n, errno := s.wait(len(events), timeout)
 	if errno != 0 {
@@ -212,6 +228,21 @@ func (s *epoll) wait(limit int, timeout time.Duration) (int, syscall.Errno) {
 		s.pwait2 = false // an older kernel, or a container's filter
 	}
 	return sys.EpollPwait(blocking, s.epfd, &s.raw[0], limit, milliseconds(timeout))
+}
+
+// keeps tells whether the kernel still watches a file that fd named before.
+func (s *epoll) keeps(fd int) bool {
+	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", s.epfd))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(info)) {
+		var target int
+		if _, err := fmt.Sscanf(line, "tfd: %d", &target); err == nil && target == fd {
+			return true
+		}
+	}
+	return false
 }
 
 // rebuild gets rid of orphans: files that the kernel still watches although their

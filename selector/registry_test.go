@@ -249,6 +249,31 @@ func testOrphanNumber(t *testing.T, s Selector) {
 	await(t, s, Event{int32(r), 2, EventRead})
 }
 
+// testMoved replaces a registered file under its number while a duplicate keeps it open.
+// Once Modify has asked anew about the number, nothing is told of the file before.
+func testMoved(t *testing.T, s Selector) {
+	r, w := pipe(t)
+	duplicate(t, r, 0)
+	other, otherW := pipe(t)
+	register(t, s, r, EventRead, 1)
+	write(t, w)
+	if err := unix.Dup2(other, r); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Modify(r, EventRead, 1)
+	if errors.Is(err, ErrMoved) {
+		err = s.Register(r, EventRead, 1)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		expect(t, s)
+	}
+	write(t, otherW)
+	await(t, s, Event{int32(r), 1, EventRead})
+}
+
 // testChurn changes the registry at random and compares it with a map.
 func testChurn(t *testing.T, s Selector) {
 	var fds []int

@@ -45,6 +45,7 @@ var (
 	ErrNotRegistered = errors.New("selector: descriptor is not registered")
 	ErrInvalid       = errors.New("selector: invalid descriptor or set of events")
 	ErrReplaced      = errors.New("selector: descriptor names another file than the registered one")
+	ErrMoved         = fmt.Errorf("%w, which is open elsewhere", ErrReplaced)
 	ErrClosed        = errors.New("selector: closed")
 )
 
@@ -70,7 +71,8 @@ type Selector interface {
 	// Modify replaces the events and the generation. Errors: ErrNotRegistered,
 	// ErrInvalid, or the system's (EBADF for a closed descriptor), after which the old
 	// events and generation stand; ErrReplaced when the number was closed and given out
-	// again since Register, after which it is registered no more. Only epoll can tell:
+	// again since Register, after which it is registered no more; ErrMoved, which is an
+	// ErrReplaced, when the file before is still open, as after dup(2) and dup2(2). Only epoll can tell:
 	// the others take hold of the number's new file.
 	Modify(fd int, events Events, generation uint32) error
 

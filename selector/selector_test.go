@@ -45,6 +45,7 @@ var contract = []struct {
 	{"number given out again", testReusedNumber},
 	{"same file at the number again", testSameFileAgain},
 	{"closed but kept open by a duplicate", testOrphan},
+	{"replaced while a duplicate keeps it open", testMoved},
 	{"closed, kept open and its number given out again", testOrphanNumber},
 	{"random changes", testChurn},
 	{"regular file", testRegularFile},
