@@ -140,7 +140,9 @@ def test_lookups_without_another_thread(limited, loop_name):
     """)
     count, known = out.split()
     assert known == "True"
-    assert count == "100" or loop_name == "asyncio"  # whose executor refuses, unless a thread has nothing to do
+    assert (
+        count == "100" or loop_name == "asyncio"
+    )  # whose executor refuses, unless a thread has nothing to do
 
 
 @pytest.mark.goloop_only  # asyncio forks, or has a thread of its own for each child
