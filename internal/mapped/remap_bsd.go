@@ -2,12 +2,16 @@
 
 package mapped
 
-import "golang.org/x/sys/unix"
+import (
+	"goloop/internal/sys"
+
+	"golang.org/x/sys/unix"
+)
 
 // remap makes a mapping one of size bytes, with what it held as far as that fits, and makes
 // a new one of nil.
 func remap(old []byte, size int) ([]byte, error) {
-	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	b, err := sys.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return nil, err
 	}
@@ -18,4 +22,4 @@ func remap(old []byte, size int) ([]byte, error) {
 	return b, nil
 }
 
-func unmap(b []byte) { _ = unix.Munmap(b) }
+func unmap(b []byte) { _ = sys.Munmap(b) }

@@ -1,7 +1,7 @@
 //go:build unix
 
 // Package sys is the edge between the engine and the system: every system call of packages
-// selector, loop, unixevents and internal/batch is one of these functions, named as the call.
+// selector, loop, unixevents, internal/batch and internal/mapped is one of these functions, named as the call.
 //
 // Each is the call and no more. Built with the tag faults, each asks first what a test
 // wants of it (Inject): to fail with an errno, or to come back short. Without the tag
@@ -215,4 +215,25 @@ func Kill(pid int, sig syscall.Signal) error {
 		}
 	}
 	return syscall.Kill(pid, sig)
+}
+
+// Mmap is mmap(2).
+func Mmap(fd int, offset int64, length, prot, flags int) ([]byte, error) {
+	if Faults {
+		if _, errno := ask("mmap", fd, 0); errno != 0 {
+			return nil, errno
+		}
+	}
+	return unix.Mmap(fd, offset, length, prot, flags)
+}
+
+// Munmap is munmap(2) of what Mmap gave.
+func Munmap(b []byte) error {
+	if Faults {
+		if _, errno := ask("munmap", -1, 0); errno != 0 {
+			_ = unix.Munmap(b)
+			return errno
+		}
+	}
+	return unix.Munmap(b)
 }

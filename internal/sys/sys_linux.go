@@ -241,16 +241,6 @@ func IoUringEnter(fd, submit, wait int, flags uintptr) (int, syscall.Errno) {
 	return int(n), errno
 }
 
-// Mmap is mmap(2).
-func Mmap(fd int, offset int64, length, prot, flags int) ([]byte, error) {
-	if Faults {
-		if _, errno := ask("mmap", fd, 0); errno != 0 {
-			return nil, errno
-		}
-	}
-	return unix.Mmap(fd, offset, length, prot, flags)
-}
-
 // Madvise is madvise(2).
 func Madvise(b []byte, advice int) error {
 	if Faults {
@@ -261,13 +251,12 @@ func Madvise(b []byte, advice int) error {
 	return unix.Madvise(b, advice)
 }
 
-// Munmap is munmap(2) of what Mmap gave.
-func Munmap(b []byte) error {
+// Mremap is mremap(2) of what Mmap gave.
+func Mremap(b []byte, length, flags int) ([]byte, error) {
 	if Faults {
-		if _, errno := ask("munmap", -1, 0); errno != 0 {
-			_ = unix.Munmap(b)
-			return errno
+		if _, errno := ask("mremap", -1, 0); errno != 0 {
+			return nil, errno
 		}
 	}
-	return unix.Munmap(b)
+	return unix.Mremap(b, length, flags)
 }
