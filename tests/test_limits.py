@@ -217,6 +217,7 @@ def test_memory_error_of_what_is_too_much(limited, what, tmp_path):
             datagrams, _ = await loop.create_datagram_endpoint(
                 asyncio.DatagramProtocol, remote_addr=peer.getsockname(), family=socket.AF_UNIX
             )
+            reserve = bytearray(4 << 20)
             limits.limit_addresses(40)
             try:
                 for n in range(10**7):
@@ -224,6 +225,7 @@ def test_memory_error_of_what_is_too_much(limited, what, tmp_path):
                     if n % 4999 == 0 and {what!r} != "callbacks":
                         await asyncio.sleep(0)
             except MemoryError:
+                del reserve  # to end the limit takes some itself
                 limits.lift_addresses()
             transport.abort()
             datagrams.abort()

@@ -45,6 +45,7 @@ class Connecting(_Base):
         self, sock: socket.socket, protocol_factory: Callable[[], Any], *args: Any, **kwargs: Any
     ) -> Any:
         """A coroutine for transport and protocol, as asyncio has it; a factory that raises closes ``sock``."""
+        self._ensure_fd_no_transport(sock)  # first: asyncio of 3.14 closes a socket that it cannot take
         return super()._create_connection_transport(sock, deferring(protocol_factory), *args, **kwargs)
 
     def _make_socket_transport(

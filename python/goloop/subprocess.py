@@ -49,6 +49,9 @@ else:
         """Policies have no child watchers any more."""
 
 
+# Whether asyncio's close() leaves the pipes alone when the loop is closed, where their close() raises.
+_QUIET = "is_closed" in _UnixSubprocessTransport.close.__code__.co_names
+
 _DIES_WITHIN = 0.5  # seconds: a killed process has ended by then, unless the kernel holds it
 
 
@@ -62,7 +65,7 @@ class SubprocessTransport(_UnixSubprocessTransport):  # type: ignore[misc]
 
     _closed: bool
     _returncode: Any  # an int, or None
-    _exit_waiters: list[asyncio.Future[int]] | None
+    _exit_waiters: Any  # a list of futures or a set of them, None after connection_lost
     _number = 0  # of the child on the loop, when the engine watches it
 
     def send_signal(self, signal: int) -> None:
@@ -128,6 +131,8 @@ class SubprocessTransport(_UnixSubprocessTransport):  # type: ignore[misc]
         return self._number != 0 and self._loop._owns_children()
 
     def _close_pipes(self) -> None:
+        if _QUIET and self._loop.is_closed():
+            return  # each pipe closes itself when it is collected
         for proto in self._pipes.values():
             if proto is not None:
                 proto.pipe.close()
@@ -172,12 +177,12 @@ class SubprocessTransport(_UnixSubprocessTransport):  # type: ignore[misc]
     def _end_waits(self) -> None:
         """The child has ended, and so does ``_wait``: after ``connection_lost`` as on asyncio, where nothing but the
         next turns stand before it."""
-        if not self._exit_waiters:  # None after connection_lost
+        if not self._exit_waiters:
             return
         if self._pipes_end():
             self._loop.call_soon(self._end_waits)
             return
-        waiters, self._exit_waiters = self._exit_waiters, []
+        waiters, self._exit_waiters = self._exit_waiters, type(self._exit_waiters)()
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(self._returncode)
