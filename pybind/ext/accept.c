@@ -148,8 +148,7 @@ failed:
         if (exit) PyErr_SetRaisedException(exit);
     }
 done:
-    transport_leave(context);
-    Py_DECREF(context);
+    steal_entered(context);
     Py_XDECREF(protocol);
     Py_XDECREF(t);
     return rc;
@@ -171,12 +170,9 @@ static int start_reading(StreamObject *t, int rc) {
 
 static int make(LoopObject *loop, StreamObject *t) {
     if (t->lost || !t->protocol) return 0;
-    PyObject *protocol = Py_NewRef(t->protocol), *context = Py_NewRef(t->context);
-    int rc = -1;
-    if (transport_enter(TRANSPORT(t))) {
-        rc = call_method_drop(protocol, names.connection_made, (PyObject *)t);
-        transport_leave(context);
-    }
+    PyObject *protocol = Py_NewRef(t->protocol), *context = Py_NewRef(t->context), *entered = new_entered(TRANSPORT(t));
+    int rc = entered ? call_method_drop(protocol, names.connection_made, (PyObject *)t) : -1;
+    if (entered) steal_entered(entered);
     if (rc < 0) {
         PyObject *exception = steal_exception(), *argv[1] = {(PyObject *)t};
         PyObject *callback = PyObject_GetAttr(protocol, names.connection_made);

@@ -43,12 +43,14 @@ static PyObject *new_callback(TransportObject *t, enum callback_name name) {
     return PyMethod_New(functions[name], (PyObject *)t);
 }
 
-/* _call_connection_lost of its type. */
-PyObject *new_lost_callback(TransportObject *t) {
-    if (Py_IS_TYPE(t, ReadPipe_Type)) return new_callback(t, READ_PIPE_LOST);
-    if (Py_IS_TYPE(t, WritePipe_Type)) return new_callback(t, WRITE_PIPE_LOST);
-    return new_callback(t, Py_IS_TYPE(t, Datagram_Type) ? DATAGRAM_LOST : STREAM_LOST);
+enum callback_name lost_name(TransportObject *t) {
+    if (Py_IS_TYPE(t, ReadPipe_Type)) return READ_PIPE_LOST;
+    if (Py_IS_TYPE(t, WritePipe_Type)) return WRITE_PIPE_LOST;
+    return Py_IS_TYPE(t, Datagram_Type) ? DATAGRAM_LOST : STREAM_LOST;
 }
+
+/* _call_connection_lost of its type. */
+PyObject *new_lost_callback(TransportObject *t) { return new_callback(t, lost_name(t)); }
 
 int transport_callback_failed(TransportObject *t, PyObject *exception, enum callback_name name) {
     /* A copy, for the context itself may be entered, and the exception handler runs in the handle's. */

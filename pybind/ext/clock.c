@@ -36,6 +36,7 @@ int clock_look(LoopObject *loop) {
     loop->custom_time = !time;
     PyObject *r = PyObject_CallMethod((PyObject *)loop, time ? "_stop_clock" : "_start_clock", NULL);
     Py_XDECREF(r);
+    if (!r) loop->custom_time = !loop->custom_time; /* the next run tries again */
     return r ? 0 : -1;
 }
 

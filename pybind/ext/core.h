@@ -22,6 +22,7 @@
  *   transport.c   what all transports are and do: life, end, flow control
  *   callback.c   their callbacks, as messages name them
  *   extra.c    what their get_extra_info() knows
+ *   owed.c     what they owe their protocols
  *   stream.c   StreamTransport
  *   stream_write.c, stream_read.c   its two directions, and those of pipes
  *   pipe.c     ReadPipeTransport, WritePipeTransport: streams in one direction
@@ -133,6 +134,9 @@ typedef struct LoopObject {
     bool accept_begun;       /* a factory runs */
     bool put_off;            /* stop() has left some for the next run */
 
+    struct TransportObject *owed, *last_owed; /* transports that owe their protocol something: owed.c */
+    size_t owed_len, owed_todo;               /* owed_todo: of the batch under way */
+
     FdEntry *fds;
     int32_t fds_len;
     TimerEntry *timers;
@@ -169,7 +173,10 @@ typedef struct ListenerObject {
     PyObject *server;                                                                              \
     PyObject *sockname; /* the address that its listener is known to have, or NULL */              \
     PyObject *context; /* of all callbacks of the protocol but pause_writing, a part of write() */  \
-    PyObject *held;    /* list of what came while paused, or NULL */                               \
+    PyObject *held;    /* list of what was read and not delivered, or NULL */                      \
+    Py_ssize_t held_at, held_offset; /* of its first piece, and what of that is delivered */       \
+    PyObject *end;     /* of connection_lost, where that could not be scheduled */                 \
+    struct TransportObject *next_owed, *next_told;                                                 \
     PyObject *dict, *weakrefs;                                                                     \
     /* state */                                                                                    \
     int64_t buffered;  /* bytes written by Python, not yet by the kernel */                        \
@@ -182,6 +189,8 @@ typedef struct ListenerObject {
     bool attached, pinned, ended, paused, closing, eof_held, protocol_paused, lost;                \
     bool attach_takes_transport;                                                                   \
     bool drains;       /* of sending.c: its writes are never held back */                           \
+    bool owing;        /* stands in the loop's list of owed.c */                                   \
+    bool telling;      /* stands in a list of settle_writes */                                     \
     bool duplicate;    /* fd is a copy of the one in sock, and ours */                             \
     int family, type, proto;                                                                       \
     socklen_t peer_len, local_len;                                                                 \
@@ -451,11 +460,10 @@ static inline void transport_pin(TransportObject *t) {
     else
         Py_DECREF(t); /* the caller has a reference of its own */
 }
-bool transport_enter(TransportObject *t); /* its context, for a callback of the protocol */
-void transport_leave(PyObject *context);
 int transport_fatal(TransportObject *t, PyObject *exception, const char *message); /* steals */
 int transport_force_close(TransportObject *t, PyObject *exception);
 int transport_close(TransportObject *t);
+PyObject *method_call_connection_lost(TransportObject *t, PyObject *exception);
 int transport_detach(TransportObject *t);
 int transport_evict(TransportObject *t, bool gone); /* its number is another's; gone: and its file is closed */
 int transport_fill_extra(TransportObject *t, PyObject *peername); /* NULL: of the peer field */
@@ -467,8 +475,6 @@ static inline bool transport_must_tell(TransportObject *t) {
     return (t->protocol_paused && t->buffered <= t->low) ||
            (t->buffered == 0 && (t->closing || (t->pinned && (t->paused || t->ended))));
 }
-int transport_hold(TransportObject *t, PyObject *received);
-int transport_schedule_lost(TransportObject *t, PyObject *exception);
 enum { WARN_AFTER = 5 }; /* writes after the end: asyncio's LOG_THRESHOLD_FOR_CONNLOST_WRITES */
 int transport_warn_lost(TransportObject *t); /* counts a write after the end, and warns of many */
 int transport_traverse(PyObject *self, visitproc visit, void *arg);
@@ -498,8 +504,21 @@ static inline bool transport_sends_now(TransportObject *t) {
 /* callback.c */
 enum callback_name { STREAM_LOST, DATAGRAM_LOST, READ_PIPE_LOST, WRITE_PIPE_LOST, PIPE_READ, DATAGRAM_READ, DATAGRAM_SEND };
 int callbacks_setup(void);
+enum callback_name lost_name(TransportObject *t); /* of its connection_lost */
 PyObject *new_lost_callback(TransportObject *t);
 int transport_callback_failed(TransportObject *t, PyObject *exception, enum callback_name name); /* steals */
+
+/* owed.c */
+void transport_owe(TransportObject *t, bool first);
+PyObject *new_entered(TransportObject *t);
+void steal_entered(PyObject *context);
+int transport_hold(TransportObject *t, PyObject *received);
+PyObject *borrow_held(TransportObject *t);
+void transport_taken(TransportObject *t);
+int transport_schedule_lost(TransportObject *t, PyObject *exception);
+int owed_pay(LoopObject *loop);
+void owed_clear(LoopObject *loop);
+int owed_traverse(LoopObject *loop, visitproc visit, void *arg);
 
 /* stream.c */
 int stream_setup(PyObject *module);
@@ -525,7 +544,7 @@ int on_readable(StreamObject *t, Py_ssize_t hint);
 int on_eof(StreamObject *t);
 int on_error(StreamObject *t, int error, int direction);
 int stream_failed(StreamObject *t, int error, int direction);
-PyObject *stream_deliver_held(StreamObject *t, PyObject *ignored);
+int stream_deliver_held(StreamObject *t);
 
 /* pipe.c */
 int pipe_setup(PyObject *module);
@@ -537,6 +556,7 @@ int pipe_callback_failed(StreamObject *t, PyObject *exception);       /* steals 
 /* datagram.c */
 int datagram_setup(PyObject *module);
 int on_datagram(TransportObject *t, gl_cqe *c);
+int datagram_deliver_held(TransportObject *t);
 
 /* sockaddr.c */
 PyObject *sockaddr_to_python(const void *addr, socklen_t len);

@@ -256,32 +256,34 @@ static PyObject *method_sendto(DatagramObject *t, PyObject *const *args, Py_ssiz
  * it shall be. */
 static int told(DatagramObject *t, bool enter, PyObject *name, PyObject *const *args, size_t n, enum callback_name caller) {
     PyObject *argv[3] = {t->protocol, args[0], n > 1 ? args[1] : NULL};
-    PyObject *context = Py_NewRef(t->context), *protocol = Py_NewRef(t->protocol);
-    int rc = -1;
-    if (!enter || transport_enter(TRANSPORT(t))) {
-        PyObject *r = PyObject_VectorcallMethod(name, argv, n + 1, NULL);
-        Py_XDECREF(r);
-        rc = r ? 0 : -1;
-        if (enter) transport_leave(context);
-    }
+    PyObject *protocol = Py_NewRef(t->protocol), *context = enter ? new_entered(TRANSPORT(t)) : NULL;
+    PyObject *r = context || !enter ? PyObject_VectorcallMethod(name, argv, n + 1, NULL) : NULL;
+    int rc = r ? 0 : -1;
+    Py_XDECREF(r);
+    if (context) steal_entered(context);
     if (rc < 0) rc = transport_callback_failed(TRANSPORT(t), steal_exception(), caller);
     Py_DECREF(protocol);
-    Py_DECREF(context);
     return rc;
 }
 
+/* One datagram that is lost for want of memory is told, and the socket goes on. */
 static int on_received(DatagramObject *t, gl_cqe *c) {
     if (t->closing || !t->protocol) return 0;
     PyObject *data = PyBytes_FromStringAndSize((const char *)(uintptr_t)c->ptr, (Py_ssize_t)c->len);
     PyObject *address = data ? new_sender(t, (const void *)(uintptr_t)c->user, (socklen_t)c->res) : NULL;
     int rc = -1;
-    if (address && t->paused) {
-        PyObject *both = PyTuple_Pack(2, data, address);
-        rc = both ? transport_hold(TRANSPORT(t), both) : -1;
-        Py_XDECREF(both);
-    } else if (address) {
+    if (address && !t->paused && !t->held) {
         PyObject *args[2] = {data, address};
         rc = told(t, true, names.datagram_received, args, 2, DATAGRAM_READ);
+    } else {
+        PyObject *both = address ? PyTuple_Pack(2, data, address) : NULL;
+        rc = both ? transport_hold(TRANSPORT(t), both) : -1;
+        Py_XDECREF(both);
+        if (rc < 0) {
+            PyObject *exception = steal_exception();
+            rc = call_exception_handler(t->loop, "A datagram was lost", exception, (PyObject *)t, t->protocol);
+            Py_DECREF(exception);
+        }
     }
     Py_XDECREF(address);
     Py_XDECREF(data);
@@ -313,25 +315,19 @@ int on_datagram(TransportObject *transport, gl_cqe *c) {
     return 0;
 }
 
-/* After resume_reading(): what came while the transport was paused. */
-static PyObject *deliver_held(DatagramObject *t, PyObject *ignored) {
-    (void)ignored;
-    PyObject *list = t->held;
-    t->held = NULL;
+/* In the transport's context: what was held. */
+int datagram_deliver_held(TransportObject *transport) {
+    DatagramObject *t = (DatagramObject *)transport;
     int rc = 0;
-    for (Py_ssize_t i = 0; list && rc == 0 && i < PyList_GET_SIZE(list); i++) {
-        PyObject *both = PyList_GET_ITEM(list, i);
-        if (t->closing || !t->protocol) break;
-        if (t->paused) {
-            rc = transport_hold(TRANSPORT(t), both);
-            continue;
-        }
+    while (rc == 0 && t->held && !t->paused && !t->closing && t->protocol) {
+        PyObject *both = Py_NewRef(borrow_held(transport));
+        transport_taken(transport);
         PyObject *args[2] = {PyTuple_GET_ITEM(both, 0), PyTuple_GET_ITEM(both, 1)};
         rc = told(t, false, names.datagram_received, args, 2, DATAGRAM_READ);
+        Py_DECREF(both);
     }
-    Py_XDECREF(list);
-    if (rc < 0) return NULL;
-    Py_RETURN_NONE;
+    if (rc < 0 && t->held && !t->paused) transport_owe(transport, true);
+    return rc;
 }
 
 static PyObject *schedule_lost(DatagramObject *t, PyObject *exception) {
@@ -382,7 +378,6 @@ static PyMethodDef methods[] = {
     {"sendto", (PyCFunction)(void (*)(void))method_sendto, METH_FASTCALL | METH_KEYWORDS,
      "sendto(data, addr=None)\n--\n\nSend one datagram; what one turn sends leaves together. Raises TypeError and, for an\n"
      "address that is not the transport's own, ValueError. See asyncio.DatagramTransport.sendto."},
-    {"_deliver_held", (PyCFunction)(void (*)(void))deliver_held, METH_NOARGS, NULL},
     {"_schedule_lost", (PyCFunction)(void (*)(void))schedule_lost, METH_O, NULL},
     {0}};
 

@@ -22,8 +22,8 @@ void transport_keep_peer(TransportObject *t) {
 PyObject *transport_borrow_sock(TransportObject *t) {
     if (!t->sock && t->fd >= 0) {
         PyObject *args = Py_BuildValue("(iii)", t->family, t->type, t->proto);
-        PyObject *kwargs = Py_BuildValue("{s:i}", "fileno", t->fd);
-        if (args && kwargs) t->sock = PyObject_Call(imports.socket, args, kwargs);
+        PyObject *kwargs = args ? Py_BuildValue("{s:i}", "fileno", t->fd) : NULL;
+        if (kwargs) t->sock = PyObject_Call(imports.socket, args, kwargs);
         /* Its own idea of the timeout: dup() gives the copy's to the descriptor. */
         PyObject *r = t->sock ? PyObject_CallMethod(t->sock, "setblocking", "i", 0) : NULL;
         if (t->sock && !r) Py_CLEAR(t->sock);

@@ -342,6 +342,7 @@ static PyObject *loop_close_engine(LoopObject *loop, PyObject *ignored) {
     engine_close(loop);
     Py_CLEAR(loop->barred);
     ready_clear(loop);
+    owed_clear(loop);
     timers_clear(loop);
     for (int fd = 0; fd < loop->fds_len; fd++)
         if (loop->fds[fd].kind != FD_FREE) fd_release(loop, fd);
@@ -374,7 +375,8 @@ static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
         Py_VISIT(loop->fds[i].writer_file);
     }
     for (int32_t i = 0; i < loop->accepted_len; i++) Py_VISIT(loop->accepted[i].stream);
-    return completions_traverse(loop, visit, arg);
+    int rc = owed_traverse(loop, visit, arg);
+    return rc ? rc : completions_traverse(loop, visit, arg);
 }
 
 static int loop_clear(LoopObject *loop) {

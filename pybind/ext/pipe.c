@@ -70,17 +70,18 @@ PyObject *connected_pipe(PyObject *module, PyObject *args) {
 int pipe_ended(StreamObject *t) {
     if (t->pipe == GL_WRITE) {
         PyObject *exception = t->buffered > 0 ? PyObject_CallNoArgs(PyExc_BrokenPipeError) : NULL;
-        if (t->buffered > 0 && !exception) return -1;
+        if (t->buffered > 0 && !exception) exception = steal_exception();
         int rc = transport_force_close(TRANSPORT(t), exception);
         Py_XDECREF(exception);
         return rc;
     }
-    t->closing = true;
-    t->conn_lost++;
     PyObject *callback = PyObject_GetAttr(t->protocol, names.eof_received);
     int rc = callback ? loop_call_soon_drop(t->loop, callback, NULL, t->context) : -1;
     Py_XDECREF(callback);
-    return rc < 0 ? -1 : transport_schedule_lost(TRANSPORT(t), NULL);
+    if (rc < 0) return pipe_failed(t, steal_exception(), GL_READ);
+    t->closing = true;
+    t->conn_lost++;
+    return transport_schedule_lost(TRANSPORT(t), NULL);
 }
 
 /* An error of read(2) or write(2). */
@@ -214,7 +215,6 @@ static PyMethodDef read_methods[] = {
     READING_METHODS,
     PIPE_METHODS,
     METHOD("_start_reading", start_reading, METH_NOARGS, NULL),
-    METHOD("_deliver_held", stream_deliver_held, METH_NOARGS, NULL),
     METHOD("resume_reading", resume_reading, METH_NOARGS, RESUME_DOC),
     METHOD("close", read_close, METH_NOARGS, "close()\n--\n\nClose; what is unread stays in the pipe."),
     {0}};

@@ -54,10 +54,10 @@ PyObject *loop_listen(LoopObject *loop, PyObject *args) {
     bool named = getsockname(fd, (struct sockaddr *)&local, &length) == 0;
     if (named && length <= sizeof l->local) memcpy(l->local, &local, l->local_len = length);
     l->local_known = (family == AF_INET || family == AF_INET6) && l->local_len && !is_wildcard(l->local, l->local_len);
-    bool failed = named && family == AF_UNIX && !(l->sockname = sockaddr_to_python(&local, length));
-    l->context = context != Py_None ? Py_NewRef(context) : PyContext_CopyCurrent();
+    if (named && family == AF_UNIX) l->sockname = sockaddr_to_python(&local, length);
+    if (!PyErr_Occurred()) l->context = context != Py_None ? Py_NewRef(context) : PyContext_CopyCurrent();
     PyObject_GC_Track(l);
-    if (failed || !l->context) {
+    if (!l->context) {
         Py_DECREF(l);
         return NULL;
     }

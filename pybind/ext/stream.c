@@ -92,7 +92,6 @@ static PyMethodDef methods[] = {
     METHOD("write_eof", stream_write_eof, METH_NOARGS, "write_eof()\n--\n\nEnd of file to the peer after what is queued."),
     METHOD("can_write_eof", can_write_eof, METH_NOARGS, "can_write_eof()\n--\n\nTrue."),
     METHOD("set_protocol", method_set_stream_protocol, METH_FASTCALL | METH_KEYWORDS, "set_protocol(protocol)\n--\n\nDeliver to another protocol from now on."),
-    METHOD("_deliver_held", stream_deliver_held, METH_NOARGS, NULL),
     METHOD("_make_empty_waiter", stream_make_empty_waiter, METH_NOARGS, NULL),
     METHOD("_reset_empty_waiter", stream_reset_empty_waiter, METH_NOARGS, NULL),
     {0}};

@@ -1,6 +1,7 @@
 /* The reading side of a stream: what the engine read becomes calls of the
  * protocol. A callback that ran since may have paused, closed or changed the
- * protocol; bytes for a paused transport are held, for a closed one dropped. */
+ * protocol; bytes for a paused transport are held, for a closed one dropped.
+ * Whatever was read is delivered, held, or ends the connection with an error. */
 #include "core.h"
 
 #include <errno.h>
@@ -44,47 +45,79 @@ static int buffer_updated(StreamObject *t, PyObject *protocol, Py_ssize_t n) {
     return rc < 0 ? update_failed(t) : 0;
 }
 
-/* Delivers n bytes at p, piece by piece where the protocol brings the buffer. */
-static int deliver(StreamObject *t, const char *p, Py_ssize_t n) {
-    while (n > 0 && !t->closing && !t->conn_lost) {
-        if (t->paused || !t->buffered_protocol) {
-            PyObject *bytes = PyBytes_FromStringAndSize(p, n);
-            int rc = !bytes ? -1 : t->paused ? transport_hold(TRANSPORT(t), bytes) : give(t, bytes);
-            Py_XDECREF(bytes);
+/* What was read cannot be had, for want of memory: with a gap in it no stream goes on. */
+static int read_failed(StreamObject *t) {
+    return transport_fatal(TRANSPORT(t), steal_exception(),
+                           t->pipe ? "Fatal read error on pipe transport" : "Fatal read error on socket transport");
+}
+
+static bool reads(StreamObject *t) { return !t->closing && !t->conn_lost && t->protocol; }
+
+/* Delivers of n bytes at p what the protocol takes, piece by piece where it brings the buffer. whole: the object
+ * that they are, or NULL. *taken counts what the protocol has, also when its callback raises. */
+static int deliver(StreamObject *t, const char *p, Py_ssize_t n, PyObject *whole, Py_ssize_t *taken) {
+    int rc = 0;
+    while (rc == 0 && *taken < n && reads(t) && !t->paused) {
+        const char *rest = p + *taken;
+        Py_ssize_t left = n - *taken;
+        if (!t->buffered_protocol) {
+            PyObject *bytes = whole && !*taken ? Py_NewRef(whole) : PyBytes_FromStringAndSize(rest, left);
+            if (!bytes) return read_failed(t);
+            *taken = n;
+            rc = give(t, bytes);
+            Py_DECREF(bytes);
             return rc;
         }
         PyObject *protocol = Py_NewRef(t->protocol);
         if (tls_takes_bytes(protocol)) {
-            int rc = tls_received(protocol, p, n);
-            Py_DECREF(protocol);
-            return rc < 0 ? update_failed(t) : 0;
-        }
-        Py_buffer view;
-        int rc = get_buffer(t, protocol, &view);
-        if (rc == 0) {
-            Py_ssize_t take = n < view.len ? n : view.len;
-            memcpy(view.buf, p, (size_t)take);
-            PyBuffer_Release(&view);
-            p += take;
-            n -= take;
-            rc = buffer_updated(t, protocol, take);
+            *taken = n;
+            rc = tls_received(protocol, rest, left) < 0 ? update_failed(t) : 0;
+        } else {
+            Py_buffer view;
+            rc = get_buffer(t, protocol, &view);
+            if (rc == 0) {
+                Py_ssize_t take = left < view.len ? left : view.len;
+                memcpy(view.buf, rest, (size_t)take);
+                PyBuffer_Release(&view);
+                *taken += take;
+                rc = buffer_updated(t, protocol, take);
+            } else {
+                rc = rc == -1 && !PyErr_Occurred() ? 0 : -1;
+            }
         }
         Py_DECREF(protocol);
-        if (rc < 0) return rc == -1 && !PyErr_Occurred() ? 0 : -1;
     }
-    return 0;
+    return rc;
+}
+
+/* Keeps n bytes at p for later: resume_reading(), or the next run after an exit. */
+static int hold(StreamObject *t, const char *p, Py_ssize_t n) {
+    PyObject *bytes = PyBytes_FromStringAndSize(p, n);
+    int rc = bytes ? transport_hold(TRANSPORT(t), bytes) : -1;
+    Py_XDECREF(bytes);
+    return rc < 0 ? read_failed(t) : 0;
+}
+
+/* The same for what a callback that has left the loop did not take. */
+static void hold_rest(StreamObject *t, const char *p, Py_ssize_t n) {
+    PyObject *exit = PyErr_GetRaisedException();
+    if (hold(t, p, n) < 0 && exit) PyErr_Clear();
+    if (!t->paused) transport_owe(TRANSPORT(t), true);
+    if (exit) PyErr_SetRaisedException(exit);
 }
 
 int on_data(StreamObject *t, const char *p, Py_ssize_t n) {
-    if (t->closing || t->conn_lost) return 0;
-    if (t->paused) return deliver(t, p, n);
-    PyObject *context = Py_NewRef(t->context);
-    int rc = -1;
-    if (transport_enter(TRANSPORT(t))) {
-        rc = deliver(t, p, n);
-        transport_leave(context);
+    if (!reads(t)) return 0;
+    if (t->paused || t->held) return hold(t, p, n);
+    PyObject *context = new_entered(TRANSPORT(t));
+    if (!context) return read_failed(t);
+    Py_ssize_t taken = 0;
+    int rc = deliver(t, p, n, NULL, &taken);
+    if (taken < n && reads(t)) {
+        hold_rest(t, p + taken, n - taken);
+        if (PyErr_Occurred()) rc = -1;
     }
-    Py_DECREF(context);
+    steal_entered(context);
     return rc;
 }
 
@@ -104,9 +137,9 @@ static int64_t read_into(StreamObject *t, void *p, Py_ssize_t n) {
 static int read_direct(StreamObject *t, Py_ssize_t hint) {
     if (!t->buffered_protocol) {
         PyObject *bytes = PyBytes_FromStringAndSize(NULL, hint);
-        if (!bytes) return -1;
+        if (!bytes) return read_failed(t);
         int64_t got = read_into(t, PyBytes_AS_STRING(bytes), hint);
-        if (got > 0 && got < hint && _PyBytes_Resize(&bytes, (Py_ssize_t)got) < 0) return -1;
+        if (got > 0 && got < hint && _PyBytes_Resize(&bytes, (Py_ssize_t)got) < 0) return read_failed(t);
         int rc = got < 0 ? -1 : got == 0 ? 0 : give(t, bytes);
         Py_DECREF(bytes);
         return rc;
@@ -124,23 +157,18 @@ static int read_direct(StreamObject *t, Py_ssize_t hint) {
 }
 
 int on_readable(StreamObject *t, Py_ssize_t hint) {
-    if (t->closing || t->conn_lost || t->paused) return 0; /* the selector will say so again */
-    PyObject *context = Py_NewRef(t->context);
-    int rc = -1;
-    if (transport_enter(TRANSPORT(t))) {
-        rc = read_direct(t, hint);
-        transport_leave(context);
-    }
-    Py_DECREF(context);
+    if (!reads(t) || t->paused || t->held) return 0; /* the selector will say so again */
+    PyObject *context = new_entered(TRANSPORT(t));
+    if (!context) return read_failed(t);
+    int rc = read_direct(t, hint);
+    steal_entered(context);
     return rc;
 }
 
 /* An exit left eof_received: the next run tells it again, as asyncio's selector does. */
 static int tell_again(StreamObject *t, PyObject *exit) {
     t->eof_held = true;
-    PyObject *callback = PyObject_GetAttrString((PyObject *)t, "_deliver_held");
-    if (!callback || loop_call_soon_drop(t->loop, callback, NULL, t->context) < 0) PyErr_Clear();
-    Py_XDECREF(callback);
+    transport_owe(TRANSPORT(t), true);
     PyErr_SetRaisedException(exit);
     return -1;
 }
@@ -170,17 +198,14 @@ static int give_eof(StreamObject *t) {
 
 int on_eof(StreamObject *t) {
     if ((t->closing && t->pipe != GL_WRITE) || t->conn_lost || !t->protocol) return 0;
-    if (t->paused) {
+    if (t->paused || t->held) {
         t->eof_held = true;
         return 0;
     }
-    PyObject *context = Py_NewRef(t->context);
-    int rc = -1;
-    if (transport_enter(TRANSPORT(t))) {
-        rc = give_eof(t);
-        transport_leave(context);
-    }
-    Py_DECREF(context);
+    PyObject *context = new_entered(TRANSPORT(t));
+    if (!context) return read_failed(t);
+    int rc = give_eof(t);
+    steal_entered(context);
     return rc;
 }
 
@@ -197,33 +222,31 @@ int stream_failed(StreamObject *t, int error, int direction) {
 
 int on_error(StreamObject *t, int error, int direction) {
     PyObject *context = Py_NewRef(t->context);
-    int rc = -1;
-    if (transport_enter(TRANSPORT(t))) {
-        rc = stream_failed(t, error, direction);
-        transport_leave(context);
-    }
-    Py_DECREF(context);
+    bool entered = PyContext_Enter(context) == 0;
+    if (!entered) PyErr_Clear(); /* it is told wherever we are */
+    int rc = stream_failed(t, error, direction);
+    if (entered)
+        steal_entered(context);
+    else
+        Py_DECREF(context);
     return rc;
 }
 
-/* After resume_reading(), in the transport's context: what came while it was paused. */
-PyObject *stream_deliver_held(StreamObject *t, PyObject *ignored) {
-    (void)ignored;
-    while (t->held && !t->paused && !t->closing) {
-        PyObject *list = t->held;
-        t->held = NULL;
-        Py_ssize_t n = PyList_GET_SIZE(list);
-        int rc = 0;
-        for (Py_ssize_t i = 0; rc == 0 && i < n; i++) {
-            PyObject *bytes = PyList_GET_ITEM(list, i);
-            rc = deliver(t, PyBytes_AS_STRING(bytes), PyBytes_GET_SIZE(bytes));
-        }
-        Py_DECREF(list);
-        if (rc < 0) return NULL;
+/* In the transport's context: what was held, piece by piece, then the end of file behind it. */
+int stream_deliver_held(StreamObject *t) {
+    int rc = 0;
+    while (rc == 0 && t->held && reads(t) && !t->paused) {
+        PyObject *bytes = Py_NewRef(borrow_held(TRANSPORT(t)));
+        Py_ssize_t n = PyBytes_GET_SIZE(bytes), taken = t->held_offset;
+        rc = deliver(t, PyBytes_AS_STRING(bytes), n, bytes, &taken);
+        if (taken < n)
+            t->held_offset = taken;
+        else if (t->held)
+            transport_taken(TRANSPORT(t));
+        Py_DECREF(bytes);
     }
-    if (t->eof_held && !t->held && !t->paused && !t->closing && !t->conn_lost && t->protocol) {
-        t->eof_held = false;
-        if (give_eof(t) < 0) return NULL;
-    }
-    Py_RETURN_NONE;
+    if (rc < 0 && (t->held || t->eof_held) && !t->paused) transport_owe(TRANSPORT(t), true);
+    if (rc < 0 || !t->eof_held || t->held || !reads(t) || t->paused) return rc;
+    t->eof_held = false;
+    return give_eof(t);
 }

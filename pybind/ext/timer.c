@@ -243,11 +243,12 @@ PyObject *steal_due_timer(LoopObject *loop, uint32_t id, uint32_t gen) {
 /* _take_timers() -> list: the scheduled handles, which the engine then forgets. */
 PyObject *loop_take_timers(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
-    PyObject *list = PyList_New(0);
+    PyObject *list = PyList_New(loop->timers_live);
+    Py_ssize_t n = 0;
     for (uint32_t i = 0; list && i < loop->timers_len; i++) {
         TimerHandleObject *h = loop->timers[i].handle;
         if (!h) continue;
-        if (PyList_Append(list, (PyObject *)h) < 0) Py_CLEAR(list);
+        PyList_SET_ITEM(list, n++, Py_NewRef((PyObject *)h));
         timer_cancelled(loop, h);
     }
     return list;

@@ -157,6 +157,19 @@ static PyObject *process_outgoing(SSLProtocolObject *p, PyObject *ignored) {
     Py_RETURN_NONE;
 }
 
+/* The pieces as a list in which each memoryview is one of bytes: the standard library counts items, and OpenSSL
+ * bytes. What is no buffer stays, for its error. */
+static PyObject *new_bytewise(PyObject *pieces) {
+    PyObject *list = PySequence_List(pieces);
+    for (Py_ssize_t i = 0; list && i < PyList_GET_SIZE(list); i++) {
+        PyObject *piece = PyList_GET_ITEM(list, i);
+        if (!PyMemoryView_Check(piece) || is_plain_bytes(piece)) continue;
+        PyObject *bytes = PyBytes_FromObject(piece);
+        if (!bytes || PyList_SetItem(list, i, bytes) < 0) Py_CLEAR(list);
+    }
+    return list;
+}
+
 static PyObject *write_appdata(SSLProtocolObject *p, PyObject *list) {
     bool plain = can_write(p) && (PyList_CheckExact(list) || PyTuple_CheckExact(list));
     PyObject *pieces = plain ? PySequence_Tuple(list) : NULL; /* a list may change while others run */
@@ -165,7 +178,10 @@ static PyObject *write_appdata(SSLProtocolObject *p, PyObject *list) {
     for (Py_ssize_t i = 0; plain && i < n; i++) plain = is_plain_bytes(PyTuple_GET_ITEM(pieces, i));
     if (!plain) {
         Py_XDECREF(pieces);
-        return tls_standard(tls.protocol, (PyObject *)p, names._write_appdata, list);
+        pieces = new_bytewise(list);
+        PyObject *r = pieces ? tls_standard(tls.protocol, (PyObject *)p, names._write_appdata, pieces) : NULL;
+        Py_XDECREF(pieces);
+        return r;
     }
     int rc = write_pieces(p, ((PyTupleObject *)pieces)->ob_item, n);
     Py_DECREF(pieces);

@@ -1,6 +1,8 @@
 /* The reading side of TLS: what came is decrypted and given to the protocol. */
 #include "tls.h"
 
+#include <errno.h>
+
 enum {
     RECORD = 16 * 1024,    /* most plaintext of a record (RFC 8446, 5.1): SSL_read returns that of one */
     SCRATCH = 4 * RECORD,
@@ -119,6 +121,41 @@ static int read_records(SSLProtocolObject *p, PyObject *inner, Sink *s) {
     }
 }
 
+/* The current exception ends the connection, whatever else fails. */
+static void fail_surely(SSLProtocolObject *p) {
+    if (tls_failed(p) == 0) return;
+    PyObject *exception = PyErr_GetRaisedException(), *transport = p->_transport;
+    if (transport && Py_IS_TYPE(transport, Stream_Type) && transport_force_close(TRANSPORT(transport), exception) < 0)
+        PyErr_Clear();
+    Py_XDECREF(exception);
+}
+
+/* A signal's handler has raised an exit within SSL_read, and what that had decrypted is lost with the exception:
+ * the connection ends. */
+static int read_failed(SSLProtocolObject *p) {
+    if (PyErr_ExceptionMatches(PyExc_Exception)) return -1;
+    PyObject *exit = PyErr_GetRaisedException();
+    PyObject *r = PyObject_CallFunction(PyExc_ConnectionAbortedError, "is", ECONNABORTED, "interrupted while decrypting");
+    if (r) PyErr_SetRaisedException(r);
+    fail_surely(p);
+    PyErr_SetRaisedException(exit);
+    return -1;
+}
+
+/* After an exception. An exit out of the protocol leaves the loop: the next run reads on, and does what else was
+ * left undone, as to end on a close_notify. */
+static int read_ended(SSLProtocolObject *p) {
+    if (PyErr_ExceptionMatches(PyExc_Exception)) return tls_failed(p);
+    PyObject *exit = PyErr_GetRaisedException();
+    PyObject *again = PyObject_GetAttr((PyObject *)p, names._do_read);
+    PyObject *loop = again ? PyObject_GetAttr((PyObject *)p, names._loop) : NULL;
+    if (!loop || call_method_drop(loop, names.call_soon, again) < 0) fail_surely(p);
+    Py_XDECREF(again);
+    Py_XDECREF(loop);
+    PyErr_SetRaisedException(exit);
+    return -1;
+}
+
 static int close_notify(SSLProtocolObject *p) {
     return call_method_drop((PyObject *)p, names._call_eof_received, NULL) < 0 ||
                    call_method_drop((PyObject *)p, names._start_shutdown, NULL) < 0
@@ -133,7 +170,7 @@ static int read_copied(SSLProtocolObject *p, PyObject *inner, Py_ssize_t expecte
     int end = read_records(p, inner, &sink);
     if (end == FAILED) {
         sink_drop(&sink);
-        return -1;
+        return read_failed(p);
     }
     PyObject *data = sink_take(&sink);
     if (!data && PyErr_Occurred()) return -1;
@@ -175,7 +212,7 @@ static int read_buffered(SSLProtocolObject *p, PyObject *inner) {
     Py_ssize_t taken = 0;
     int end = read_to_buffer(p, inner, &view, &taken);
     PyBuffer_Release(&view);
-    if (end == FAILED) return -1;
+    if (end == FAILED) return read_failed(p);
     int rc = 0;
     if (end == NO_ROOM) {
         PyObject *again = PyObject_GetAttr((PyObject *)p, names._do_read);
@@ -226,7 +263,7 @@ PyObject *tls_do_read(SSLProtocolObject *p, PyObject *ignored) {
     (void)ignored;
     if (!can_read(p)) return tls_standard(tls.protocol, (PyObject *)p, names._do_read, NULL);
     Py_ssize_t pending = incoming_pending(p);
-    if ((pending < 0 || read_some(p, pending) < 0) && tls_failed(p) < 0) return NULL;
+    if ((pending < 0 || read_some(p, pending) < 0) && read_ended(p) < 0) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -295,7 +332,7 @@ PyObject *tls_buffer_updated(SSLProtocolObject *p, PyObject *nbytes) {
         if (whole && n <= whole->len) count_records(p, whole->buf, n);
         return tls_standard(tls.protocol, (PyObject *)p, names.buffer_updated, nbytes);
     }
-    if (to_incoming(p, whole->buf, n) < 0 || (read_some(p, n) < 0 && tls_failed(p) < 0)) return NULL;
+    if (to_incoming(p, whole->buf, n) < 0 || (read_some(p, n) < 0 && read_ended(p) < 0)) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -303,8 +340,8 @@ PyObject *tls_buffer_updated(SSLProtocolObject *p, PyObject *nbytes) {
 int tls_received(PyObject *protocol, const char *data, Py_ssize_t n) {
     SSLProtocolObject *p = (SSLProtocolObject *)protocol;
     if (to_incoming(p, (void *)data, n) < 0) return -1;
-    if (can_read(p)) return read_some(p, n) < 0 ? tls_failed(p) : 0;
+    if (can_read(p)) return read_some(p, n) < 0 ? read_ended(p) : 0;
     PyObject *r = tls_standard(tls.protocol, protocol, names.buffer_updated, tls.zero); /* acts on its state */
     Py_XDECREF(r);
-    return r ? 0 : -1;
+    return r ? 0 : PyErr_ExceptionMatches(PyExc_Exception) ? -1 : read_ended(p);
 }

@@ -45,17 +45,21 @@ int transport_attach(TransportObject *t, enum fd_kind kind, uint16_t op, uint16_
     return 0;
 }
 
-bool transport_enter(TransportObject *t) { return PyContext_Enter(t->context) == 0; }
-
-void transport_leave(PyObject *context) {
-    PyObject *pending = PyErr_GetRaisedException();
-    if (PyContext_Exit(context) < 0) PyErr_Clear();
-    if (pending) PyErr_SetRaisedException(pending);
+/* Keeps the first exception of several steps that are all to be made. */
+static void put_aside(PyObject **pending, int rc) {
+    if (rc == 0) return;
+    if (*pending)
+        PyErr_Clear();
+    else
+        *pending = PyErr_GetRaisedException();
 }
 
-int transport_hold(TransportObject *t, PyObject *received) {
-    if (!t->held && !(t->held = PyList_New(0))) return -1;
-    return PyList_Append(t->held, received);
+/* Raises what was put aside. Steals; NULL: rc stands. */
+static int raise_again(PyObject *pending, int rc) {
+    if (!pending) return rc;
+    if (rc < 0) PyErr_Clear();
+    PyErr_SetRaisedException(pending);
+    return -1;
 }
 
 /* ---- flow control ---- */
@@ -82,34 +86,25 @@ int transport_maybe_pause(TransportObject *t) {
     return 0;
 }
 
-int transport_schedule_lost(TransportObject *t, PyObject *exception) {
-    if (t->loop->closed) return engine_usable_slow(t->loop);
-    /* The errors of datagrams that close() has sent wait in the engine for the next turn: they are told first. */
-    bool later = t->loop->shared.backlog > 0 && Py_IS_TYPE(t, Datagram_Type);
-    PyObject *callback = later ? PyObject_GetAttrString((PyObject *)t, "_schedule_lost") : new_lost_callback(t);
-    if (!callback) return -1;
-    int rc = loop_call_soon_drop(t->loop, callback, exception ? exception : Py_None, t->context);
-    Py_DECREF(callback);
-    return rc;
-}
-
 static int resume_writing(TransportObject *t) {
     t->protocol_paused = false;
     PyObject *context = Py_NewRef(t->context);
-    if (!transport_enter(t)) { /* a callback of the same transport is running: entered already */
+    if (PyContext_Enter(context) < 0) { /* a callback of the same transport is running: entered already */
         PyErr_Clear();
         Py_CLEAR(context);
     }
     int rc = call_method_drop(t->protocol, names.resume_writing, NULL);
     if (rc < 0) rc = report(t, "protocol.resume_writing() failed");
-    if (context) transport_leave(context);
-    Py_XDECREF(context);
+    if (context) steal_entered(context);
     return rc;
 }
 
 int transport_wrote(TransportObject *t, int64_t n) {
     t->buffered = t->buffered > n ? t->buffered - n : 0;
-    if (t->protocol_paused && t->buffered <= t->low && t->protocol && resume_writing(t) < 0) return -1;
+    if (t->protocol_paused && t->buffered <= t->low && t->protocol && resume_writing(t) < 0) {
+        transport_owe(t, false); /* an exit: the next run tells the rest */
+        return -1;
+    }
     if (t->buffered) return 0;
     transport_pin(t);
     if (t->closing && !t->conn_lost) {
@@ -134,11 +129,15 @@ int transport_warn_lost(TransportObject *t) {
 int transport_close(TransportObject *t) {
     if (t->closing) return 0;
     t->closing = true;
-    if (t->unsent && transport_flush(t) < 0) return -1;
-    if (t->buffered > 0) return new_sqe(t->loop, GL_OP_PAUSE, t->fd, t->gen) ? 0 : -1;
-    if (t->conn_lost) return 0;
-    t->conn_lost++;
-    return transport_schedule_lost(t, NULL);
+    PyObject *pending = t->unsent && transport_flush(t) < 0 ? PyErr_GetRaisedException() : NULL;
+    int rc = 0;
+    if (t->buffered > 0) {
+        rc = new_sqe(t->loop, GL_OP_PAUSE, t->fd, t->gen) ? 0 : -1;
+    } else if (!t->conn_lost) {
+        t->conn_lost++;
+        rc = transport_schedule_lost(t, NULL);
+    }
+    return raise_again(pending, rc);
 }
 
 /* Closes without waiting for the queue. What this turn wrote has a last chance. */
@@ -146,14 +145,14 @@ int transport_force_close(TransportObject *t, PyObject *exception) {
     if (t->conn_lost) return 0;
     t->conn_lost++; /* first: a flush may tell of an error itself */
     t->closing = true;
-    if (t->unsent && transport_flush(t) < 0) return -1;
-    if (t->attached && !new_sqe(t->loop, GL_OP_DISCARD, t->fd, t->gen)) return -1;
+    PyObject *pending = t->unsent && transport_flush(t) < 0 ? PyErr_GetRaisedException() : NULL;
+    if (t->attached) put_aside(&pending, new_sqe(t->loop, GL_OP_DISCARD, t->fd, t->gen) ? 0 : -1);
     t->buffered = 0;
-    return transport_schedule_lost(t, exception);
+    return raise_again(pending, transport_schedule_lost(t, exception));
 }
 
 /* asyncio's _fatal_error: log, tell the handler unless it is the network's doing,
- * close. Exits go up as they are. */
+ * close, whatever became of the telling. Exits go up as they are. */
 int transport_fatal(TransportObject *t, PyObject *exception, const char *message) {
     if (is_exit_exception(exception)) {
         PyErr_SetRaisedException(exception);
@@ -161,10 +160,11 @@ int transport_fatal(TransportObject *t, PyObject *exception, const char *message
     }
     PyObject *r = PyObject_CallMethod((PyObject *)t->loop, "_transport_failed", "OOsO", (PyObject *)t, exception, message,
                                       t->protocol ? t->protocol : Py_None);
-    int rc = r ? transport_force_close(t, exception) : -1;
+    PyObject *pending = r ? NULL : PyErr_GetRaisedException();
     Py_XDECREF(r);
+    int rc = transport_force_close(t, exception);
     Py_DECREF(exception);
-    return rc;
+    return raise_again(pending, rc);
 }
 
 /* Takes the transport out of the tables; its descriptor stays open. */
@@ -203,26 +203,25 @@ int transport_evict(TransportObject *t, bool gone) {
 /* Takes the transport out of the tables and closes its descriptor. */
 static int release_descriptor(TransportObject *t) {
     LoopObject *loop = t->loop;
-    int fd = t->fd, rc = 0;
+    int fd = t->fd;
     if (fd < 0 && !t->sock) return 0;
     transport_keep_local(t);
     bool usable = loop->engine > 0 && loop->generation == process_generation;
-    if (!t->sock && usable && t->attached && fd_lookup(loop, fd, t->gen)) {
-        if (!new_sqe(loop, GL_OP_CLOSE, fd, t->gen)) rc = -1;
+    if (!t->sock && usable && t->attached && fd_lookup(loop, fd, t->gen) && new_sqe(loop, GL_OP_CLOSE, fd, t->gen)) {
         fd_release(loop, fd);
         t->fd = -1;
         t->attached = false;
-        return rc;
+        return 0;
     }
-    rc = transport_detach(t);
+    PyObject *pending = PyErr_GetRaisedException(); /* the submissions were full, and handing them over failed */
+    put_aside(&pending, transport_detach(t));
     t->fd = -1;
     if (fd >= 0 && (!t->sock || t->duplicate)) close(fd);
-    if (!t->sock) return rc;
     PyObject *sock = t->sock;
     t->sock = NULL;
-    if (rc == 0) rc = call_method_drop(sock, names.close, NULL);
-    Py_DECREF(sock);
-    return rc;
+    if (sock) put_aside(&pending, call_method_drop(sock, names.close, NULL));
+    Py_XDECREF(sock);
+    return raise_again(pending, 0);
 }
 
 /* Scheduled by close() and its kin: tells the protocol, then lets go. */
@@ -235,25 +234,19 @@ PyObject *method_call_connection_lost(TransportObject *t, PyObject *exception) {
     int rc = 0;
     if (protocol) rc = call_method_drop(protocol, names.connection_lost, exception);
     PyObject *pending = rc < 0 ? PyErr_GetRaisedException() : NULL;
-    rc = release_descriptor(t);
+    put_aside(&pending, release_descriptor(t));
     Py_CLEAR(t->held);
     Py_CLEAR(t->protocol);
-    if (rc == 0 && Py_IS_TYPE((PyObject *)t, Stream_Type)) rc = stream_lost((StreamObject *)t);
-    if (server && rc == 0) {
+    if (Py_IS_TYPE((PyObject *)t, Stream_Type)) put_aside(&pending, stream_lost((StreamObject *)t));
+    if (server) {
         PyObject *argv[2] = {server, (PyObject *)t};
         PyObject *r = PyObject_VectorcallMethod(names._detach, argv, t->attach_takes_transport ? 2 : 1, NULL);
-        rc = r ? 0 : -1;
+        put_aside(&pending, r ? 0 : -1);
         Py_XDECREF(r);
     }
     Py_XDECREF(server);
     Py_DECREF(t);
-    if (pending) {
-        if (rc < 0) PyErr_Clear();
-        PyErr_SetRaisedException(pending);
-        return NULL;
-    }
-    if (rc < 0) return NULL;
-    Py_RETURN_NONE;
+    return none_or_null(raise_again(pending, 0));
 }
 
 /* ---- methods ---- */
@@ -308,8 +301,8 @@ PyObject *method_start_reading(TransportObject *t, PyObject *i) {
 PyObject *method_pause_reading(TransportObject *t, PyObject *i) {
     (void)i;
     if (t->closing || t->paused) Py_RETURN_NONE;
-    t->paused = true;
     if (t->attached && !new_sqe(t->loop, GL_OP_PAUSE, t->fd, t->gen)) return NULL;
+    t->paused = true;
     transport_pin(t);
     Py_RETURN_NONE;
 }
@@ -317,14 +310,9 @@ PyObject *method_pause_reading(TransportObject *t, PyObject *i) {
 PyObject *method_resume_reading(TransportObject *t, PyObject *i) {
     (void)i;
     if (t->closing || !t->paused) Py_RETURN_NONE;
-    t->paused = false;
-    if (t->held || t->eof_held) { /* before anything newer */
-        PyObject *callback = PyObject_GetAttrString((PyObject *)t, "_deliver_held");
-        int rc = callback ? loop_call_soon_drop(t->loop, callback, NULL, t->context) : -1;
-        Py_XDECREF(callback);
-        if (rc < 0) return NULL;
-    }
     if (t->attached && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen)) return NULL;
+    t->paused = false;
+    if (t->held || t->eof_held) transport_owe(t, false);
     transport_pin(t);
     Py_RETURN_NONE;
 }
@@ -435,6 +423,7 @@ int transport_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(t->sockname);
     Py_VISIT(t->context);
     Py_VISIT(t->held);
+    Py_VISIT(t->end);
     Py_VISIT(t->dict);
     return 0;
 }
@@ -448,6 +437,7 @@ int transport_clear(PyObject *self) {
     Py_CLEAR(t->sockname);
     Py_CLEAR(t->context);
     Py_CLEAR(t->held);
+    Py_CLEAR(t->end);
     Py_CLEAR(t->dict);
     return 0;
 }

@@ -56,7 +56,6 @@ PyObject *method_abort(TransportObject *t, PyObject *ignored);
 PyObject *method_is_closing(TransportObject *t, PyObject *ignored);
 PyObject *method_set_protocol(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
 PyObject *method_get_protocol(TransportObject *t, PyObject *ignored);
-PyObject *method_call_connection_lost(TransportObject *t, PyObject *exception);
 PyObject *method_is_reading(TransportObject *t, PyObject *ignored);
 PyObject *method_start_reading(TransportObject *t, PyObject *ignored);
 PyObject *method_pause_reading(TransportObject *t, PyObject *ignored);

@@ -5,7 +5,7 @@
  *       └──────────────────────── until stop() ◀─────────────────────────────┘
  *
  * A batch is what asyncio's _run_once runs: what was ready when the selector
- * returned, then I/O in the selector's order, then due timers. When a callback
+ * returned, what transports owe (owed.c), then I/O in the selector's order, then due timers. When a callback
  * raises SystemExit or KeyboardInterrupt the rest of the batch waits for the
  * next run. */
 #include "core.h"
@@ -50,7 +50,7 @@ gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen) {
 /* Settles the Write and Send entries of submissions that the engine has handled. Python
  * code runs only after the last of them: it may submit, and fill the array. */
 static int settle_writes(LoopObject *loop, gl_sqe *sq, int32_t n) {
-    PyObject *notify = NULL; /* transports that have something to tell their protocol */
+    TransportObject *notify = NULL, **last = &notify; /* those that have something to tell their protocol */
     int rc = 0;
     for (int32_t i = 0; i < n; i++) {
         gl_sqe *s = &sq[i];
@@ -63,18 +63,25 @@ static int settle_writes(LoopObject *loop, gl_sqe *sq, int32_t n) {
             bool stream = e->kind == FD_STREAM;
             if (stream && s->flags & GL_SQE_FAILED) ((StreamObject *)t)->write_error = s->res;
             if (stream ? stream_must_tell((StreamObject *)t) : transport_must_tell(t)) {
-                if (!notify) notify = PyList_New(0);
-                if (!notify || PyList_Append(notify, (PyObject *)t) < 0) rc = -1;
+                if (!t->telling) {
+                    t->telling = true;
+                    *last = TRANSPORT(Py_NewRef((PyObject *)t));
+                    last = &t->next_told;
+                }
             }
         }
         if (!(s->flags & GL_SQE_QUEUED)) Py_DECREF((PyObject *)(uintptr_t)s->user);
     }
-    if (notify) {
-        for (Py_ssize_t i = 0; rc == 0 && i < PyList_GET_SIZE(notify); i++) {
-            PyObject *t = PyList_GET_ITEM(notify, i);
-            rc = Py_IS_TYPE(t, Datagram_Type) ? transport_wrote(TRANSPORT(t), 0) : stream_wrote((StreamObject *)t, 0);
-        }
-        Py_DECREF(notify);
+    while (notify) {
+        TransportObject *t = notify;
+        notify = t->next_told;
+        t->next_told = NULL;
+        t->telling = false;
+        if (rc < 0)
+            transport_owe(t, false); /* an exit: the next run tells the others */
+        else
+            rc = Py_IS_TYPE(t, Datagram_Type) ? transport_wrote(t, 0) : stream_wrote((StreamObject *)t, 0);
+        Py_DECREF(t);
     }
     return rc;
 }
@@ -271,7 +278,8 @@ static bool look(LoopObject *loop) {
 static int plan(LoopObject *loop, bool must_poll) {
     bool looked = loop->looked;
     loop->looked = true;
-    if (loop->ready_len == 0 && !loop->stopping && loop->shared.backlog == 0) return GL_TURN_WAIT;
+    if (loop->ready_len == 0 && !loop->stopping && loop->shared.backlog == 0 && !loop->owed)
+        return GL_TURN_WAIT;
     if (must_poll || loop->sq_urgent || loop->shared.backlog) return GL_TURN_POLL;
     if (looked && batch_may_hold(loop, (int64_t)loop->ready_len))
         loop->looked = false;
@@ -287,6 +295,7 @@ static int plan(LoopObject *loop, bool must_poll) {
 static int take_turn(LoopObject *loop, int flags) {
     if (flags < 0) {
         loop->todo = loop->ready_len;
+        loop->owed_todo = loop->owed_len;
         return 0;
     }
     if (engine_usable(loop) < 0) return -1;
@@ -317,6 +326,7 @@ static int take_turn(LoopObject *loop, int flags) {
     if (loop->running) nest_end(loop);
     int rc = settle_writes(loop, sq, sent);
     loop->todo = loop->ready_len;
+    loop->owed_todo = loop->owed_len;
     if (loop->running && rc == 0) rc = gather_completions(loop);
     if (n < 0) return engine_error(loop, n);
     if (rc < 0) return -1;
@@ -368,6 +378,7 @@ static int run_batch(LoopObject *loop) {
             Py_DECREF(handle);
             if (rc < 0) return -1;
         }
+        if (loop->owed_todo && owed_pay(loop) < 0) return -1;
         if (loop->running) break; /* a nested turn's completions are handles */
         if (run_completions(loop) < 0) return -1;
     } while (loop->todo); /* completions that a nested turn has made handles and left */
@@ -457,6 +468,7 @@ PyObject *loop_batch(LoopObject *loop, PyObject *due) {
         return NULL;
     }
     loop->todo = loop->ready_len;
+    loop->owed_todo = loop->owed_len;
     int rc = run_batch(loop);
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(due); i++) {
         PyObject *handle = PyList_GET_ITEM(due, i);
@@ -474,5 +486,5 @@ PyObject *loop_batch(LoopObject *loop, PyObject *due) {
 /* _is_busy(): whether the next turn must not wait. */
 PyObject *loop_is_busy(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
-    return PyBool_FromLong(loop->ready_len || loop->stopping || is_left(loop));
+    return PyBool_FromLong(loop->ready_len || loop->owed || loop->stopping || is_left(loop));
 }

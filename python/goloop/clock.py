@@ -24,20 +24,26 @@ _COMPACT_FROM = 100  # timers: from here on cancelled ones may be most of the he
 class Clock(_Base):
     """Called by the extension, for a loop with a replaced ``time()`` only."""
 
+    _compact_at = _COMPACT_FROM
+
     def _start_clock(self) -> None:
         """``time()`` has been replaced: the timers come from the engine."""
-        self._scheduled = self._take_timers()
-        self._compact_at = _COMPACT_FROM
+        self._scheduled += self._take_timers()
         for handle in self._scheduled:
             handle._scheduled = True
         heapq.heapify(self._scheduled)
 
     def _stop_clock(self) -> None:
         """``time()`` is the loop's own again: the timers go back to the engine."""
-        scheduled, self._scheduled = sorted(self._scheduled), []
-        for handle in scheduled:
-            if not handle.cancelled():
-                self._give_timer(handle)
+        self._scheduled.sort()
+        given = 0
+        try:
+            for handle in self._scheduled:
+                if not handle.cancelled():
+                    self._give_timer(handle)
+                given += 1
+        finally:
+            del self._scheduled[:given]
 
     def _schedule_by_clock(self, handle: asyncio.TimerHandle) -> None:
         if len(self._scheduled) >= self._compact_at:

@@ -89,8 +89,6 @@ class Sockets(_Base):
         async def sock_recvfrom_into(self, sock: socket.socket, buf: Any, nbytes: int = 0) -> tuple[int, Any]:
             """``sock_recvfrom`` into a writable buffer, of which ``nbytes`` are used; 0 is all."""
             self._check_socket(sock)
-            if not nbytes:
-                nbytes = len(buf)
             while True:
                 try:
                     return sock.recvfrom_into(buf, nbytes)
@@ -121,10 +119,13 @@ class Sockets(_Base):
             sent = sock.send(data)
         except _WOULD_BLOCK:
             sent = 0
-        if sent == len(data):
+        if type(data) is bytes and sent == len(data):
             return
         view = memoryview(data)
-        while sent < len(view):
+        size = view.nbytes  # len() counts items, which may be wider
+        if sent < size:
+            view = view.cast("B")
+        while sent < size:
             await self._writable(sock.fileno())
             try:
                 sent += sock.send(view[sent:])

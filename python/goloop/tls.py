@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import functools
 import types
 from asyncio import base_events, sslproto
@@ -59,10 +60,32 @@ if hasattr(_core, "SSLProtocol"):
                 self._app_transport_created = True
             return super()._get_app_transport()
 
-elif not TYPE_CHECKING:  # before Python 3.11 sslproto is another one; and there may be no ssl
+elif not TYPE_CHECKING and hasattr(sslproto, "_SSLPipe"):  # before Python 3.11 sslproto is another one
+
+    class _Pipe(sslproto._SSLPipe):
+        """What it has decrypted stays in ``left`` until it is taken, one read after the other."""
+
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            self.left: collections.deque[bytes] = collections.deque()
+
+        def feed_ssldata(self, data: bytes, only_handshake: bool = False) -> tuple[list[bytes], Any]:
+            wrapped = self._state != sslproto._SHUTDOWN
+            ssldata, appdata = super().feed_ssldata(data, only_handshake)
+            if not wrapped or only_handshake:
+                return ssldata, appdata
+            self.left.extend(appdata)
+            return ssldata, iter(self._take())
+
+        def _take(self) -> Any:
+            while self.left:
+                yield self.left.popleft()
 
     class SSLProtocol(sslproto.SSLProtocol):
-        """``asyncio.sslproto.SSLProtocol``, which knows where a record ends."""
+        """``asyncio.sslproto.SSLProtocol``, which knows where a record ends and counts bytes.
+
+        An exit out of the protocol leaves what came behind to the next run.
+        """
 
         _begin = b""
         _record_left = 0
@@ -72,7 +95,9 @@ elif not TYPE_CHECKING:  # before Python 3.11 sslproto is another one; and there
             self._begin = received
 
         def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
+            self._transport = transport
+            self._sslpipe = _Pipe(self._sslcontext, self._server_side, self._server_hostname)
+            self._start_handshake()
             if self._begin:  # once the handshake has begun, which is a callback that is scheduled by now
                 self._loop.call_soon(self.data_received, self._begin)
 
@@ -83,7 +108,14 @@ elif not TYPE_CHECKING:  # before Python 3.11 sslproto is another one; and there
 
         def data_received(self, data: bytes) -> None:
             self._count_records(self._head + data if self._head else data)
-            super().data_received(data)
+            try:
+                super().data_received(data)
+            except (SystemExit, KeyboardInterrupt):
+                self._loop.call_soon(self.data_received, b"")
+                raise
+
+        def _write_appdata(self, data: Any) -> None:
+            super()._write_appdata(bytes(data) if isinstance(data, memoryview) else data)
 
         def _count_records(self, data: bytes) -> None:
             end = self._record_left
@@ -97,6 +129,9 @@ elif not TYPE_CHECKING:  # before Python 3.11 sslproto is another one; and there
                 self._transport._force_close(cut_off())
             else:
                 super().eof_received()
+
+elif not TYPE_CHECKING:  # there may be no ssl
+    SSLProtocol = sslproto.SSLProtocol
 
 
 def cut_off() -> Exception:
