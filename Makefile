@@ -24,7 +24,7 @@ ARGS ?=
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll test-py-watchers conformance test-bench test-sdist \
-	suites test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt bench wheel clean
+	suites test-nomemory test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt bench wheel clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
@@ -33,6 +33,7 @@ help:
 	@echo 'make conformance  CPython'"'"'s own asyncio tests, and tornado'"'"'s, on asyncio and on goloop; PY, ARGS="-k name"'
 	@echo 'make suites    the asyncio tests of anyio, websockets, asyncssh and aiosmtpd, on asyncio and on goloop; SUITE=name'
 	@echo 'make test-sid, conformance-sid  both on Python 3.14 and 3.15, in a chroot of Debian sid that tools/sid makes; as root'
+	@echo 'make test-nomemory  each call of the extension that may need memory fails once; PY, ARGS="operation --width 4"'
 	@echo 'make test-go   the Go tests, with the race detector, and short fuzzing'
 	@echo 'make lint      gofmt, vet, staticcheck, C warnings, ruff, mypy, file sizes'
 	@echo 'make fmt       gofmt and ruff, in place'
@@ -81,6 +82,12 @@ test-py-poll: pythons
 	@tools/services
 	cd tests && env -u PYTHONPATH GOLOOP_SELECTOR=poll GOLOOP_IO_URING=0 GOLOOP_TESTS_ONLY=goloop \
 		../.venv/$(NEWEST)/bin/python $(PYTEST)
+
+# Not part of `make test`, which does a part of it: minutes.
+test-nomemory: pythons
+	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
+	cd tests && for width in 1 3; do \
+		env -u PYTHONPATH ../.venv/$(NEWEST)/bin/python nomemory/run.py --width $$width $(ARGS) || exit; done
 
 # Other projects' tests of asyncio, compared with asyncio's own loop. In a folder outside the tree, so that
 # nothing of it can be imported; build/conformance holds the results of the last whole runs.

@@ -30,6 +30,7 @@ _MODIFIES = (
 _LEAKS = "asyncio lets go of what it has opened or was given, and the collector closes it"
 _FULL = "asyncio takes EAGAIN of connect(2) for a connection under way, and says that there is one"
 _UNNAMED = "asyncio takes a peer without a name for none: TypeError, and the transport ends"
+_ITEMS = "asyncio counts the items of a buffer where the system counts bytes"
 ASYNCIO = {
     "test_unix.py::test_connection_waits_for_a_server_that_has_no_room": ("3", "3", _FULL),
     "test_unix.py::test_wait_for_a_server_that_has_no_room_ends_with_it": ("3", "3", _FULL),
@@ -291,4 +292,18 @@ ASYNCIO = {
         "3",
         "asyncio's close() asks Popen, which reaps the child behind the back of the child watcher",
     ),
+    "test_delivery.py::test_exit_out_of_resume_writing_ends_no_close": (
+        "3",
+        "3",
+        "an exit out of resume_writing keeps asyncio from closing the transport for ever",
+    ),
+    "test_delivery.py::test_tls_goes_on_after_exits[*-data_received-1]": (
+        "3.11",
+        "3.15",
+        "an exit out of data_received has asyncio forget the close_notify behind the record",
+    ),
+    "test_wide_buffers.py::test_sock_sendall": ("3", "3", _ITEMS),
+    "test_wide_buffers.py::test_sock_sendall_of_an_array": ("3", "3", _ITEMS),
+    "test_wide_buffers.py::test_sock_sendto_and_recvfrom_into": ("3", "3", _ITEMS),
+    "test_wide_buffers.py::test_stream[*-writelines]": ("3.12", "3.15", _ITEMS),
 }

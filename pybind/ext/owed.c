@@ -104,10 +104,12 @@ static int pay(TransportObject *t) {
     if (datagram ? transport_must_tell(t) : stream_must_tell((StreamObject *)t))
         if ((datagram ? transport_wrote(t, 0) : stream_wrote((StreamObject *)t, 0)) < 0) return -1;
     if (!t->end && !t->held && !t->eof_held) return 0;
-    PyObject *context = new_entered(t);
-    if (!context) { /* a copy needs a little memory: the next turn has it, or fails as this one */
-        transport_owe(t, true);
-        return -1;
+    PyObject *context = Py_NewRef(t->context);
+    if (PyContext_Enter(context) < 0) { /* one of its callbacks waits inside, and takes this turn: after that */
+        PyErr_Clear();
+        Py_DECREF(context);
+        transport_owe(t, false);
+        return 0;
     }
     int rc = t->end ? end(t) : datagram ? datagram_deliver_held(t) : stream_deliver_held((StreamObject *)t);
     steal_entered(context);
