@@ -319,20 +319,25 @@ def test_tls_goes_on_after_exits(loop, run, go_on, serve_tls, client_context, ki
                 self.transport.write(piece)
             self.transport.close()
 
+    leaving = KINDS[kind]()
+    leaves, leaving.leaves = leaving.leaves, ()
+
     async def connect():
         server, port = await serve_tls(Sender)
         _, protocol = await loop.create_connection(
-            KINDS[kind], "127.0.0.1", port, ssl=client_context, server_hostname="localhost"
+            lambda: leaving, "127.0.0.1", port, ssl=client_context, server_hostname="localhost"
         )
         return server, protocol
 
     server, protocol = run(connect())
+    protocol.leaves, protocol.count = leaves, 0
     try:
         protocol.transport.write(b"go")
         assert go_on(protocol.lost()) >= 1
         assert protocol.data == b"".join(data)
         assert protocol.calls.count("connection_lost") == 1
     finally:
+        protocol.leaves = ()
         server.close()
 
 
@@ -390,7 +395,7 @@ def test_transport_whose_number_gets_another_file_loses_no_byte(loop, run, socke
             left -= len(await loop.sock_recv(peer, left))
         old.send(b"for the file before")
         for number in range(1, 11):
-            for (_, other), other_peer in ends[1:]:
+            for _, other_peer in ends[1:]:
                 other_peer.send(b"%5d" % number)
             peer.send(b"%5d" % number)
             for (_, other), _ in ends:
@@ -402,4 +407,3 @@ def test_transport_whose_number_gets_another_file_loses_no_byte(loop, run, socke
             await recorder.lost()
 
     run(main())
-

@@ -10,8 +10,35 @@ import pytest
 
 STEPS = {"many_timers": 97, "serve": 3, "serve_unix": 7, "streams": 7, "write": 3, "pipes": 5, "child": 7}
 OPERATIONS = [
-    *("make_loop schedule many_timers watch sockets receive receive_buffered end_of_file write serve serve_unix".split()),
-    *("streams pipes datagrams names child clock close encrypted flow_control datagrams_by_path".split()),
+    *(
+        [
+            "make_loop",
+            "schedule",
+            "many_timers",
+            "watch",
+            "sockets",
+            "receive",
+            "receive_buffered",
+            "end_of_file",
+            "write",
+            "serve",
+            "serve_unix",
+        ]
+    ),
+    *(
+        [
+            "streams",
+            "pipes",
+            "datagrams",
+            "names",
+            "child",
+            "clock",
+            "close",
+            "encrypted",
+            "flow_control",
+            "datagrams_by_path",
+        ]
+    ),
 ]
 
 

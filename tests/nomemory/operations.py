@@ -4,144 +4,16 @@ import asyncio
 import contextlib
 import gc
 import os
+import pathlib
 import signal
 import socket
-import ssl
 import subprocess
 import tempfile
 import time
 
-import trustme
+from attempt import Echo, Filler, Packets, Taker, Wrong
 
-PATIENCE = 5  # seconds that one attempt may take
-GIVE_UP = 0.25  # seconds after which a loop is stopped in which a callback was lost
 DATA = bytes(range(256)) * 16
-
-
-class Wrong(Exception):
-    """What no lack of memory excuses."""
-
-
-class Taker(asyncio.Protocol):
-    def __init__(self):
-        self.data, self.lost, self.eof, self.transport = [], [], False, None
-
-    def connection_made(self, transport):
-        self.transport = transport
-
-    def data_received(self, data):
-        self.data.append(data)
-
-    def eof_received(self):
-        self.eof = True
-
-    def connection_lost(self, exc):
-        self.lost.append(exc)
-
-
-class Filler(asyncio.BufferedProtocol):
-    """Takes 300 bytes at a time."""
-
-    def __init__(self):
-        Taker.__init__(self)
-        self.buffer = bytearray(300)
-
-    connection_made, connection_lost, eof_received = Taker.connection_made, Taker.connection_lost, Taker.eof_received
-
-    def get_buffer(self, sizehint):
-        return self.buffer
-
-    def buffer_updated(self, nbytes):
-        self.data.append(bytes(self.buffer[:nbytes]))
-
-
-class Echo(asyncio.Protocol):
-    def connection_made(self, transport):
-        self.transport = transport
-
-    def data_received(self, data):
-        self.transport.write(data)
-
-
-class Packets(asyncio.DatagramProtocol):
-    def __init__(self):
-        self.packets, self.errors = [], []
-
-    def datagram_received(self, data, addr):
-        self.packets.append(data)
-
-    def error_received(self, exc):
-        self.errors.append(exc)
-
-
-class Attempt:
-    """One run of an operation. Between ``fail()`` and ``feed()`` memory is short."""
-
-    def __init__(self, new_loop, fail, feed):
-        self.new_loop, self.fail, self.feed = new_loop, fail, feed
-        self.told = []  # contexts of the exception handler
-        self.loop, self.raised = None, False
-        self.cleanup = contextlib.ExitStack()
-
-    def open(self):
-        self.loop = self.new_loop()
-        self.loop.set_exception_handler(lambda loop, context: self.told.append(context))
-        asyncio.set_event_loop(self.loop)
-        return self.loop
-
-    def run(self, coroutine):
-        """The result of a coroutine that has memory."""
-        return self.loop.run_until_complete(asyncio.wait_for(coroutine, PATIENCE))
-
-    def starve(self, coroutine):
-        """Run a coroutine in which allocations fail; a loop in which a callback was lost is stopped."""
-        task = self.loop.create_task(coroutine)
-        # Several, for lack of memory may meet one of them as well.
-        stops = [self.loop.call_later(GIVE_UP + number / 100, self.loop.stop) for number in range(8)]
-        self.fail()
-        try:
-            return self.loop.run_until_complete(task)
-        except BaseException:
-            self.raised = True
-            raise
-        finally:
-            self.feed()
-            for stop in stops:
-                stop.cancel()
-
-    def pair(self):
-        ours, peer = socket.socketpair()
-        for sock in (ours, peer):
-            sock.setblocking(False)
-            self.cleanup.callback(sock.close)
-        return ours, peer
-
-    def settle(self, turns=8):
-        """Some turns with memory, whatever they raise that lack of it explains."""
-        for _ in range(turns):
-            try:
-                self.run(asyncio.sleep(0.001))
-            except (MemoryError, RuntimeError, asyncio.TimeoutError):
-                pass
-
-    def expect_lost(self, protocol):
-        """A connection has ended once; a callback that could not be called was told of."""
-        if len(protocol.lost) != 1 and (protocol.lost or not (self.told or self.raised)):
-            raise Wrong(f"connection_lost was called with {protocol.lost}")
-
-    def close(self):
-        self.cleanup.close()
-        loop, self.loop = self.loop, None
-        if loop is None:
-            return
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        for _ in range(3):
-            try:
-                loop.run_until_complete(asyncio.sleep(0.001))
-            except (MemoryError, RuntimeError, asyncio.CancelledError):
-                pass
-        loop.close()
 
 
 # ---- the operations ----
@@ -431,7 +303,9 @@ def datagrams(attempt):
 
     async def main():
         ours, protocol = await loop.create_datagram_endpoint(Packets, local_addr=("127.0.0.1", 0))
-        theirs, answers = await loop.create_datagram_endpoint(Packets, remote_addr=ours.get_extra_info("sockname"))
+        theirs, answers = await loop.create_datagram_endpoint(
+            Packets, remote_addr=ours.get_extra_info("sockname")
+        )
         try:
             while not protocol.packets:
                 theirs.sendto(b"hello")
@@ -548,61 +422,6 @@ def close(attempt):
         attempt.feed()
 
 
-def encrypted(attempt):
-    """TLS: what comes is a beginning of what was sent, and all of it unless the connection fails."""
-    loop = attempt.open()
-    server_context, client_context = contexts()
-    accepted = []
-
-    class Greeter(Echo):
-        def connection_made(self, transport):
-            super().connection_made(transport)
-            accepted.append(transport)
-
-    server = attempt.run(loop.create_server(Greeter, "127.0.0.1", 0, ssl=server_context))
-    attempt.cleanup.callback(server.close)
-    transport, protocol = attempt.run(
-        loop.create_connection(
-            Taker, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
-        )
-    )
-
-    async def main():
-        transport.write(DATA)
-        while len(b"".join(protocol.data)) < len(DATA) and not protocol.lost:
-            await asyncio.sleep(0)
-
-    try:
-        attempt.starve(main())
-    finally:
-        attempt.settle()
-        if not transport.is_closing():
-            transport.write(b"last")
-        attempt.settle()
-        got = b"".join(protocol.data)
-        if not (DATA + b"last").startswith(got) and not got == b"last":
-            raise Wrong(f"{len(got)} bytes that are no beginning")
-        transport.abort()
-        for other in accepted:
-            other.abort()
-        attempt.settle()
-
-
-def handshake(attempt):
-    loop = attempt.open()
-    server_context, client_context = contexts()
-    server = attempt.run(loop.create_server(Echo, "127.0.0.1", 0, ssl=server_context))
-    attempt.cleanup.callback(server.close)
-
-    async def main():
-        transport, protocol = await loop.create_connection(
-            Taker, *server.sockets[0].getsockname(), ssl=client_context, server_hostname="localhost"
-        )
-        transport.abort()
-
-    attempt.starve(main())
-
-
 def flow_control(attempt):
     loop = attempt.open()
     ours, peer = attempt.pair()
@@ -703,7 +522,7 @@ def sendfile(attempt):
     loop = attempt.open()
     ours, peer = attempt.pair()
     transport, protocol = attempt.run(loop.create_connection(Taker, sock=ours))
-    file = attempt.cleanup.enter_context(open(__file__, "rb"))
+    file = attempt.cleanup.enter_context(pathlib.Path(__file__).open("rb"))
 
     async def main():
         transport.write(DATA)
@@ -736,7 +555,9 @@ def datagrams_by_path(attempt):
     paths = [f"{folder}/{number}" for number in range(2)]
 
     async def main():
-        ours, protocol = await loop.create_datagram_endpoint(Packets, local_addr=paths[0], family=socket.AF_UNIX)
+        ours, protocol = await loop.create_datagram_endpoint(
+            Packets, local_addr=paths[0], family=socket.AF_UNIX
+        )
         theirs, _ = await loop.create_datagram_endpoint(Packets, local_addr=paths[1], family=socket.AF_UNIX)
         try:
             while not protocol.packets:
@@ -751,26 +572,23 @@ def datagrams_by_path(attempt):
     attempt.starve(main())
 
 
-_contexts = []
-
-
-def contexts():
-    if not _contexts:
-        authority = trustme.CA()
-        server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("localhost").configure_cert(server_context)
-        client_context = ssl.create_default_context()
-        authority.configure_trust(client_context)
-        _contexts.extend((server_context, client_context))
-    return _contexts
-
-
 OPERATIONS = {
     operation.__name__: operation
     for operation in (
         *(make_loop, schedule, many_timers, watch, sockets, receive, receive_buffered, receive_after_pause),
-        *(receive_much, end_of_file, write, serve, serve_unix, streams, pipes, datagrams, datagrams_held, names),
-        *(child, executor, signals, clock, close, encrypted, handshake, flow_control, peer_gone, refused),
+        *(
+            receive_much,
+            end_of_file,
+            write,
+            serve,
+            serve_unix,
+            streams,
+            pipes,
+            datagrams,
+            datagrams_held,
+            names,
+        ),
+        *(child, executor, signals, clock, close, flow_control, peer_gone, refused),
         *(accept, sendfile, forgotten, datagrams_by_path),
     )
 }

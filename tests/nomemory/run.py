@@ -57,9 +57,7 @@ def build(folder):
     ]
     target = copy / f"_core{suffix}"
     plain = copy / "starved.o"
-    subprocess.run(
-        [*command[: command.index("-include")], "-c", HERE / "starved.c", "-o", plain], check=True
-    )
+    subprocess.run([*command[: command.index("-include")], "-c", HERE / "starved.c", "-o", plain], check=True)
     subprocess.run([*command, plain, "-o", target, "-ldl", "-lpthread"], check=True)
     return folder
 
@@ -112,11 +110,19 @@ class Everywhere:
 # ---- the child: one operation ----
 
 
-def work(options):
+def every_operation():
+    import encryption
     import operations
 
+    return {**operations.OPERATIONS, "encrypted": encryption.encrypted, "handshake": encryption.handshake}
+
+
+def work(options):
+    from attempt import PATIENCE, Attempt, Wrong
+
     new_loop = getattr(importlib.import_module(options.loop), FACTORIES[options.loop])
-    operation = operations.OPERATIONS[options.operations[0]]
+    known = every_operation()
+    operation = known[options.operations[0]]
     memory = Everywhere() if options.everywhere else Extension()
     faulthandler.enable()
     warnings.simplefilter("ignore")
@@ -125,7 +131,7 @@ def work(options):
     sys.unraisablehook = lambda args: unraisable.append(args.exc_value)
     end = time.monotonic() + options.seconds
     for _ in range(3):
-        attempt = operations.Attempt(new_loop, lambda: None, lambda: None)
+        attempt = Attempt(new_loop, lambda: None, lambda: None)
         operation(attempt)
         attempt.close()
     del attempt
@@ -139,10 +145,10 @@ def work(options):
         if time.monotonic() > end:
             break
         print(n, flush=True)
-        faulthandler.dump_traceback_later(3 * operations.PATIENCE, exit=True)
-        attempt = operations.Attempt(new_loop, lambda n=n: memory.starve(n, options.width), memory.feed)
+        faulthandler.dump_traceback_later(3 * PATIENCE, exit=True)
+        attempt = Attempt(new_loop, lambda n=n: memory.starve(n, options.width), memory.feed)
         raised = []
-        for step in (operation, operations.Attempt.close):
+        for step in (operation, Attempt.close):
             try:
                 step(attempt)
             except Exception as exc:
@@ -154,7 +160,7 @@ def work(options):
         told = [context.get("exception") for context in attempt.told]
         for exc in (*raised, *told, *unraisable):
             while exc is not None:
-                if isinstance(exc, (operations.Wrong, SystemError)):
+                if isinstance(exc, (Wrong, SystemError)):
                     wrong(n, repr(exc))
                 exc = exc.__cause__ or exc.__context__
         if memory.misuse():
@@ -219,11 +225,9 @@ def parse(arguments=None):
 def run(options):
     """Yields for each operation its name, the number of calls tried, the seconds, and a list of what is wrong."""
     sys.path.insert(0, str(HERE))
-    import operations
-
     with tempfile.TemporaryDirectory() as folder:
         package = None if options.everywhere else options.package or build(folder)
-        for name in options.operations or operations.OPERATIONS:
+        for name in options.operations or every_operation():
             started = time.monotonic()
             tried, found = attempts(name, options, package)
             yield name, tried, time.monotonic() - started, found
@@ -240,7 +244,9 @@ def main():
         return 0
     wrong = 0
     for name, tried, seconds, found in run(options):
-        print(f"{name}: {tried} calls, {len(found)} faults, {seconds:.1f} s", *found, sep="\n    ", flush=True)
+        print(
+            f"{name}: {tried} calls, {len(found)} faults, {seconds:.1f} s", *found, sep="\n    ", flush=True
+        )
         wrong += len(found)
     return 1 if wrong else 0
 
