@@ -341,6 +341,7 @@ def test_tls_goes_on_after_exits(loop, run, go_on, serve_tls, client_context, ki
         server.close()
 
 
+@pytest.mark.goloop_only  # asyncio loses records where an exit meets its high-water mark, not in every run
 @pytest.mark.since("3.11")
 def test_tls_reads_on_after_an_exit_above_its_high_water_mark(loop, run, go_on, serve_tls, client_context):
     """An exit does not leave the encrypted side paused."""
@@ -372,6 +373,7 @@ def test_tls_reads_on_after_an_exit_above_its_high_water_mark(loop, run, go_on, 
 # ---- a number that dup2 gives to another file ----
 
 
+@pytest.mark.goloop_only  # asyncio may fail with FileNotFoundError of epoll, not in every run
 @pytest.mark.linux_only
 def test_transport_whose_number_gets_another_file_loses_no_byte(loop, run, socket_pair):
     """A duplicate keeps the file before open, and ready: the selector may know two files under one number."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import io
 import os
 import pathlib
 import signal
@@ -522,7 +523,7 @@ def sendfile(attempt):
     loop = attempt.open()
     ours, peer = attempt.pair()
     transport, protocol = attempt.run(loop.create_connection(Taker, sock=ours))
-    file = attempt.cleanup.enter_context(pathlib.Path(__file__).open("rb"))
+    file = attempt.cleanup.enter_context(io.BytesIO(pathlib.Path(__file__).read_bytes()))
 
     async def main():
         transport.write(DATA)

@@ -6,6 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <malloc.h> /* before its names are taken */
 #include <stdlib.h>
 
 extern PyTypeObject starved_type; /* has no room for an object */
