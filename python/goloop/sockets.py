@@ -89,6 +89,8 @@ class Sockets(_Base):
         async def sock_recvfrom_into(self, sock: socket.socket, buf: Any, nbytes: int = 0) -> tuple[int, Any]:
             """``sock_recvfrom`` into a writable buffer, of which ``nbytes`` are used; 0 is all."""
             self._check_socket(sock)
+            if not nbytes:
+                nbytes = memoryview(buf).nbytes  # len() counts items
             while True:
                 try:
                     return sock.recvfrom_into(buf, nbytes)
