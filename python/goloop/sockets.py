@@ -90,7 +90,7 @@ class Sockets(_Base):
             """``sock_recvfrom`` into a writable buffer, of which ``nbytes`` are used; 0 is all."""
             self._check_socket(sock)
             if not nbytes:
-                nbytes = memoryview(buf).nbytes  # len() counts items
+                len(buf)  # asyncio's TypeError; the system is asked for all, as items may be wider than bytes
             while True:
                 try:
                     return sock.recvfrom_into(buf, nbytes)
