@@ -1,0 +1,326 @@
+"""Who gets what: connections of all kinds that name themselves, a third of them cut, while numbers change their owners.
+
+    python ownership.py --loop goloop:new_event_loop --seconds 60
+
+Prints one line of JSON. Exits 1 when bytes went to another connection ("crossed"), are missing in one that nobody
+cut ("lost"), a descriptor's new owner was refused, something was raised or reported that nobody asked for, a link
+did not end, or descriptors or memory have grown.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import random
+import socket
+import ssl
+import sys
+import tempfile
+import time
+
+import trustme
+
+from datagrams import datagram_end, pipe_end, pipe_files, udp_sockets, unix_datagram_sockets
+from link import DATAGRAMS, Link, answer, ask
+from message import Fault
+from meters import GROWTH, Meters
+from descriptors import Numbers
+from tally import Tally
+from wiring import Server, connected_end, stream_end
+
+LINKS = 60  # at once
+LIMIT = 40  # seconds that a link may take
+DEAF = ("pipes", "udp", "unix datagrams")  # the other side does not hear of an end, or only when it writes
+CARRIERS = ("pair", "tls pair", "served", "served", "served", "pipes", "udp", "unix datagrams")
+
+
+class Stress:
+    """Starts links until the time is up, cuts a third of them, and looks after servers."""
+
+    def __init__(self, loop, seed, gentle, folder):
+        self.loop, self.gentle, self.folder = loop, gentle, folder
+        self.rng = random.Random(seed)
+        self.tally = Tally()
+        self.live = {}  # by number
+        self.servers = []
+        self._tasks = set()
+        self._serial = 0
+        authority = trustme.CA()
+        self.server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("localhost").configure_cert(self.server_context)
+        self.client_context = ssl.create_default_context()
+        authority.configure_trust(self.client_context)
+        self.numbers = Numbers(seed, self._from_the_thread)
+        self._posted = 0
+
+    def serial(self):
+        self._serial += 1
+        return self._serial
+
+    def start(self, coroutine):
+        task = self.loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task):
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception():
+            self.tally.failed(repr(task), task.exception())
+
+    def _from_the_thread(self):
+        self._posted += 1
+        self.loop.call_soon_threadsafe(self._post)
+
+    def _post(self):
+        self.tally.posted += 1
+
+    # One link.
+
+    def new_link(self):
+        number, carrier = self.serial(), self.rng.choice(CARRIERS)
+        rng = random.Random(self.rng.random())
+        if carrier in ("udp", "unix datagrams"):
+            link = Link(number, carrier, rng, DATAGRAMS, window=1)
+        else:
+            link = Link(number, carrier, rng)
+        link.started = time.monotonic()
+        self.live[number] = link
+        self.tally.links += 1
+        if rng.random() < 1 / 3:
+            delay = rng.choice((0, 0.001, 0.01, 0.1, 0.5)) * rng.random()
+            self.loop.call_later(delay, self._cut, link)
+        return link
+
+    def _cut(self, link):
+        if self.gentle and link.carrier == "pipes" and len(link.ends) < 2:
+            self.loop.call_later(0.01, self._cut, link)
+        elif link.tasks:
+            self.tally.cut += not link.cut
+            link.cut = True
+            tasks = list(link.tasks)
+            for task in tasks if link.carrier in DEAF else [link.rng.choice(tasks)]:
+                task.cancel()
+
+    def begin(self):
+        link = self.new_link()
+        if link.carrier == "served":
+            server = self.rng.choice(self.servers)
+            server.links.add(link)
+            self._side(link, functools.partial(connected_end, self, link, server, link.rng), ask)
+            return
+        if link.carrier in ("pair", "tls pair"):
+            socks = socket.socketpair()
+            for sock in socks:
+                sock.setblocking(False)
+            contexts = (self.client_context, self.server_context) if link.carrier == "tls pair" else (None, None)
+            makers = [
+                functools.partial(stream_end, self, link, sock, link.rng, context, bool(side))
+                for side, (sock, context) in enumerate(zip(socks, contexts))
+            ]
+        elif link.carrier == "pipes":
+            makers = [functools.partial(pipe_end, self.loop, files, link.rng) for files in pipe_files()]
+        else:
+            socks = (
+                udp_sockets(link.number)
+                if link.carrier == "udp"
+                else unix_datagram_sockets(self.folder, link.number)
+            )
+            makers = [functools.partial(datagram_end, self.loop, sock, link.rng) for sock in socks]
+        if link.carrier != "pipes" and link.rng.random() < 0.2:
+            self.numbers.keep(socks[0])
+        self._side(link, makers[0], ask)
+        self._side(link, makers[1], answer)
+
+    def _side(self, link, make, talk):
+        task = self.start(self._talk(link, make, talk))
+        link.tasks.add(task)
+        task.add_done_callback(functools.partial(self._side_ended, link))
+
+    def _side_ended(self, link, task):
+        link.tasks.discard(task)
+        if not link.tasks:
+            self.live.pop(link.number, None)
+            for server in self.servers:
+                server.links.discard(link)
+
+    async def _talk(self, link, make, talk):
+        end = None
+        try:
+            end = await make()
+            link.ends.append(end)
+            await (ask(link, end, self.tally) if talk is ask else answer(link, end, None))
+            end.close()
+        except asyncio.CancelledError:
+            await self._drop(end)
+            if not link.cut:
+                raise
+        except Exception as exc:
+            self._failed(link, exc)
+            await self._drop(end)
+
+    async def _drop(self, end):
+        if self.gentle:
+            await asyncio.sleep(0)
+        if end is not None:
+            end.drop()
+
+    def _failed(self, link, exc):
+        ordinary = isinstance(exc, (ConnectionError, EOFError, ssl.SSLError, TimeoutError))
+        if link is None or not (link.cut and (ordinary or isinstance(exc, FileNotFoundError) and exc.filename)):
+            if not (link is None and ordinary):
+                self.tally.failed(repr(link), exc)
+        if link is not None:
+            link.cut = True
+            for task in link.tasks - {asyncio.current_task()} if link.carrier in DEAF else ():
+                task.cancel()
+
+    # The answering side of a served connection, which learns from the first message whose it is.
+
+    def serve(self, server, end):
+        known = []
+
+        def find(number):
+            link = self.live.get(number)
+            if link is None:  # its asking side has been cut
+                link = Link(number, "served", self.rng)
+                link.cut = True
+            elif link.joined:
+                raise Fault("crossed", f"{link} is answered twice")
+            link.joined = True
+            server.links.discard(link)
+            link.tasks.add(task)
+            link.ends.append(end)
+            known.append(link)
+            return link
+
+        async def serve():
+            try:
+                await answer(None, end, find)
+                end.close()
+            except asyncio.CancelledError:
+                await self._drop(end)
+            except Exception as exc:
+                self._failed(known[0] if known else None, exc)
+                await self._drop(end)
+
+        def ended(task):
+            if known:
+                self._side_ended(known[0], task)
+
+        task = self.start(serve())
+        task.add_done_callback(ended)
+
+    # The whole.
+
+    def _watch(self):
+        """End links that take too long."""
+        for link in list(self.live.values()):
+            if time.monotonic() - link.started > LIMIT:
+                self.tally.fault("hangs", f"{link}: {len(link.tasks)} tasks, {link.ends}")
+                link.cut = True
+                for task in link.tasks:
+                    task.cancel()
+                self.live.pop(link.number, None)
+
+    async def _change_a_server(self):
+        if len(self.servers) >= 6 or (self.servers and self.rng.random() < 0.2):
+            self.servers.pop(self.rng.randrange(len(self.servers))).close()
+        if len(self.servers) < 6:
+            try:
+                self.servers.append(await Server(self, self.rng).open())
+            except Exception as exc:
+                self.tally.failed("a new server", exc)
+
+    async def run_for(self, seconds):
+        """Links for a time, until the last has ended and nothing is open."""
+        until = time.monotonic() + seconds
+        for _ in range(6):
+            await self._change_a_server()
+        change = time.monotonic()
+        while time.monotonic() < until:
+            while len(self.live) < LINKS:
+                self.begin()
+            await asyncio.sleep(0.001 * self.rng.randrange(4))
+            if time.monotonic() > change:
+                change += 0.1 * self.rng.random()
+                await self._change_a_server()
+                self._watch()
+        while self.live:
+            await asyncio.sleep(0.01)
+            self._watch()
+        while self.servers:
+            self.servers.pop().close()
+        self.numbers.rest()
+        deadline = time.monotonic() + LIMIT
+        while self._tasks and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        for task in self._tasks:
+            self.tally.fault("hangs", repr(task))
+            task.cancel()
+        while self._tasks:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)  # for transports that are closing, which nothing tells of
+
+    def end(self):
+        if self.tally.posted != self._posted:
+            self.tally.fault("lost", f"{self._posted} calls were posted, and {self.tally.posted} came")
+
+
+async def main(loop, seed, seconds, gentle, looks):
+    meters = Meters()
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        stress = Stress(loop, seed, gentle, folder)
+        loop.set_exception_handler(stress.tally.reported)
+        with stress.numbers:
+            for _ in range(looks):
+                await stress.run_for(seconds / looks)
+                meters.look()
+                stress.numbers.go_on()
+            stress.numbers.rest()
+            await asyncio.sleep(0)
+            stress.end()
+    return stress.tally, meters
+
+
+def figures(loop_name, tally, meters, seconds):
+    descriptors, memory = meters.leaks()
+    return {
+        "loop": loop_name,
+        "seconds": round(seconds, 1),
+        "links": tally.links,
+        "cut": tally.cut,
+        "exchanges": tally.exchanges,
+        "posted": tally.posted,
+        **tally.faults,
+        "descriptors": descriptors,
+        "memory_kib": memory >> 10,
+        "resident_kib": meters.memory[-1] >> 10,
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--loop", default="goloop:new_event_loop", metavar="MODULE:FACTORY")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--gentle", action=argparse.BooleanOptionalAction, default=None)
+    options = parser.parse_args()
+    module, _, factory = options.loop.partition(":")
+    gentle = module != "goloop" if options.gentle is None else options.gentle
+    seed = random.randrange(1 << 32) if options.seed is None else options.seed
+    sys.setswitchinterval(0.0005)
+    loop = getattr(importlib.import_module(module), factory)()
+    begun = time.monotonic()
+    looks = max(3, min(12, int(options.seconds / 3)))
+    tally, meters = loop.run_until_complete(main(loop, seed, options.seconds, gentle, looks))
+    loop.close()
+    gc.collect()
+    line = figures(options.loop, tally, meters, time.monotonic() - begun)
+    for text in tally.texts:
+        print(text, file=sys.stderr)
+    print(json.dumps({**line, "seed": seed}))
+    sys.exit(not (tally.clean and line["descriptors"] == 0 and line["memory_kib"] << 10 < GROWTH))
