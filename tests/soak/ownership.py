@@ -261,8 +261,8 @@ class Stress:
         for task in self._tasks:
             self.tally.fault("hangs", repr(task))
             task.cancel()
-        while self._tasks:
-            await asyncio.sleep(0.01)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=1)
         await asyncio.sleep(0.1)  # for transports that are closing, which nothing tells of
 
     def end(self):

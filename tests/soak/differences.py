@@ -1,0 +1,60 @@
+"""Where two right loops may differ in a trace: the one list of what the model does not compare, each with its reason."""
+
+
+def _callback_names(event):
+    """What the loop calls by itself has names of its own: "Exception in callback _UnixReadPipeTransport._call…()"."""
+    if event[0] == "reported" and event[1].startswith("Exception in callback "):
+        return ("reported", "Exception in callback", *event[2:])
+    return event
+
+
+def _end_or_reset(event):
+    """The kernel tells the peer of an end or of a reset, depending on whether bytes had come that nobody will read when
+    the socket was closed. goloop's may be closed some turns earlier or later, and may have read them before."""
+    if event[:2] == ("peer has read", "reset"):
+        return ("peer has read", "end", *event[2:])
+    return event
+
+
+def _pauses(event):
+    """writelines() of asyncio 3.12.0 to 3.13.1 does not look at the limits."""
+    return event[0] in ("pause_writing", "resume_writing")
+
+
+def _after_close(events):
+    """writelines() of a closing transport adds to asyncio's buffer what is never sent, until 3.13.1 at least."""
+    ended = False
+    for event in events:
+        ended = ended or event[0] in ("close", "abort")
+        if not (ended and event[0] == "get_write_buffer_size"):
+            yield event
+
+
+def of_any(program, events):
+    events = list(_after_close(events))
+    if program.huge_writelines:
+        events = [event for event in events if not _pauses(event)]
+    return [_end_or_reset(_callback_names(event)) for event in events]
+
+
+def _call_after_the_end(event):
+    """Some methods of asyncio's transports fail with errors of their own once the connection is lost, where write() and
+    others ignore the call: writelines() of 3.12 and newer, abort() of a pipe."""
+    return "raises" in event and str(event[-1]).startswith("'NoneType' object ")
+
+
+def _second_end(program, event):
+    """abort() of a writing pipe that close() has begun to close ends asyncio's transport twice."""
+    return program.kind == "writing pipe" and event == ("reported", "Exception in callback", "AttributeError")
+
+
+def of_asyncio(program, events):
+    return [
+        event
+        for event in of_any(program, events)
+        if not (_call_after_the_end(event) or _second_end(program, event))
+    ]
+
+
+def of_goloop(program, events):
+    return of_any(program, events)
