@@ -15,6 +15,7 @@ PORTABLE := ./internal/sys ./internal/batch ./internal/mapped ./selector ./loop 
 SEAMED := ./selector ./internal/batch ./loop ./unixevents
 FAULTS := ./internal/sys $(SEAMED) ./pybind
 FUZZ_SECONDS ?= 10
+SECONDS ?= 60
 TEST_REQUIREMENTS := tests/requirements.txt tests/hosts/requirements.txt
 # Tested in a chroot of Debian sid, which has them where the system has not.
 SID_PYTHONS := $(or $(PY),3.14 3.15)
@@ -23,8 +24,8 @@ ARGS ?=
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll test-py-watchers conformance test-bench test-sdist \
-	suites test-nomemory test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt bench wheel clean
+.PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll test-py-watchers soak test-asan conformance \
+	test-bench test-sdist suites test-nomemory test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt bench wheel clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
@@ -35,6 +36,8 @@ help:
 	@echo 'make test-sid, conformance-sid  both on Python 3.14 and 3.15, in a chroot of Debian sid that tools/sid makes; as root'
 	@echo 'make test-nomemory  each call of the extension that may need memory fails once; PY, ARGS="operation --width 4"'
 	@echo 'make test-go   the Go tests, with the race detector, and short fuzzing'
+	@echo 'make soak      connections of all kinds and generated programs against the loop, for SECONDS=60 in all'
+	@echo 'make test-asan the Python tests on an extension built with ASan and UBSan; PY, ARGS="-k name"'
 	@echo 'make lint      gofmt, vet, staticcheck, C warnings, ruff, mypy, file sizes'
 	@echo 'make fmt       gofmt and ruff, in place'
 	@echo 'make build     build and install goloop in .venv/3.N for every Python found'
@@ -56,7 +59,7 @@ demo: pythons
 	go build -o build/loadgen ./benchmarks/loadgen
 	.venv/demo/bin/python examples/demo.py --loadgen build/loadgen
 
-test: pythons lint test-go test-go-fuzz test-py test-py-poll test-py-watchers conformance test-bench test-sdist
+test: pythons lint test-go test-go-fuzz test-py test-py-poll test-py-watchers soak conformance test-bench test-sdist
 	@echo 'Tested on Python $(FOUND)$(if $(MISSING),; NOT FOUND and not tested: $(MISSING)).'
 
 test-go:
@@ -125,6 +128,14 @@ test-py-watchers: pythons
 # and root for those that want localhost to be ::1.
 suites: pythons
 	$$(tools/find-python $(NEWEST)) tests/suites/run.py $(SUITE) $(ARGS)
+
+# Also `python tests/soak/ownership.py --loop asyncio:SelectorEventLoop`, and model.py the same.
+soak: pythons
+	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
+	cd tests/soak && env -u PYTHONPATH ../../.venv/$(NEWEST)/bin/python run.py --seconds $(SECONDS) $(ARGS)
+
+test-asan: pythons
+	tools/asan $(NEWEST) $(ARGS)
 
 # The arithmetic of the benchmarks, not their figures.
 test-bench: pythons

@@ -42,14 +42,69 @@ func checkHeap(t *testing.T, h *timers) {
 	}
 }
 
+// modelled is a heap and its model, which the same is done to.
+type modelled struct {
+	h           timers
+	m           model
+	generations map[uint32]uint32
+}
+
+func (z *modelled) add(id uint32, when int64) {
+	// With a live timer of that id: the new one takes its place.
+	if i := z.m.index(id, z.generations[id]); i >= 0 {
+		z.m = slices.Delete(z.m, i, i+1)
+	}
+	z.generations[id]++
+	z.h.add(id, z.generations[id], when)
+	z.m = append(z.m, timer{when: when, id: id, generation: z.generations[id]})
+}
+
+func (z *modelled) cancel(id, generation uint32) {
+	z.h.cancel(id, generation)
+	if i := z.m.index(id, generation); i >= 0 {
+		z.m = slices.Delete(z.m, i, i+1)
+	}
+}
+
+// popDue takes all that is due.
+func (z *modelled) popDue(t *testing.T, now int64) {
+	t.Helper()
+	for {
+		got, ok := z.h.pop(now)
+		first := z.m.first()
+		if ok != (first >= 0 && z.m[first].when <= now) {
+			t.Fatalf("pop(%d) = %+v, %v with %d in the model", now, got, ok, len(z.m))
+		}
+		if !ok {
+			return
+		}
+		want := z.m[first]
+		if got.id != want.id || got.generation != want.generation || got.when != want.when {
+			t.Fatalf("pop gave %+v, want %+v", got, want)
+		}
+		z.m = slices.Delete(z.m, first, first+1)
+	}
+}
+
+func (z *modelled) check(t *testing.T) {
+	t.Helper()
+	checkHeap(t, &z.h)
+	want := int64(math.MaxInt64)
+	if first := z.m.first(); first >= 0 {
+		want = z.m[first].when
+	}
+	if got := z.h.deadline(); got != want {
+		t.Fatalf("deadline %d, want %d", got, want)
+	}
+	checkHeap(t, &z.h)
+}
+
 // TestTimersAgainstAModel does the same at random to the heap and to the model,
 // few ids and few times, so that both repeat.
 func TestTimersAgainstAModel(t *testing.T) {
 	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 0))
-		var h timers
-		var m model
-		generations := map[uint32]uint32{}
+		z := modelled{generations: map[uint32]uint32{}}
 		now := int64(0)
 		spread := []int64{1, 50, math.MaxInt64 / 2}[seed%3]
 		adds := 4 + random.IntN(8) // of 16: growing, level or shrinking
@@ -57,53 +112,46 @@ func TestTimersAgainstAModel(t *testing.T) {
 			id := uint32(random.IntN(200))
 			switch {
 			case random.IntN(16) < adds:
-				// With a live timer of that id: the new one takes its place.
-				if i := m.index(id, generations[id]); i >= 0 {
-					m = slices.Delete(m, i, i+1)
-				}
-				generations[id]++
 				when := now + random.Int64N(spread)
 				if random.IntN(20) == 0 {
 					when = []int64{math.MinInt64, math.MaxInt64 - 1, -1}[random.IntN(3)]
 				}
-				h.add(id, generations[id], when)
-				m = append(m, timer{when: when, id: id, generation: generations[id]})
+				z.add(id, when)
 			case random.IntN(2) == 0:
 				// Live, fired, cancelled, or of a generation that was never there.
-				generation := generations[id] - uint32(random.IntN(2))
-				h.cancel(id, generation)
-				if i := m.index(id, generation); i >= 0 {
-					m = slices.Delete(m, i, i+1)
-				}
+				z.cancel(id, z.generations[id]-uint32(random.IntN(2)))
 			default:
 				now += random.Int64N(spread)/4 + 1
-				for {
-					got, ok := h.pop(now)
-					first := m.first()
-					if ok != (first >= 0 && m[first].when <= now) {
-						t.Fatalf("seed %d: pop(%d) = %+v, %v with %d in the model", seed, now, got, ok, len(m))
-					}
-					if !ok {
-						break
-					}
-					want := m[first]
-					if got.id != want.id || got.generation != want.generation || got.when != want.when {
-						t.Fatalf("seed %d: pop gave %+v, want %+v", seed, got, want)
-					}
-					m = slices.Delete(m, first, first+1)
-				}
+				z.popDue(t, now)
 			}
-			checkHeap(t, &h)
-			want := int64(math.MaxInt64)
-			if first := m.first(); first >= 0 {
-				want = m[first].when
-			}
-			if got := h.deadline(); got != want {
-				t.Fatalf("seed %d: deadline %d, want %d", seed, got, want)
-			}
-			checkHeap(t, &h)
+			z.check(t)
 		}
 	}
+}
+
+// FuzzTimers lets the input choose: two bytes a step, what to do and with which
+// id, or how far to go in time.
+func FuzzTimers(f *testing.F) {
+	f.Add([]byte{0, 1, 64, 1, 128, 1, 192, 9})
+	f.Add([]byte{1, 1, 1, 1, 65, 1, 2, 1, 200, 2})
+	f.Add([]byte{7, 3, 6, 3, 5, 4, 64, 3, 192, 255})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		z := modelled{generations: map[uint32]uint32{}}
+		now := int64(0)
+		for ; len(b) >= 2; b = b[2:] {
+			what, id := b[0], uint32(b[1])
+			switch what >> 6 {
+			case 0, 1:
+				z.add(id, []int64{0, now, now + 1, now + int64(what), math.MinInt64, math.MaxInt64 - 1, -1, now + 1e9}[what&7])
+			case 2:
+				z.cancel(id, z.generations[id]-uint32(what&1))
+			default:
+				now += int64(id) << (what & 31)
+				z.popDue(t, now)
+			}
+			z.check(t)
+		}
+	})
 }
 
 // TestTimersCompact: cancelled timers do not stay until they are due, as those of

@@ -1,6 +1,11 @@
 """Where two right loops may differ in a trace: the one list of what the model does not compare, each with its reason."""
 
 
+def _peer_fails(event):
+    """What the peer cannot do after a reset, and can after an end; see _end_or_reset."""
+    return event[0].startswith("peer") and "raises" in event
+
+
 def _callback_names(event):
     """What the loop calls by itself has names of its own: "Exception in callback _UnixReadPipeTransport._call…()"."""
     if event[0] == "reported" and event[1].startswith("Exception in callback "):
@@ -8,12 +13,17 @@ def _callback_names(event):
     return event
 
 
-def _end_or_reset(event):
+def _end_or_reset(events):
     """The kernel tells the peer of an end or of a reset, depending on whether bytes had come that nobody will read when
-    the socket was closed. goloop's may be closed some turns earlier or later, and may have read them before."""
-    if event[:2] == ("peer has read", "reset"):
-        return ("peer has read", "end", *event[2:])
-    return event
+    the socket was closed. goloop's may be closed some turns earlier or later, and may have read them before. A reset
+    takes with it what the peer has not read yet."""
+    unread = False
+    for event in events:
+        unread = unread or event[0] == "peer sends to a closing transport"
+        if event[:2] in (("peer has read", "reset"), ("peer has read", "end")):
+            yield ("peer has read", "end", *(event[2:] if not unread else ()))
+        else:
+            yield event
 
 
 def _pauses(event):
@@ -26,7 +36,7 @@ def _after_close(events):
     ended = False
     for event in events:
         ended = ended or event[0] in ("close", "abort")
-        if not (ended and event[0] == "get_write_buffer_size"):
+        if not (ended and event[0] in ("get_write_buffer_size", "close", "abort")):
             yield event
 
 
@@ -34,7 +44,7 @@ def of_any(program, events):
     events = list(_after_close(events))
     if program.huge_writelines:
         events = [event for event in events if not _pauses(event)]
-    return [_end_or_reset(_callback_names(event)) for event in events]
+    return [_callback_names(event) for event in _end_or_reset(events) if not _peer_fails(event)]
 
 
 def _call_after_the_end(event):

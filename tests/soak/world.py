@@ -159,6 +159,8 @@ class World:
     async def _peer(self, name, *args):
         try:
             if name == "peer sends":
+                if self.transport.is_closing():
+                    self.trace.append(("peer sends to a closing transport",))
                 data = self.sent_by_peer.next(args[0])
                 assert self.peer_write(data) == len(data)
             elif name == "peer ends":
