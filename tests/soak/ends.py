@@ -190,7 +190,9 @@ class TransportEnd:
         self.transport.close()
 
     def __repr__(self):
-        state = {name: value for name, value in vars(self).items() if name not in ("_rng", "_loop", "_buffer")}
+        state = {
+            name: value for name, value in vars(self).items() if name not in ("_rng", "_loop", "_buffer")
+        }
         return f"<{type(self).__name__} {state}>"
 
     def drop(self):

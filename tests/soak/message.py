@@ -55,7 +55,12 @@ class Inbox:
             mark, link, direction, last, _, serial, size = _HEAD.unpack_from(held)
             if self.link is None and mark == _MARK:
                 self.link = link
-            if (mark, link, direction, serial) != (_MARK, self.link, self.direction, self.serial) or self.last:
+            if (mark, link, direction, serial) != (
+                _MARK,
+                self.link,
+                self.direction,
+                self.serial,
+            ) or self.last:
                 self._fail(held)
             expected = message(link, direction, serial, size, bool(last))
             if not expected.startswith(held[: len(expected)]):

@@ -22,11 +22,15 @@ import hypothesis
 
 sys.path.insert(1, str(pathlib.Path(__file__).resolve().parent.parent))
 
-import differences  # noqa: E402 - below the path
-from programs import programs  # noqa: E402
-from world import trace  # noqa: E402
+import differences
+from world import trace
 
-PATIENCE = (0.0005, 0.02)  # seconds that a loop is given to come to rest; the second when the first shows a difference
+from programs import programs
+
+PATIENCE = (
+    0.0005,
+    0.02,
+)  # seconds that a loop is given to come to rest; the second when the first shows a difference
 EXAMPLES = 200  # of one run of Hypothesis
 
 
@@ -90,5 +94,9 @@ if __name__ == "__main__":
     for text in texts:
         print(text, file=sys.stderr)
     seconds = round(time.monotonic() - begun, 1)
-    print(json.dumps({"loop": options.loop, "seconds": seconds, "programs": count, "differ": len(texts), "seed": seed}))
+    print(
+        json.dumps(
+            {"loop": options.loop, "seconds": seconds, "programs": count, "differ": len(texts), "seed": seed}
+        )
+    )
     sys.exit(bool(texts))

@@ -9,7 +9,6 @@ did not end, or descriptors or memory have grown.
 
 import argparse
 import asyncio
-import contextlib
 import functools
 import gc
 import importlib
@@ -22,12 +21,11 @@ import tempfile
 import time
 
 import trustme
-
 from datagrams import datagram_end, pipe_end, pipe_files, udp_sockets, unix_datagram_sockets
+from descriptors import Numbers
 from link import DATAGRAMS, Link, answer, ask
 from message import Fault
 from meters import GROWTH, Meters
-from descriptors import Numbers
 from tally import Tally
 from wiring import Server, connected_end, stream_end
 
@@ -116,7 +114,9 @@ class Stress:
             socks = socket.socketpair()
             for sock in socks:
                 sock.setblocking(False)
-            contexts = (self.client_context, self.server_context) if link.carrier == "tls pair" else (None, None)
+            contexts = (
+                (self.client_context, self.server_context) if link.carrier == "tls pair" else (None, None)
+            )
             makers = [
                 functools.partial(stream_end, self, link, sock, link.rng, context, bool(side))
                 for side, (sock, context) in enumerate(zip(socks, contexts))
@@ -170,9 +170,9 @@ class Stress:
 
     def _failed(self, link, exc):
         ordinary = isinstance(exc, (ConnectionError, EOFError, ssl.SSLError, TimeoutError))
-        if link is None or not (link.cut and (ordinary or isinstance(exc, FileNotFoundError) and exc.filename)):
-            if not (link is None and ordinary):
-                self.tally.failed(repr(link), exc)
+        gone = isinstance(exc, FileNotFoundError) and exc.filename  # the path of a server that has closed
+        if not (ordinary if link is None else link.cut and (ordinary or gone)):
+            self.tally.failed(repr(link), exc)
         if link is not None:
             link.cut = True
             for task in link.tasks - {asyncio.current_task()} if link.carrier in DEAF else ():

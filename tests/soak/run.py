@@ -54,7 +54,11 @@ def table(results, loop):
         figures = dict(figures)
         spent = figures.pop("seconds")
         wrong = {key: figures.pop(key) for key in WRONG if key in figures}
-        did = ", ".join(f"{value} {key}".replace("_", " ") for key, value in figures.items() if key not in ("loop", "seed"))
+        did = ", ".join(
+            f"{value} {key}".replace("_", " ")
+            for key, value in figures.items()
+            if key not in ("loop", "seed")
+        )
         told = ", ".join(f"{value} {key}".replace("_", " ") for key, value in wrong.items())
         yield f"| {name} | {spent} | {did} | {told or ('nothing' if passed else 'failed')}{'' if passed else ' **FAILED**'} |"
 

@@ -4,7 +4,9 @@ import re
 import threading
 
 FAULTS = ("crossed", "lost", "refused", "raised", "hangs")
-_REFUSED = re.compile(r"is used by transport|is in use by|is not registered|already registered|File exists|Invalid file (object|descriptor)")
+_REFUSED = re.compile(
+    r"is used by transport|is in use by|is not registered|already registered|File exists|Invalid file (object|descriptor)"
+)
 _SHOWN = 20  # faults of a kind whose text is kept
 
 

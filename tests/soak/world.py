@@ -95,7 +95,9 @@ class World:
         self.loop, self.program, self.patience = loop, program, patience
         self.trace = []
         self.transport = None
-        self.sent, self.received_by_peer, self.sent_by_peer, self.received_by_us = (Stream() for _ in range(4))
+        self.sent, self.received_by_peer, self.sent_by_peer, self.received_by_us = (
+            Stream() for _ in range(4)
+        )
         self._reactions = {name: list(steps) for name, steps in program.reactions.items()}
         loop.set_exception_handler(self._reported)
 
@@ -213,7 +215,7 @@ class World:
             await self.loop.create_connection(lambda: protocol, sock=ours)
             return
         reading, writing = os.pipe()
-        ends = open(reading, "rb", 0), open(writing, "wb", 0)
+        ends = [open(fd, mode, 0) for fd, mode in ((reading, "rb"), (writing, "wb"))]  # noqa: SIM115
         ours, self.peer = ends if kind == "reading pipe" else reversed(ends)
         os.set_blocking(self.peer.fileno(), False)
         self.peer_write, self.close_peer = self.peer.write, self.peer.close
