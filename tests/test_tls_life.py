@@ -3,12 +3,13 @@
 import asyncio
 import gc
 import logging
+import socket
 import ssl
 import weakref
 
 import pytest
 
-from protocols import Echo, Recorder, turns
+from protocols import BufferedRecorder, Echo, Recorder, turns
 
 pytestmark = pytest.mark.since("3.11")  # before, sslproto is another one, and goloop uses it as it is
 
@@ -185,6 +186,39 @@ def test_write_of_what_is_no_bytes_is_refused(loop, run, serve_tls, client_conte
         assert await protocol.received(5) == b"hello"
         transport.close()
         await protocol.lost()
+        server.close()
+
+    run(main())
+
+
+def test_last_records_fill_a_bytearray_to_its_end(loop, run, serve_tls, client_context):
+    """A paused connection has ended when it is resumed, and what came lies in several records."""
+    data = bytes(range(256)) * 200
+    senders = []
+
+    class Sender(Recorder):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            senders.append(self)
+
+    async def main():
+        server, port = await serve_tls(Sender)
+        receiver = BufferedRecorder(size=40_000)
+        transport, _ = await loop.create_connection(lambda: receiver, "127.0.0.1", port, ssl=client_context)
+        transport.pause_reading()
+        transport.write(b"ready")
+        while not senders:
+            await asyncio.sleep(0)
+        await senders[0].received(5)
+        senders[0].transport.write(data)
+        await turns(20)
+        senders[0].transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        await turns(20)
+        transport.resume_reading()
+        await receiver.lost()
+        assert receiver.data == data[:40_000]
+        senders[0].transport.abort()
+        await senders[0].lost()
         server.close()
 
     run(main())

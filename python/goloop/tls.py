@@ -54,6 +54,22 @@ if hasattr(_core, "SSLProtocol"):
             else:
                 context.copy().run(super()._resume_reading)
 
+        def _do_read__buffered(self) -> None:
+            # asyncio's reads into slices of the buffer. Those of a bytearray are copies, which nobody looks at again.
+            get_buffer = self._app_protocol_get_buffer
+
+            def get_view(sizehint: int) -> memoryview:
+                return memoryview(get_buffer(sizehint))
+
+            self._app_protocol_get_buffer = get_view
+            try:
+                super()._do_read__buffered()
+            finally:
+                if (
+                    self._app_protocol_get_buffer is get_view
+                ):  # buffer_updated() may have set another protocol
+                    self._app_protocol_get_buffer = get_buffer
+
         def _get_app_transport(self) -> Any:
             if self._app_transport is None and not self._app_transport_created:
                 self._app_transport = SSLTransport(self._loop, self)

@@ -32,10 +32,10 @@ def _pauses(event):
 
 
 def _after_close(events):
-    """writelines() of a closing transport adds to asyncio's buffer what is never sent, until 3.13.1 at least."""
+    """writelines() of a transport that closes or has closed adds to asyncio's buffer what is never sent, until 3.13.1 at least."""
     ended = False
     for event in events:
-        ended = ended or event[0] in ("close", "abort")
+        ended = ended or event[0] in ("close", "abort", "connection_lost")
         if not (ended and event[0] in ("get_write_buffer_size", "close", "abort")):
             yield event
 

@@ -9,6 +9,13 @@ import socket
 import struct
 
 
+def close_in_time(loop, transport, may_abort=True):
+    """Close, and abort what cannot be sent because the peer, for its part, waits until somebody reads."""
+    transport.close()
+    if may_abort:
+        loop.call_later(2, transport.abort)
+
+
 class SockEnd:
     """`sock_recv`, `sock_recv_into` and `sock_sendall`; now and then a wait that is cancelled and begun again."""
 
@@ -199,7 +206,7 @@ class TransportEnd:
         if self._writes and self._rng.random() < 0.5:
             self.transport.abort()
         else:
-            self.transport.close()
+            close_in_time(self._loop, self.transport, self._writes and self._reads)
 
 
 class ProtocolEnd(TransportEnd, asyncio.Protocol):
@@ -223,7 +230,7 @@ class StreamEnd:
     """StreamReader and StreamWriter."""
 
     def __init__(self, loop, rng):
-        self._rng = rng
+        self._loop, self._rng = loop, rng
         self.made = lambda end: None  # called once connected
         reader = asyncio.StreamReader(limit=rng.choice((1000, 1 << 16)), loop=loop)
         self.protocol = asyncio.StreamReaderProtocol(reader, self._connected, loop=loop)
@@ -252,4 +259,4 @@ class StreamEnd:
         if self._rng.random() < 0.5:
             self.writer.transport.abort()
         else:
-            self.writer.close()
+            close_in_time(self._loop, self.writer.transport)
