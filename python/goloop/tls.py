@@ -23,6 +23,8 @@ if hasattr(_core, "SSLProtocol"):
     class SSLProtocol(_core.SSLProtocol, sslproto.SSLProtocol):
         """``asyncio.sslproto.SSLProtocol``, whose reads and writes of an established connection are in C."""
 
+        _app_protocol_get_buffer: Any
+
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             self.max_size = (
                 0  # of the buffer that is made now; get_buffer makes a larger one where it is used
@@ -63,7 +65,7 @@ if hasattr(_core, "SSLProtocol"):
 
             self._app_protocol_get_buffer = get_view
             try:
-                super()._do_read__buffered()
+                super()._do_read__buffered()  # type: ignore[misc]
             finally:
                 if (
                     self._app_protocol_get_buffer is get_view

@@ -9,6 +9,7 @@ did not end, or descriptors or memory have grown.
 
 import argparse
 import asyncio
+import errno
 import functools
 import gc
 import importlib
@@ -170,6 +171,7 @@ class Stress:
 
     def _failed(self, link, exc):
         ordinary = isinstance(exc, (ConnectionError, EOFError, ssl.SSLError, TimeoutError))
+        ordinary = ordinary or getattr(exc, "errno", None) == errno.ENOTCONN  # of shutdown(), after a reset
         gone = isinstance(exc, FileNotFoundError) and exc.filename  # the path of a server that has closed
         if not (ordinary if link is None else link.cut and (ordinary or gone)):
             self.tally.failed(repr(link), exc)
