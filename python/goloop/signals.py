@@ -7,9 +7,11 @@ which the loop sleeps must end that sleep, or Ctrl-C is late until something els
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -75,6 +77,8 @@ class Signals(_Base):
             super().run_forever()
         finally:
             self._forever = False
+            if sys.version_info < (3, 12) and asyncio._get_running_loop() is self:
+                asyncio._set_running_loop(None)  # asyncio found no memory to do it
             if ours and not self._signal_handlers:
                 self._leave_wakeup_fd()
 
