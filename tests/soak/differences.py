@@ -31,17 +31,7 @@ def _pauses(event):
     return event[0] in ("pause_writing", "resume_writing")
 
 
-def _after_close(events):
-    """writelines() of a transport that closes or has closed adds to asyncio's buffer what is never sent, until 3.13.1 at least."""
-    ended = False
-    for event in events:
-        ended = ended or event[0] in ("close", "abort", "connection_lost")
-        if not (ended and event[0] in ("get_write_buffer_size", "close", "abort")):
-            yield event
-
-
 def of_any(program, events):
-    events = list(_after_close(events))
     if program.huge_writelines:
         events = [event for event in events if not _pauses(event)]
     return [_callback_names(event) for event in _end_or_reset(events) if not _peer_fails(event)]
@@ -53,17 +43,21 @@ def _call_after_the_end(event):
     return "raises" in event and str(event[-1]).startswith("'NoneType' object ")
 
 
-def _second_end(program, event):
-    """abort() of a writing pipe that close() has begun to close ends asyncio's transport twice."""
-    return program.kind == "writing pipe" and event == ("reported", "Exception in callback", "AttributeError")
+def _second_end(event):
+    """asyncio ends a transport twice when abort() follows the close() of a writing pipe, and until 3.13 when
+    resume_writing() closes it."""
+    return event == ("reported", "Exception in callback", "AttributeError")
+
+
+def _write_eof_after_a_reset(event):
+    """asyncio lets the OSError of shutdown(2) out of write_eof(); goloop's engine shuts down later, and tells nobody of
+    what the next read or write will tell."""
+    return event[0] == "write_eof" and "OSError" in event
 
 
 def of_asyncio(program, events):
-    return [
-        event
-        for event in of_any(program, events)
-        if not (_call_after_the_end(event) or _second_end(program, event))
-    ]
+    faults = (_call_after_the_end, _second_end, _write_eof_after_a_reset)
+    return [event for event in of_any(program, events) if not any(fault(event) for fault in faults)]
 
 
 def of_goloop(program, events):

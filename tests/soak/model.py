@@ -41,7 +41,8 @@ class Differs(AssertionError):
 def compare(factory, program):
     for patience in PATIENCE:
         expected = differences.of_asyncio(program, trace(asyncio.SelectorEventLoop, program, patience))
-        seen = differences.of_goloop(program, trace(factory, program, patience))
+        normal = differences.of_asyncio if factory is asyncio.SelectorEventLoop else differences.of_goloop
+        seen = normal(program, trace(factory, program, patience))
         if expected == seen:
             return
     lines = [f"asyncio  {list(map(str, expected))}", f"subject  {list(map(str, seen))}"]

@@ -54,7 +54,7 @@ def table(results, loop):
         figures = dict(figures)
         spent = figures.pop("seconds")
         wrong = {key: figures.pop(key) for key in WRONG if key in figures}
-        did = ", ".join(
+        did = figures.pop("says", "") + ", ".join(
             f"{value} {key}".replace("_", " ")
             for key, value in figures.items()
             if key not in ("loop", "seed")

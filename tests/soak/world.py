@@ -139,12 +139,14 @@ class World:
     def _do(self, name, *args):
         if not hasattr(self.transport, name):
             return  # in a reaction that is for other kinds
+        if name == "writelines" and self.transport.is_closing():
+            return  # asyncio adds to its buffer what is never sent; test_api_calls.py has ours
         try:
             result = self._call(name, args)
         except Exception as exc:
             self.trace.append((name, *args, "raises", type(exc).__name__, str(exc)))
         else:
-            if result is not None or name in ("close", "abort"):
+            if result is not None:
                 self.trace.append((name, result))
 
     def _call(self, name, args):
