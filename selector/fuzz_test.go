@@ -139,6 +139,8 @@ func (z *fuzzed) step(what byte, where, arg int) {
 			} else {
 				z.failed("Modify", err, unix.EBADF)
 			}
+		case n.stale && errors.Is(err, ErrReplaced):
+			n.events, n.stale = 0, false
 		default:
 			z.failed("Modify", err, nil)
 			n.events, n.generation, n.stale = events, n.generation+1, false
