@@ -13,7 +13,11 @@ import pytest
 
 from programs import EXEC, PIPE, descriptors, is_zombie_or_alive, python, until
 
-pytestmark = pytest.mark.usefixtures("pidfd_watcher", "started")
+pytestmark = [
+    pytest.mark.usefixtures("pidfd_watcher", "started"),
+    # What asyncio's transports leave is seen in the next test.
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <function (_Unix|BaseSubprocess)"),
+]
 
 SOON = 2  # seconds: what has not ended by then hangs
 

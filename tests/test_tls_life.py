@@ -203,6 +203,12 @@ def test_last_records_fill_a_bytearray_to_its_end(loop, run, serve_tls, client_c
 
     async def main():
         server, port = await serve_tls(Sender)
+        try:
+            await receive(port)
+        finally:
+            server.close()
+
+    async def receive(port):
         receiver = BufferedRecorder(size=40_000)
         transport, _ = await loop.create_connection(lambda: receiver, "127.0.0.1", port, ssl=client_context)
         transport.pause_reading()
@@ -219,6 +225,5 @@ def test_last_records_fill_a_bytearray_to_its_end(loop, run, serve_tls, client_c
         assert receiver.data == data[:40_000]
         senders[0].transport.abort()
         await senders[0].lost()
-        server.close()
 
     run(main())
