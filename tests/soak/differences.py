@@ -1,5 +1,7 @@
 """Where two right loops may differ in a trace: the one list of what the model does not compare, each with its reason."""
 
+from programs import HUGE
+
 
 def _peer_fails(event):
     """What the peer cannot do after a reset, and can after an end; see _end_or_reset."""
@@ -13,17 +15,31 @@ def _callback_names(event):
     return event
 
 
-def _end_or_reset(events):
+def _end_or_reset(program, events):
     """The kernel tells the peer of an end or of a reset, depending on whether bytes had come that nobody will read when
     the socket was closed. goloop's may be closed some turns earlier or later, and may have read them before. A reset
-    takes with it what the peer has not read yet."""
-    unread = False
+    takes with it what the peer has not read yet, and an end that is no close() what the kernel had no room for."""
+    unread = program.cut
     for event in events:
         unread = unread or event[0] == "peer sends to a closing transport"
         if event[:2] in (("peer has read", "reset"), ("peer has read", "end")):
             yield ("peer has read", "end", *(event[2:] if not unread else ()))
         else:
             yield event
+
+
+def _texts(event):
+    """asyncio's writelines() calls write() until 3.11, and its errors say so."""
+    if event[0] == "writelines" and "raises" in event:
+        return (*event[:-1], event[-1].replace("writelines()", "write()"))
+    return event
+
+
+def _much(event):
+    """How much of what does not fit the kernel takes depends on the pieces in which it is sent."""
+    if event[0] == "get_write_buffer_size" and event[1] > HUGE // 4:
+        return ("get_write_buffer_size", "much")
+    return event
 
 
 def _pauses(event):
@@ -34,7 +50,9 @@ def _pauses(event):
 def of_any(program, events):
     if program.huge_writelines:
         events = [event for event in events if not _pauses(event)]
-    return [_callback_names(event) for event in _end_or_reset(events) if not _peer_fails(event)]
+    return [
+        _much(_callback_names(event)) for event in _end_or_reset(program, events) if not _peer_fails(event)
+    ]
 
 
 def _call_after_the_end(event):

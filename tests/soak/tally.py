@@ -41,7 +41,13 @@ class Tally:
             self.fault("raised", text)
 
     def reported(self, loop, context):
-        """An exception handler of a loop: whatever it is told of is a fault."""
+        """An exception handler of a loop: whatever it is told of is a fault.
+
+        But for a future of asyncio's StreamReaderProtocol, whose __del__ takes the exception, and comes too late where
+        the collector takes both at once.
+        """
+        if context["message"] == "Future exception was never retrieved":
+            return
         if exc := context.get("exception"):
             self.failed(f"reported by the loop, {context['message']}", exc)
         else:
