@@ -264,7 +264,9 @@ class Subprocesses(_Base):
 
     def _start_watched(self, start: Callable[[], SubprocessTransport], watcher: Any) -> SubprocessTransport:
         """As asyncio does it, for a child watcher of the program's."""
-        with watcher:
+        with watcher as entered:
+            if sys.version_info < (3, 12):  # there asyncio goes on with what __enter__ gives
+                watcher = entered
             if not watcher.is_active():
                 raise RuntimeError(
                     "asyncio.get_child_watcher() is not activated, subprocess support is not installed."

@@ -73,6 +73,12 @@ def _write_eof_after_a_reset(event):
     return event[0] == "write_eof" and "OSError" in event
 
 
+def left_out(program):
+    """asyncio that reads again after an end, as resume_reading() has it, tells the same end again, and may close then."""
+    names = [name for group in program.groups for name, *_ in group]
+    return "peer ends" in names and "resume_reading" in names[names.index("peer ends") :]
+
+
 def of_asyncio(program, events):
     faults = (_call_after_the_end, _second_end, _write_eof_after_a_reset)
     return [event for event in of_any(program, events) if not any(fault(event) for fault in faults)]
