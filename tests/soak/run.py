@@ -72,9 +72,10 @@ if __name__ == "__main__":
     options = parser.parse_args()
     seconds = options.seconds
     loop = ("--loop", options.loop)
+    seed = ("--seed", "1") if seconds < HOSTS_FROM else ()  # a short run tries what it tried before
     results = {
         "ownership": part("ownership", "ownership.py", *loop, "--seconds", str(seconds * 0.5)),
-        "model": part("model", "model.py", *loop, "--seconds", str(seconds * 0.3)),
+        "model": part("model", "model.py", *loop, "--seconds", str(seconds * 0.3), *seed),
     }
     if seconds >= HOSTS_FROM and options.loop.startswith("goloop"):
         only = {"GOLOOP_SOAK_SECONDS": str(seconds * 0.1), "GOLOOP_TESTS_ONLY": "goloop"}
