@@ -203,7 +203,7 @@ TOO_MUCH = {
 @pytest.mark.goloop_only  # a transport of asyncio's adds up its queue at each write: 30 minutes
 @pytest.mark.parametrize("what", TOO_MUCH)
 def test_memory_error_of_what_is_too_much(limited, what, tmp_path):
-    out = limited(f"""
+    program = f"""
         loop = new_event_loop()
         piece = b"y" * 60
 
@@ -235,7 +235,15 @@ def test_memory_error_of_what_is_too_much(limited, what, tmp_path):
             return n < 10**7 - 1
 
         leave(loop.run_until_complete(main()))
-    """)
+    """
+    try:
+        out = limited(program)
+    except AssertionError as exc:
+        # Once in hundreds Go's own runtime wants memory just then, which ends the process: the README's limits.
+        if "'runtime" not in str(exc):
+            raise
+        (tmp_path / "peer").unlink()
+        out = limited(program)
     assert out == "True\n"
 
 
