@@ -222,7 +222,7 @@ def gone(pid):
     while is_zombie_or_alive(pid):
         if time.monotonic() > end:
             return None
-        time.sleep(0.001)
+        time.sleep(0.001)  # nothing tells of a reaped child: the next look
     return True
 
 

@@ -55,7 +55,7 @@ class Numbers:
                 self._held.extend(self._take())
             self._release(self._rng.randrange(HELD))
             self._task()
-            time.sleep(self._rng.choice((0, 0.0002, 0.002)))
+            time.sleep(self._rng.choice((0, 0.0002, 0.002)))  # the pace of the stress
         self._release(0)
 
     def _take(self):
