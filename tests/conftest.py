@@ -151,7 +151,11 @@ FAILED = pytest.StashKey()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    report = yield
+    try:
+        report = yield
+    except TypeError:  # pytest's own, of a frame without a line: it would end the run and not say why
+        traceback.print_exception(call.excinfo.value, file=sys.__stderr__)
+        raise
     if call.when == "call":
         item.stash[FAILED] = call.excinfo is not None
         if call.excinfo is not None:
