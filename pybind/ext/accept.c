@@ -8,15 +8,25 @@
  *
  * Until callbacks that were scheduled meanwhile have run, a cancelling of all tasks closes the connection:
  * goloop.accepting shows these to asyncio.all_tasks(). */
-#include "core.h"
+#include "accept.h"
 
 #include <unistd.h>
+
+#include "completion.h"
+#include "engine.h"
+#include "ending.h"
+#include "errors.h"
+#include "extra.h"
+#include "handle.h"
+#include "plain.h"
+#include "sending.h"
+#include "sockaddr.h"
 
 enum { AGE = 2, CHUNK = 64 };
 
 /* An exception while a connection is set up: told in debug mode, as asyncio. */
 static int creation_failed(LoopObject *loop, PyObject *protocol) {
-    PyObject *exception = steal_exception();
+    PyObject *exception = PyErr_GetRaisedException();
     if (is_exit_exception(exception)) {
         PyErr_SetRaisedException(exception);
         return -1;
@@ -35,7 +45,7 @@ static int discard(StreamObject *t) {
     int rc = 0;
     if (protocol) {
         PyObject *argv[2] = {(PyObject *)t->loop, protocol};
-        PyObject *r = PyObject_VectorcallMethod(names._accept_dropped, argv, 2, NULL);
+        PyObject *r = PyObject_VectorcallMethod(t->loop->state->names._accept_dropped, argv, 2, NULL);
         rc = r ? 0 : -1;
         Py_XDECREF(r);
         Py_DECREF(protocol);
@@ -88,7 +98,7 @@ static int accept_replaced(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
         return -1;
     }
     PyObject *argv[] = {(PyObject *)loop, l->sock, fd, peer, l->factory, l->server, l->context};
-    PyObject *r = PyObject_VectorcallMethod(names._accept_replaced, argv, sizeof argv / sizeof *argv, NULL);
+    PyObject *r = PyObject_VectorcallMethod(loop->state->names._accept_replaced, argv, sizeof argv / sizeof *argv, NULL);
     Py_DECREF(fd);
     Py_DECREF(peer);
     Py_XDECREF(r);
@@ -97,7 +107,7 @@ static int accept_replaced(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
 
 int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
     int fd = c->res;
-    if (!accepts_plain_sockets()) return accept_replaced(loop, l, c);
+    if (!accepts_plain_sockets(loop->state)) return accept_replaced(loop, l, c);
     PyObject *context = PyContext_Copy(l->context);
     if (!context || PyContext_Enter(context) < 0) {
         Py_XDECREF(context);
@@ -123,7 +133,7 @@ int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
     if (fill_addresses(t, l, c) < 0) goto failed;
     if (l->server != Py_None) {
         PyObject *argv[2] = {l->server, (PyObject *)t};
-        PyObject *r = PyObject_VectorcallMethod(names._attach, argv, l->attach_takes_transport ? 2 : 1, NULL);
+        PyObject *r = PyObject_VectorcallMethod(loop->state->names._attach, argv, l->attach_takes_transport ? 2 : 1, NULL);
         if (!r) goto failed;
         Py_DECREF(r);
         t->server = Py_NewRef(l->server);
@@ -171,11 +181,11 @@ static int start_reading(StreamObject *t, int rc) {
 static int make(LoopObject *loop, StreamObject *t) {
     if (t->lost || !t->protocol) return 0;
     PyObject *protocol = Py_NewRef(t->protocol), *context = Py_NewRef(t->context), *entered = new_entered(TRANSPORT(t));
-    int rc = entered ? call_method_drop(protocol, names.connection_made, (PyObject *)t) : -1;
+    int rc = entered ? call_method_drop(protocol, loop->state->names.connection_made, (PyObject *)t) : -1;
     if (entered) steal_entered(entered);
     if (rc < 0) {
-        PyObject *exception = steal_exception(), *argv[1] = {(PyObject *)t};
-        PyObject *callback = PyObject_GetAttr(protocol, names.connection_made);
+        PyObject *exception = PyErr_GetRaisedException(), *argv[1] = {(PyObject *)t};
+        PyObject *callback = PyObject_GetAttr(protocol, loop->state->names.connection_made);
         rc = callback_failed(loop, exception, callback, argv, 1, context);
         Py_XDECREF(callback);
     }
@@ -185,22 +195,20 @@ static int make(LoopObject *loop, StreamObject *t) {
     return rc;
 }
 
-static int is_closed(PyObject *server) {
+static int is_closed(LoopObject *loop, PyObject *server) {
     if (!server) return 0;
-    PyObject *sockets = PyObject_GetAttr(server, names._sockets);
+    PyObject *sockets = PyObject_GetAttr(server, loop->state->names._sockets);
     if (!sockets) return -1;
     Py_DECREF(sockets);
     return sockets == Py_None;
 }
 
-/* Calls connection_made of what is attached. put_off: stop() came in between, so that those whose server
- * was closed by now are not wanted any more. */
 int make_accepted(LoopObject *loop, bool put_off) {
     int rc = 0;
     while (rc == 0 && loop->accepted_made < loop->accepted_len) {
         StreamObject *t = (StreamObject *)Py_NewRef((PyObject *)loop->accepted[loop->accepted_made++].stream);
         int64_t started = loop->debug ? monotonic_ns() : 0;
-        int closed = put_off ? is_closed(t->server) : 0;
+        int closed = put_off ? is_closed(loop, t->server) : 0;
         rc = callback_ran(loop, closed < 0 ? -1 : closed ? discard(t) : make(loop, t));
         if (rc == 0 && loop->debug) rc = warn_if_slow(loop, (PyObject *)t, started);
         Py_DECREF(t);
@@ -222,7 +230,7 @@ static void forget(LoopObject *loop, int32_t n) {
     }
 }
 
-/* After a batch. Where nothing is ready, nothing that was scheduled meanwhile is left to run. */
+/* Where nothing is ready, nothing that was scheduled meanwhile is left to run. */
 void age_accepted(LoopObject *loop) {
     bool quiet = loop->ready_len == 0 && !loop->stopping;
     int32_t n = 0;
@@ -258,7 +266,6 @@ PyObject *loop_cancel_accepted(LoopObject *loop, PyObject *ignored) {
     Py_RETURN_NONE;
 }
 
-/* The loop is closed: what is not made was never seen by anybody. */
 void accepted_clear(LoopObject *loop) {
     while (loop->accepted_len > loop->accepted_made) {
         StreamObject *t = loop->accepted[--loop->accepted_len].stream;
@@ -266,4 +273,9 @@ void accepted_clear(LoopObject *loop) {
         Py_DECREF(t);
     }
     forget(loop, loop->accepted_made);
+}
+
+int accepted_traverse(LoopObject *loop, visitproc visit, void *arg) {
+    for (int32_t i = 0; i < loop->accepted_len; i++) Py_VISIT(loop->accepted[i].stream);
+    return 0;
 }

@@ -1,8 +1,11 @@
 /* Child processes: the engine watches, python/goloop/children.py keeps what is to
  * be called under a number of its own, so that no reference crosses the boundary. */
-#include "core.h"
+#include "child.h"
 
 #include <errno.h>
+
+#include "engine.h"
+#include "ring.h"
 
 /* _child_watcher(name) -> str: forces a child watcher unless name is empty, and tells
  * which one the next child gets. ValueError for one that this system does not have. */

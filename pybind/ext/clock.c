@@ -2,9 +2,7 @@
  * time() for every timer, so that its scheduler follows a clock that jumps or
  * stands still. Here such a loop is noticed; goloop/clock.py then keeps its timers
  * and takes its turns. All others never ask. */
-#include "core.h"
-
-#include <time.h>
+#include "clock.h"
 
 PyObject *loop_time(LoopObject *loop, PyObject *ignored) {
     (void)loop;
@@ -15,7 +13,7 @@ PyObject *loop_time(LoopObject *loop, PyObject *ignored) {
 /* Whether a method of the loop is the one that the type _core.Loop has. */
 static int is_ours(LoopObject *loop, PyObject *name) {
     PyObject *method = PyObject_GetAttr((PyObject *)loop, name);
-    PyObject *own = method ? PyObject_GetAttr((PyObject *)Loop_Type, name) : NULL;
+    PyObject *own = method ? PyObject_GetAttr((PyObject *)loop->state->types.Loop, name) : NULL;
     int ours = -1;
     if (own)
         ours = PyCFunction_Check(method) && PyCFunction_GET_SELF(method) == (PyObject *)loop &&
@@ -28,8 +26,8 @@ static int is_ours(LoopObject *loop, PyObject *name) {
 /* Looks who answers time() and call_at(), and hands the timers over when that
  * has changed: at every run, and when an attribute of the loop is set. */
 int clock_look(LoopObject *loop) {
-    int call_at = is_ours(loop, names.call_at);
-    int time = call_at < 0 ? -1 : is_ours(loop, names.time);
+    int call_at = is_ours(loop, loop->state->names.call_at);
+    int time = call_at < 0 ? -1 : is_ours(loop, loop->state->names.time);
     if (time < 0) return -1;
     loop->custom_call_at = !call_at;
     if (loop->custom_time == !time) return 0;
@@ -43,6 +41,11 @@ int clock_look(LoopObject *loop) {
 int loop_setattro(PyObject *self, PyObject *name, PyObject *value) {
     if (PyObject_GenericSetAttr(self, name, value) < 0) return -1;
     LoopObject *loop = (LoopObject *)self;
-    if ((name != names.time && name != names.call_at) || loop->engine <= 0 || loop->closed) return 0;
-    return clock_look(loop);
+    Names *names = &loop->state->names;
+    if ((name != names->time && name != names->call_at) || loop->engine <= 0 || loop->closed) return 0;
+    int rc;
+    GUARD(loop->guard)
+    rc = clock_look(loop);
+    UNGUARD
+    return rc;
 }

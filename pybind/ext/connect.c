@@ -1,8 +1,12 @@
 /* The beginning of a connect. Its end, when that takes a while, is a wait like others. */
-#include "core.h"
+#include "connect.h"
 
 #include <errno.h>
 #include <sys/socket.h>
+
+#include "engine.h"
+#include "ring.h"
+#include "sockaddr.h"
 
 /* _connect(sock, fd, family, address): how the connect of a non-blocking socket stands that it
  * begins: 0 or EINPROGRESS. None for an address that sock.connect() has to look at.

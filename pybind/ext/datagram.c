@@ -1,11 +1,21 @@
 /* DatagramTransport: a datagram socket, connected or not. When a datagram leaves: sending.c;
  * those that gather leave in few system calls. */
-#include "core.h"
+#include "datagram.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <structmember.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+
+#include "callback.h"
+#include "ending.h"
+#include "engine.h"
+#include "errors.h"
+#include "flow.h"
+#include "methods.h"
+#include "sending.h"
+#include "sockaddr.h"
 
 #if PY_VERSION_HEX >= 0x030D0000
 enum { HEADER = 8, SENDS_EMPTY = 1 }; /* bytes that asyncio counts for each datagram it keeps */
@@ -39,9 +49,6 @@ typedef struct Message {
     gl_message wire;
     struct sockaddr_storage address;
 } Message;
-
-PyTypeObject *Datagram_Type;
-static PyTypeObject *Message_Type;
 
 static void message_dealloc(Message *m) {
     PyTypeObject *type = Py_TYPE(m);
@@ -104,11 +111,11 @@ static int encode(DatagramObject *t, PyObject *address, Message *m) {
 /* asyncio's way with an error of one datagram: those of the system are the
  * protocol's to know, any other ends the transport. */
 static int send_failed(DatagramObject *t) {
-    PyObject *exception = steal_exception();
+    PyObject *exception = PyErr_GetRaisedException();
     if (!PyErr_GivenExceptionMatches(exception, PyExc_OSError))
         return transport_fatal(TRANSPORT(t), exception, "Fatal write error on datagram transport");
     PyObject *protocol = Py_NewRef(t->protocol);
-    int rc = call_method_drop(protocol, names.error_received, exception);
+    int rc = call_method_drop(protocol, t->loop->state->names.error_received, exception);
     Py_DECREF(protocol);
     Py_DECREF(exception);
     return rc;
@@ -174,7 +181,7 @@ static bool has_peer(DatagramObject *t) {
 
 static int send_to(DatagramObject *t, PyObject *data, PyObject *address) {
     if (engine_usable(t->loop) < 0) return -1;
-    Message *m = PyObject_New(Message, Message_Type);
+    Message *m = PyObject_New(Message, t->loop->state->types.Message);
     if (!m) return -1;
     m->data = PyBytes_CheckExact(data) ? Py_NewRef(data) : PyBytes_FromObject(data); /* what cannot change */
     if (!m->data) {
@@ -261,7 +268,7 @@ static int told(DatagramObject *t, bool enter, PyObject *name, PyObject *const *
     int rc = r ? 0 : -1;
     Py_XDECREF(r);
     if (context) steal_entered(context);
-    if (rc < 0) rc = transport_callback_failed(TRANSPORT(t), steal_exception(), caller);
+    if (rc < 0) rc = transport_callback_failed(TRANSPORT(t), PyErr_GetRaisedException(), caller);
     Py_DECREF(protocol);
     return rc;
 }
@@ -274,13 +281,13 @@ static int on_received(DatagramObject *t, gl_cqe *c) {
     int rc = -1;
     if (address && !t->paused && !t->held) {
         PyObject *args[2] = {data, address};
-        rc = told(t, true, names.datagram_received, args, 2, DATAGRAM_READ);
+        rc = told(t, true, t->loop->state->names.datagram_received, args, 2, DATAGRAM_READ);
     } else {
         PyObject *both = address ? PyTuple_Pack(2, data, address) : NULL;
         rc = both ? transport_hold(TRANSPORT(t), both) : -1;
         Py_XDECREF(both);
         if (rc < 0) {
-            PyObject *exception = steal_exception();
+            PyObject *exception = PyErr_GetRaisedException();
             rc = call_exception_handler(t->loop, "A datagram was lost", exception, (PyObject *)t, t->protocol);
             Py_DECREF(exception);
         }
@@ -295,35 +302,36 @@ static int on_failed(DatagramObject *t, int error, int direction) {
     if (t->lost || !t->protocol || (t->conn_lost && !(direction & GL_WRITE))) return 0;
     errno = error;
     PyErr_SetFromErrno(PyExc_OSError);
-    PyObject *exception = steal_exception();
+    PyObject *exception = PyErr_GetRaisedException();
     if (direction & GL_FATAL) return transport_fatal(TRANSPORT(t), exception, "Fatal error on datagram transport");
-    int rc = told(t, true, names.error_received, &exception, 1, direction & GL_WRITE ? DATAGRAM_SEND : DATAGRAM_READ);
+    int rc = told(t, true, t->loop->state->names.error_received, &exception, 1, direction & GL_WRITE ? DATAGRAM_SEND : DATAGRAM_READ);
     Py_DECREF(exception);
     return rc;
 }
 
-int on_datagram(TransportObject *transport, gl_cqe *c) {
-    DatagramObject *t = (DatagramObject *)transport;
+static int arrived(LoopObject *loop, PyObject *owner, gl_cqe *c) {
+    DatagramObject *t = (DatagramObject *)owner;
+    (void)loop;
     switch (c->kind) {
     case GL_DATAGRAM:
         return on_received(t, c);
     case GL_ERROR:
         return on_failed(t, c->res, c->flags);
     case GL_WROTE:
-        return transport_wrote(transport, c->len);
+        return transport_wrote(TRANSPORT(t), c->len);
     }
     return 0;
 }
 
 /* In the transport's context: what was held. */
-int datagram_deliver_held(TransportObject *transport) {
+static int deliver_held(TransportObject *transport) {
     DatagramObject *t = (DatagramObject *)transport;
     int rc = 0;
     while (rc == 0 && t->held && !t->paused && !t->closing && t->protocol) {
         PyObject *both = Py_NewRef(borrow_held(transport));
         transport_taken(transport);
         PyObject *args[2] = {PyTuple_GET_ITEM(both, 0), PyTuple_GET_ITEM(both, 1)};
-        rc = told(t, false, names.datagram_received, args, 2, DATAGRAM_READ);
+        rc = told(t, false, t->loop->state->names.datagram_received, args, 2, DATAGRAM_READ);
         Py_DECREF(both);
     }
     if (rc < 0 && t->held && !t->paused) transport_owe(transport, true);
@@ -337,28 +345,45 @@ static PyObject *schedule_lost(DatagramObject *t, PyObject *exception) {
 
 /* ---- the type ---- */
 
+static const TransportKind kind = {.asks = {transport_file, transport_keeps, transport_evict, transport_forgotten, arrived},
+                                   .lost_name = DATAGRAM_LOST,
+                                   .errors_follow = true,
+                                   .must_tell = transport_must_tell,
+                                   .wrote = transport_wrote,
+                                   .deliver_held = deliver_held,
+                                   .connection_lost = method_call_connection_lost};
+
+static int attach(DatagramObject *t) {
+    int rc;
+    GUARD(t->loop->guard)
+    rc = transport_attach(TRANSPORT(t), GL_OP_DATAGRAM, 0);
+    UNGUARD
+    return rc;
+}
+
 /* datagram_transport(loop, sock, fd, protocol, address, extra) -> DatagramTransport: around a
  * non-blocking datagram socket of IPv4, IPv6 or Unix, not reading yet. */
 PyObject *datagram_transport(PyObject *module, PyObject *args) {
-    (void)module;
+    State *state = state_of(module);
     LoopObject *loop;
     PyObject *sock, *protocol, *address, *extra;
     int fd, family;
-    if (!PyArg_ParseTuple(args, "O!OiiOOO!", Loop_Type, &loop, &sock, &fd, &family, &protocol, &address, &PyDict_Type, &extra))
+    if (!PyArg_ParseTuple(args, "O!OiiOOO!", state->types.Loop, &loop, &sock, &fd, &family, &protocol, &address, &PyDict_Type,
+                          &extra))
         return NULL;
     if (engine_usable(loop) < 0) return NULL;
-    PyObject *peername = PyDict_GetItemWithError(extra, names.peername);
+    PyObject *peername = PyDict_GetItemWithError(extra, state->names.peername);
     int connected = peername ? PyObject_IsTrue(peername) : 0;
     if (connected < 0 || PyErr_Occurred()) return NULL;
-    DatagramObject *t = (DatagramObject *)Datagram_Type->tp_alloc(Datagram_Type, 0);
+    DatagramObject *t = (DatagramObject *)state->types.Datagram->tp_alloc(state->types.Datagram, 0);
     if (!t) return NULL;
-    if (transport_init(TRANSPORT(t), loop, fd, NULL) == 0) {
+    if (transport_init(TRANSPORT(t), &kind, loop, fd, NULL) == 0) {
         t->family = family;
         t->connected = connected;
         t->address = Py_NewRef(address);
         t->protocol = Py_NewRef(protocol);
         t->extra = Py_NewRef(extra);
-        if (transport_attach(TRANSPORT(t), FD_DATAGRAM, GL_OP_DATAGRAM, 0) == 0) {
+        if (attach(t) == 0) {
             t->sock = Py_NewRef(sock);
             return (PyObject *)t;
         }
@@ -374,11 +399,17 @@ static PyObject *get_buffer_size(DatagramObject *t, void *ignored) {
     return PyObject_CallMethod((PyObject *)t, "get_write_buffer_size", NULL);
 }
 
+#ifdef Py_GIL_DISABLED
+static PyObject *guard_of_DatagramObject(DatagramObject *t) { return t->loop->guard; }
+#endif
+GUARDED_CALL(DatagramObject, method_sendto)
+GUARDED_ONE(DatagramObject, schedule_lost)
+
 static PyMethodDef methods[] = {
-    {"sendto", (PyCFunction)(void (*)(void))method_sendto, METH_FASTCALL | METH_KEYWORDS,
+    {"sendto", (PyCFunction)(void (*)(void))GUARDED(method_sendto), METH_FASTCALL | METH_KEYWORDS,
      "sendto(data, addr=None)\n--\n\nSend one datagram; what one turn sends leaves together. Raises TypeError and, for an\n"
      "address that is not the transport's own, ValueError. See asyncio.DatagramTransport.sendto."},
-    {"_schedule_lost", (PyCFunction)(void (*)(void))schedule_lost, METH_O, NULL},
+    {"_schedule_lost", (PyCFunction)(void (*)(void))GUARDED(schedule_lost), METH_O, NULL},
     {0}};
 
 static PyMemberDef members[] = {{"_address", T_OBJECT, offsetof(DatagramObject, address), READONLY, NULL}, {0}};
@@ -415,14 +446,12 @@ static PyType_Spec message_spec = {"goloop._core._Message", sizeof(Message), 0,
                                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, message_slots};
 
 int datagram_setup(PyObject *module) {
-    PyObject *transports = PyImport_ImportModule("asyncio.transports");
-    PyObject *interface = transports ? PyObject_GetAttrString(transports, "DatagramTransport") : NULL;
-    Py_XDECREF(transports);
-    PyObject *bases = interface ? PyTuple_Pack(2, (PyObject *)Transport_Type, interface) : NULL;
+    State *state = state_of(module);
+    PyObject *interface = import_attribute("asyncio.transports", "DatagramTransport");
+    PyObject *bases = interface ? PyTuple_Pack(2, (PyObject *)state->types.Transport, interface) : NULL;
     Py_XDECREF(interface);
-    if (bases) Datagram_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &spec, bases);
+    if (bases) state->types.Datagram = (PyTypeObject *)PyType_FromModuleAndSpec(module, &spec, bases);
     Py_XDECREF(bases);
-    if (!Datagram_Type || PyModule_AddType(module, Datagram_Type) < 0) return -1;
-    Message_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &message_spec, NULL);
-    return Message_Type ? 0 : -1;
+    if (!state->types.Datagram || PyModule_AddType(module, state->types.Datagram) < 0) return -1;
+    return (state->types.Message = new_type(module, &message_spec, NULL)) ? 0 : -1;
 }

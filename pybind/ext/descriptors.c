@@ -10,9 +10,12 @@
  *                                ──closing, bytes queued──▶ another transport or listener
  *
  * gen is a new one each time, so nothing that was on its way to one owner reaches the next. */
-#include "core.h"
+#include "descriptors.h"
 
 #include <fcntl.h>
+
+#include "errors.h"
+#include "handle.h"
 
 FdEntry *fd_entry(LoopObject *loop, int fd) {
     if (fd >= loop->fds_len) {
@@ -34,94 +37,122 @@ FdEntry *fd_entry(LoopObject *loop, int fd) {
     return &loop->fds[fd];
 }
 
+/* Makes a free number an owner's, with a generation of its own. */
+int fd_give(LoopObject *loop, int fd, enum fd_kind kind, PyObject *owner, const FdOwner *asks, bool owned) {
+    FdEntry *e = &loop->fds[fd];
+#ifdef Py_GIL_DISABLED
+    if (!owned && !(e->weak = PyWeakref_NewRef(owner, NULL))) return -1;
+#endif
+    e->kind = kind;
+    e->gen++;
+    e->owner = owner;
+    e->asks = asks;
+    e->owned = owned;
+    return 0;
+}
+
+PyObject *fd_new_owner(FdEntry *e) {
+#ifdef Py_GIL_DISABLED
+    if (!e->owned && e->weak) {
+        PyObject *owner = NULL;
+        if (PyWeakref_GetRef(e->weak, &owner) < 0) PyErr_Clear();
+        return owner;
+    }
+#endif
+    return Py_XNewRef(e->owner);
+}
+
 void fd_release(LoopObject *loop, int fd) {
     FdEntry *e = &loop->fds[fd];
-    PyObject *owner = e->owner, *reader = e->reader, *writer = e->writer;
-    PyObject *reader_file = e->reader_file, *writer_file = e->writer_file;
-    if (is_transport(e->kind)) {
-        TransportObject *t = TRANSPORT(owner);
-        if (!t->pinned) owner = NULL;
-        t->pinned = t->attached = false;
-    }
-    e->kind = FD_FREE;
-    e->gen++;
-    e->owner = e->reader = e->writer = e->reader_file = e->writer_file = NULL;
-    Py_XDECREF(owner);
-    Py_XDECREF(reader);
-    Py_XDECREF(writer);
-    Py_XDECREF(reader_file);
-    Py_XDECREF(writer_file);
+    if (e->owner) e->asks->forgotten(e->owner);
+    PyObject *gone[] = {e->owned ? e->owner : NULL, e->reader, e->writer, e->reader_file, e->writer_file,
+#ifdef Py_GIL_DISABLED
+                        e->weak,
+#endif
+    };
+    *e = (FdEntry){.gen = e->gen + 1};
+    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) Py_XDECREF(gone[i]);
 }
 
 /* Whether a number is still that of the file object that its owner was given. A closed
  * one has another (sockets: -1), or none, and says so. */
-static bool is_its_own(int fd, PyObject *file) {
-    PyObject *number = PyObject_CallMethodNoArgs(file, names.fileno);
+static bool is_its_own(LoopObject *loop, int fd, PyObject *file) {
+    PyObject *number = PyObject_CallMethodNoArgs(file, loop->state->names.fileno);
     long n = number ? PyLong_AsLong(number) : -1;
     Py_XDECREF(number);
     if (n == -1) PyErr_Clear();
     return n == fd;
 }
 
-/* The owner of a number keeps it: it is open, or has bytes to send that a watch would
- * keep from leaving. gone: his file is closed, whatever he believes. */
-static bool keeps(FdEntry *e, int fd, enum fd_claim claim, bool *gone) {
+/* The owner of a number keeps it. gone: his file is closed, whatever he believes. */
+static bool keeps(LoopObject *loop, int fd, enum fd_claim claim, bool *gone) {
+    FdEntry *e = &loop->fds[fd];
     *gone = claim == NEW_NUMBER; /* the system has just given the number out */
-    if (*gone) return false;
-    PyObject *owner = Py_NewRef(e->owner);
-    bool transport = is_transport(e->kind), keeps = true;
-    PyObject *file = transport ? TRANSPORT(owner)->sock : ((ListenerObject *)owner)->sock;
-    if (file && !(transport && TRANSPORT(owner)->duplicate)) {
-        Py_INCREF(file);
-        *gone = !is_its_own(fd, file);
-        Py_DECREF(file);
-    }
-    if (*gone)
-        keeps = false;
-    else if (transport)
-        keeps = !TRANSPORT(owner)->closing || (claim == FOR_WATCH && TRANSPORT(owner)->buffered > 0);
+    PyObject *owner = *gone ? NULL : fd_new_owner(e);
+    if (!owner) return false;
+    const FdOwner *asks = e->asks;
+    PyObject *file = Py_XNewRef(asks->file(owner));
+    if (file) *gone = !is_its_own(loop, fd, file);
+    bool keeps = !*gone && asks->keeps(owner, claim);
+    Py_XDECREF(file);
     Py_DECREF(owner);
     return keeps;
 }
 
 bool fd_is_used(LoopObject *loop, int fd, enum fd_claim claim) {
-    FdEntry *e = fd < loop->fds_len ? &loop->fds[fd] : NULL;
+    FdEntry *e = fd_known(loop, fd);
     bool gone;
-    return e && e->kind != FD_FREE && e->kind != FD_WATCHED && keeps(e, fd, claim, &gone);
+    return e && e->owner && keeps(loop, fd, claim, &gone);
 }
 
-static int forget_listener(LoopObject *loop, int fd) {
-    gl_sqe s = {.op = GL_OP_DETACH, .fd = fd, .gen = loop->fds[fd].gen};
+static int forget_watched(LoopObject *loop, int fd) {
+    FdEntry *e = &loop->fds[fd];
+    PyObject *handles[2] = {Py_XNewRef(e->reader), Py_XNewRef(e->writer)};
+    int rc = 0;
     fd_release(loop, fd);
-    return submit_one(loop, &s) < 0 ? -1 : 0;
+    for (int i = 0; i < 2; i++) {
+        if (handles[i] && handle_cancel_fields(handles[i]) < 0) rc = -1;
+        Py_XDECREF(handles[i]);
+    }
+    return rc;
 }
 
 /* Makes a number free for its next owner, or raises RuntimeError when it is in use. The
  * table may have moved when it returns, and Python code may have run. */
 int fd_vacate(LoopObject *loop, int fd, enum fd_claim claim) {
-    FdEntry *e = fd < loop->fds_len ? &loop->fds[fd] : NULL;
+    FdEntry *e = fd_known(loop, fd);
     if (!e || e->kind == FD_FREE) return 0;
-    if (e->kind == FD_WATCHED) { /* its user forgot it, or gives the file away */
-        PyObject *handles[2] = {Py_XNewRef(e->reader), Py_XNewRef(e->writer)};
-        int rc = 0;
-        fd_release(loop, fd);
-        for (int i = 0; i < 2; i++) {
-            if (handles[i] && handle_cancel_fields((HandleObject *)handles[i]) < 0) rc = -1;
-            Py_XDECREF(handles[i]);
-        }
-        return rc;
-    }
+    if (e->kind == FD_WATCHED) return forget_watched(loop, fd); /* its user forgot it, or gives the file away */
     bool gone;
     uint32_t gen = e->gen;
-    if (keeps(e, fd, claim, &gone)) {
+    if (keeps(loop, fd, claim, &gone)) {
         PyErr_Format(PyExc_RuntimeError, "File descriptor %d is used by transport %R", fd, loop->fds[fd].owner);
         return -1;
     }
     e = fd_lookup(loop, fd, gen);
-    if (!e) return 0;
-    if (e->kind == FD_LISTENER) return forget_listener(loop, fd);
-    PyObject *owner = Py_NewRef(e->owner);
-    int rc = transport_evict(TRANSPORT(owner), gone);
+    PyObject *owner = e ? fd_new_owner(e) : NULL;
+    if (!owner) return 0;
+    int rc = e->asks->evict(owner, fd, gone);
     Py_DECREF(owner);
     return rc;
+}
+
+void fds_clear(LoopObject *loop) {
+    for (int fd = 0; fd < loop->fds_len; fd++)
+        if (loop->fds[fd].kind != FD_FREE) fd_release(loop, fd);
+}
+
+int fds_traverse(LoopObject *loop, visitproc visit, void *arg) {
+    for (int i = 0; i < loop->fds_len; i++) {
+        FdEntry *e = &loop->fds[i];
+        if (e->owned) Py_VISIT(e->owner);
+#ifdef Py_GIL_DISABLED
+        Py_VISIT(e->weak);
+#endif
+        Py_VISIT(e->reader);
+        Py_VISIT(e->writer);
+        Py_VISIT(e->reader_file);
+        Py_VISIT(e->writer_file);
+    }
+    return 0;
 }

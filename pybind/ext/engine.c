@@ -4,12 +4,15 @@
  *
  * process_generation counts forks. A loop remembers the one it was opened in;
  * when they differ, the loop is the parent's and every crossing is refused. */
-#include "core.h"
+#include "engine.h"
+
+#include "capacity.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -17,23 +20,41 @@
 
 volatile uint64_t process_generation = 1;
 
-static LoopObject *open_loops; /* of this process; guarded by the GIL */
+/* The loops of this process, whichever interpreter has them. */
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static OpenEngine *open_engines;
+
+static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 static gl_api api;
-static uint64_t api_generation; /* in which api was loaded; 0: never */
+static _Atomic(uint64_t) api_generation; /* in which api was loaded; 0: never */
 static bool atfork_registered;
+
+/* Not with the interpreter: who has the lock may wait for that. */
+static void lock(pthread_mutex_t *mutex) {
+    if (pthread_mutex_trylock(mutex) == 0) return;
+    Py_BEGIN_ALLOW_THREADS
+    pthread_mutex_lock(mutex);
+    Py_END_ALLOW_THREADS
+}
+
+static void before_fork(void) { pthread_mutex_lock(&list_lock); }
+static void in_parent(void) { pthread_mutex_unlock(&list_lock); }
 
 /* In the child, between fork() and anything else: async-signal-safe only. The
  * inherited selectors are closed, or the child's activity on shared descriptors
  * would show in the parent's. */
 static void in_child(void) {
     process_generation++;
-    for (LoopObject *loop = open_loops; loop; loop = loop->next) {
-        if (loop->shared.poll_fd >= 0) close(loop->shared.poll_fd);
-        if (loop->shared.wake_fd >= 0) close(loop->shared.wake_fd);
-        if (loop->shared.batch_fd >= 0) close(loop->shared.batch_fd);
-        loop->shared.poll_fd = loop->shared.wake_fd = loop->shared.batch_fd = -1;
+    for (OpenEngine *open = open_engines; open; open = open->next) {
+        gl_shared *sh = open->shared;
+        if (sh->poll_fd >= 0) close(sh->poll_fd);
+        if (sh->wake_fd >= 0) close(sh->wake_fd);
+        if (sh->batch_fd >= 0) close(sh->batch_fd);
+        sh->poll_fd = sh->wake_fd = sh->batch_fd = -1;
     }
-    open_loops = NULL;
+    open_engines = NULL;
+    pthread_mutex_init(&list_lock, NULL);
+    pthread_mutex_init(&load_lock, NULL);
 }
 
 /* The path of _engine.so: beside this extension. */
@@ -205,13 +226,13 @@ static int check_layout(void) {
     return -1;
 }
 
-static int ensure_loaded(void) {
-    if (api_generation == process_generation) return 0;
+static int load_engine(void) {
+    if (api_generation == process_generation) return 0; /* another thread was faster */
     char path[4096];
     int processors;
-    if (library_path(path, sizeof path) < 0 || limits_check(&processors) < 0) return -1;
+    if (library_path(path, sizeof path) < 0 || capacity_check(&processors) < 0) return -1;
     if (!atfork_registered) {
-        if (pthread_atfork(NULL, NULL, in_child) != 0) {
+        if (pthread_atfork(before_fork, in_parent, in_child) != 0) {
             PyErr_NoMemory();
             return -1;
         }
@@ -234,6 +255,14 @@ static int ensure_loaded(void) {
     return rc;
 }
 
+static int ensure_loaded(void) {
+    if (api_generation == process_generation) return 0;
+    lock(&load_lock);
+    int rc = load_engine();
+    pthread_mutex_unlock(&load_lock);
+    return rc;
+}
+
 int engine_open(LoopObject *loop, const char *selector, bool batched) {
     if (ensure_loaded() < 0) return -1;
     gl_shared *sh = &loop->shared;
@@ -252,10 +281,11 @@ int engine_open(LoopObject *loop, const char *selector, bool batched) {
     if (handle < 0) return engine_error(loop, handle);
     loop->engine = handle;
     loop->generation = process_generation;
-    loop->next = open_loops;
-    loop->link = &open_loops;
-    if (open_loops) open_loops->link = &loop->next;
-    open_loops = loop;
+    lock(&list_lock);
+    loop->open = (OpenEngine){open_engines, &open_engines, sh};
+    if (open_engines) open_engines->link = &loop->open.next;
+    open_engines = &loop->open;
+    pthread_mutex_unlock(&list_lock);
     return 0;
 }
 
@@ -263,9 +293,13 @@ void engine_close(LoopObject *loop) {
     if (loop->engine <= 0) return;
     int64_t handle = loop->engine;
     loop->engine = 0; /* first: other threads ask while the GIL is let go */
-    if (loop->generation == process_generation) {
-        *loop->link = loop->next;
-        if (loop->next) loop->next->link = loop->link;
+    atomic_store(&loop->sleeping, false);
+    if (loop_is_ours(loop)) {
+        lock(&list_lock);
+        *loop->open.link = loop->open.next;
+        if (loop->open.next) loop->open.next->link = loop->open.link;
+        pthread_mutex_unlock(&list_lock);
+        while (atomic_load(&loop->wakers)) sched_yield(); /* the wake-up's number is about to be free */
         Py_BEGIN_ALLOW_THREADS
         loop->api->close(handle);
         Py_END_ALLOW_THREADS
@@ -277,7 +311,7 @@ int engine_usable_slow(LoopObject *loop) {
         PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
         return -1;
     }
-    if (loop->generation != process_generation) {
+    if (!loop_is_ours(loop)) {
         PyErr_SetString(PyExc_RuntimeError, "this event loop belongs to the parent process: make a new one after fork()");
         return -1;
     }
@@ -286,7 +320,7 @@ int engine_usable_slow(LoopObject *loop) {
 
 int engine_error(LoopObject *loop, int64_t code) {
     if (code == GL_PANICKED) {
-        static char text[16384];
+        char text[16384];
         int32_t n = loop->api->panic_text(text, sizeof text - 1);
         text[n > 0 ? n : 0] = 0;
         PyErr_Format(PyExc_RuntimeError, "goloop: the engine failed and this event loop is closed: %s", text);

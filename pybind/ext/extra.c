@@ -1,8 +1,7 @@
-/* What get_extra_info() of a transport knows: its socket and the addresses of both ends. They are
- * found when somebody asks, or when the descriptor is about to go. */
-#include "transport.h"
+/* They are found when somebody asks, or when the descriptor is about to go. */
+#include "extra.h"
 
-#include <sys/socket.h>
+#include "sockaddr.h"
 
 /* Remembers the local address while the descriptor is open. */
 void transport_keep_local(TransportObject *t) {
@@ -23,7 +22,7 @@ PyObject *transport_borrow_sock(TransportObject *t) {
     if (!t->sock && t->fd >= 0) {
         PyObject *args = Py_BuildValue("(iii)", t->family, t->type, t->proto);
         PyObject *kwargs = args ? Py_BuildValue("{s:i}", "fileno", t->fd) : NULL;
-        if (kwargs) t->sock = PyObject_Call(imports.socket, args, kwargs);
+        if (kwargs) t->sock = PyObject_Call(t->loop->state->imports.socket, args, kwargs);
         /* Its own idea of the timeout: dup() gives the copy's to the descriptor. */
         PyObject *r = t->sock ? PyObject_CallMethod(t->sock, "setblocking", "i", 0) : NULL;
         if (t->sock && !r) Py_CLEAR(t->sock);
@@ -46,11 +45,11 @@ int transport_fill_extra(TransportObject *t, PyObject *peername) {
     transport_keep_local(t);
     PyObject *sock = transport_borrow_sock(t);
     int rc = t->fd >= 0 && !sock ? -1 : 0;
-    if (rc == 0 && sock) rc = put(extra, names.socket, PyObject_CallOneArg(imports.transport_socket, sock));
+    if (rc == 0 && sock) rc = put(extra, t->loop->state->names.socket, PyObject_CallOneArg(t->loop->state->imports.transport_socket, sock));
     if (rc == 0)
-        rc = put(extra, names.sockname, t->sockname ? Py_NewRef(t->sockname) : sockaddr_to_python(t->local, t->local_len));
+        rc = put(extra, t->loop->state->names.sockname, t->sockname ? Py_NewRef(t->sockname) : sockaddr_to_python(t->local, t->local_len));
     if (rc == 0)
-        rc = put(extra, names.peername, peername ? Py_NewRef(peername) : sockaddr_to_python(t->peer, t->peer_len));
+        rc = put(extra, t->loop->state->names.peername, peername ? Py_NewRef(peername) : sockaddr_to_python(t->peer, t->peer_len));
     if (rc < 0)
         Py_DECREF(extra);
     else

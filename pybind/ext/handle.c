@@ -1,36 +1,39 @@
-/* Handle and TimerHandle: subclasses of asyncio's own, whose slots we fill and
- * read directly. repr, comparison, get_context and the rest are asyncio's. */
-#include "core.h"
+/* What all handles do: they fill the slots of asyncio's own, and are run. repr, comparison,
+ * get_context and the rest are asyncio's. */
+#include "handle.h"
 
-#include <structmember.h>
+#include <stddef.h>
 
-PyTypeObject *Handle_Type, *TimerHandle_Type, *AsyncioHandle_Type;
+#include "errors.h"
 
-/* Freed handles are kept for the next call_soon; malloc is a third of its cost. */
-#define FREE_MAX 2048
-static HandleObject *free_handles[FREE_MAX];
-static int free_count;
-static TimerHandleObject *free_timers[FREE_MAX];
-static int free_timer_count;
-
-static HandleObject *alloc_handle(void) {
-    if (free_count) {
-        HandleObject *h = free_handles[--free_count];
-        PyObject_Init((PyObject *)h, Handle_Type);
+PyObject *handle_alloc(PyTypeObject *type, FreeList *list) {
+#ifndef Py_GIL_DISABLED
+    if (list->n) {
+        PyObject *h = list->items[--list->n];
+        PyObject_Init(h, type);
         PyObject_GC_Track(h);
         return h;
     }
-    return (HandleObject *)Handle_Type->tp_alloc(Handle_Type, 0);
+#endif
+    (void)list;
+    return type->tp_alloc(type, 0);
 }
 
-static TimerHandleObject *alloc_timer(void) {
-    if (free_timer_count) {
-        TimerHandleObject *h = free_timers[--free_timer_count];
-        PyObject_Init((PyObject *)h, TimerHandle_Type);
-        PyObject_GC_Track(h);
-        return h;
-    }
-    return (TimerHandleObject *)TimerHandle_Type->tp_alloc(TimerHandle_Type, 0);
+void handle_free(PyObject *self, FreeList *list) {
+    PyTypeObject *type = Py_TYPE(self);
+#ifndef Py_GIL_DISABLED
+    if (list && list->n < FREE_HANDLES)
+        list->items[list->n++] = self;
+    else
+#endif
+        type->tp_free(self);
+    (void)list;
+    Py_DECREF(type);
+}
+
+/* Before their type goes. */
+void handles_free(FreeList *list) {
+    while (list->n) PyObject_GC_Del(list->items[--list->n]);
 }
 
 /* Fills the common slots of a handle whose memory is zeroed. */
@@ -45,19 +48,12 @@ int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject 
     h->cancelled = Py_NewRef(Py_False);
     h->loop = Py_NewRef((PyObject *)loop);
     h->repr = Py_NewRef(Py_None);
-    h->source_traceback = loop->debug ? PyObject_CallNoArgs(imports.extract_stack) : Py_NewRef(Py_None);
+    h->source_traceback = loop->debug ? PyObject_CallNoArgs(loop->state->imports.extract_stack) : Py_NewRef(Py_None);
     return h->source_traceback ? 0 : -1;
 }
 
 PyObject *new_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n, PyObject *context) {
-    HandleObject *h = alloc_handle();
-    if (h && handle_fill(h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
-    return (PyObject *)h;
-}
-
-TimerHandleObject *new_timer_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
-                                    PyObject *context) {
-    TimerHandleObject *h = alloc_timer();
+    PyObject *h = handle_alloc(loop->state->types.Handle, &loop->state->free_handles);
     if (h && handle_fill((HandleObject *)h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
     return h;
 }
@@ -86,83 +82,66 @@ int handle_clear(PyObject *self) {
     return 0;
 }
 
-static int timer_clear(PyObject *self) {
-    TimerHandleObject *h = (TimerHandleObject *)self;
-    Py_CLEAR(h->scheduled);
-    Py_CLEAR(h->when);
-    return handle_clear(self);
-}
-
-static int timer_traverse(PyObject *self, visitproc visit, void *arg) {
-    Py_VISIT(((TimerHandleObject *)self)->when);
-    return handle_traverse(self, visit, arg);
-}
-
 static void handle_dealloc(PyObject *self) {
-    PyTypeObject *type = Py_TYPE(self);
+    State *state = state_of_type(Py_TYPE(self));
     PyObject_GC_UnTrack(self);
     PyObject_ClearWeakRefs(self);
     handle_clear(self);
-    if (type == Handle_Type && free_count < FREE_MAX)
-        free_handles[free_count++] = (HandleObject *)self;
-    else
-        type->tp_free(self);
-    Py_DECREF(type);
+    handle_free(self, state ? &state->free_handles : NULL);
 }
 
-static void timer_dealloc(PyObject *self) {
-    PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    PyObject_ClearWeakRefs(self);
-    timer_clear(self);
-    if (type == TimerHandle_Type && free_timer_count < FREE_MAX)
-        free_timers[free_timer_count++] = (TimerHandleObject *)self;
-    else
-        type->tp_free(self);
-    Py_DECREF(type);
+LoopObject *new_loop_of(PyObject *self) {
+    State *state = state_of_type(Py_TYPE(self));
+    PyObject *loop;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    loop = Py_XNewRef(((HandleObject *)self)->loop);
+    Py_END_CRITICAL_SECTION();
+    if (loop && !(state && PyObject_TypeCheck(loop, state->types.Loop))) Py_CLEAR(loop);
+    return (LoopObject *)loop;
 }
 
 /* cancel() of all: asyncio's, with the loop's debug flag read directly. */
-int handle_cancel_fields(HandleObject *h) {
-    LoopObject *loop = (LoopObject *)h->loop;
+int handle_cancel_fields(PyObject *self) {
+    HandleObject *h = (HandleObject *)self;
+    LoopObject *loop = new_loop_of(self);
+    PyObject *repr = loop && loop->debug ? PyObject_Repr(self) : NULL, *callback, *args;
+    bool failed = loop && loop->debug && !repr;
+    Py_XDECREF(loop);
+    Py_BEGIN_CRITICAL_SECTION(self);
     Py_XSETREF(h->cancelled, Py_NewRef(Py_True));
-    if (loop && PyObject_TypeCheck(h->loop, Loop_Type) && loop->debug) {
-        PyObject *repr = PyObject_Repr((PyObject *)h);
-        if (!repr) return -1;
-        Py_XSETREF(h->repr, repr);
+    callback = failed ? NULL : h->callback;
+    args = failed ? NULL : h->args;
+    if (repr) Py_XSETREF(h->repr, repr);
+    if (!failed) {
+        h->callback = Py_NewRef(Py_None);
+        h->args = Py_NewRef(Py_None);
     }
-    Py_XSETREF(h->callback, Py_NewRef(Py_None));
-    Py_XSETREF(h->args, Py_NewRef(Py_None));
-    return 0;
+    Py_END_CRITICAL_SECTION();
+    Py_XDECREF(callback);
+    Py_XDECREF(args);
+    return failed ? -1 : 0;
 }
 
 PyDoc_STRVAR(cancel_doc, "cancel()\n--\n\nCancel the callback. A second call, or one after it has run, does nothing.");
 
 static PyObject *handle_cancel(PyObject *self, PyObject *ignored) {
     (void)ignored;
-    if (!handle_is_cancelled(self) && handle_cancel_fields((HandleObject *)self) < 0) return NULL;
+    if (!handle_is_cancelled(self) && handle_cancel_fields(self) < 0) return NULL;
     Py_RETURN_NONE;
 }
 
-static PyObject *timer_cancel(PyObject *self, PyObject *ignored) {
-    (void)ignored;
-    if (handle_is_cancelled(self)) Py_RETURN_NONE;
-    TimerHandleObject *h = (TimerHandleObject *)self;
-    if (h->loop && PyObject_TypeCheck(h->loop, Loop_Type)) {
-        Py_INCREF(self); /* the table may hold the last reference */
-        timer_cancelled((LoopObject *)h->loop, h);
-        int rc = handle_cancel_fields((HandleObject *)h);
-        Py_DECREF(self);
-        if (rc < 0) return NULL;
-        Py_RETURN_NONE;
+/* A handle that a program has made may have any iterable for its arguments; run_callback wants a tuple. */
+int check_handle(State *state, PyObject *handle) {
+    if (!PyObject_TypeCheck(handle, state->types.AsyncioHandle)) {
+        PyErr_Format(PyExc_TypeError, "A Handle is required here, not %.100s", Py_TYPE(handle)->tp_name);
+        return -1;
     }
-    if (handle_cancel_fields((HandleObject *)h) < 0) return NULL;
-    Py_RETURN_NONE;
-}
-
-int run_handle(LoopObject *loop, PyObject *self) {
-    if (handle_is_cancelled(self)) return 0;
-    return Py_IS_TYPE(self, ThreadSafeHandle_Type) ? run_thread_safe_handle(loop, self) : run_callback(loop, self);
+    HandleObject *h = (HandleObject *)handle;
+    if (handle_is_cancelled(handle) || PyTuple_Check(h->args)) return 0;
+    PyObject *args = PySequence_Tuple(h->args);
+    if (!args) return -1;
+    Py_SETREF(h->args, args);
+    return 0;
 }
 
 /* Says that a callback raised; exits go up. Steals the exception. */
@@ -172,7 +151,7 @@ static int failed(LoopObject *loop, PyObject *handle, PyObject *exception) {
         return -1;
     }
     PyObject *argv[3] = {(PyObject *)loop, handle, exception};
-    PyObject *r = PyObject_VectorcallMethod(names._handle_failed, argv, 3, NULL);
+    PyObject *r = PyObject_VectorcallMethod(loop->state->names._handle_failed, argv, 3, NULL);
     Py_XDECREF(r);
     Py_DECREF(exception);
     return r ? 0 : -1;
@@ -193,14 +172,22 @@ int callback_failed(LoopObject *loop, PyObject *exception, PyObject *callback, P
 int run_callback(LoopObject *loop, PyObject *self) {
     HandleObject *h = (HandleObject *)self;
     if (loop->debug) {
-        PyObject *r = PyObject_CallMethodOneArg((PyObject *)loop, names._run_handle_in_debug, self);
+        if (handle_is_cancelled(self)) return 0;
+        PyObject *r = PyObject_CallMethodOneArg((PyObject *)loop, loop->state->names._run_handle_in_debug, self);
         if (!r) return -1;
         Py_DECREF(r);
         return 0;
     }
     /* The callback may cancel its own handle: keep what it uses. */
-    PyObject *callback = Py_NewRef(h->callback), *args = Py_NewRef(h->args), *context = Py_NewRef(h->context);
-    PyObject *result = NULL;
+    PyObject *callback = NULL, *args = NULL, *context = NULL, *result = NULL;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    if (!handle_is_cancelled(self)) {
+        callback = Py_NewRef(h->callback);
+        args = Py_NewRef(h->args);
+        context = Py_NewRef(h->context);
+    }
+    Py_END_CRITICAL_SECTION();
+    if (!callback) return 0;
     if (PyContext_Enter(context) == 0) {
         result = PyObject_Vectorcall(callback, &PyTuple_GET_ITEM(args, 0), (size_t)PyTuple_GET_SIZE(args), NULL);
         if (PyContext_Exit(context) < 0) Py_CLEAR(result);
@@ -209,7 +196,7 @@ int run_callback(LoopObject *loop, PyObject *self) {
     if (result) {
         Py_DECREF(result);
     } else {
-        rc = failed(loop, self, steal_exception());
+        rc = failed(loop, self, PyErr_GetRaisedException());
     }
     Py_DECREF(callback);
     Py_DECREF(args);
@@ -217,80 +204,33 @@ int run_callback(LoopObject *loop, PyObject *self) {
     return rc;
 }
 
-static PyMethodDef handle_methods[] = {{"cancel", handle_cancel, METH_NOARGS, cancel_doc}, {0}};
-static PyMethodDef timer_methods[] = {{"cancel", timer_cancel, METH_NOARGS, cancel_doc}, {0}};
+static PyMethodDef methods[] = {{"cancel", handle_cancel, METH_NOARGS, cancel_doc}, {0}};
 
-static PyType_Slot handle_slots[] = {
-    {Py_tp_doc, "A callback that call_soon or a descriptor has scheduled; see asyncio.Handle."},
-    {Py_tp_dealloc, handle_dealloc},
-    {Py_tp_traverse, handle_traverse},
-    {Py_tp_clear, handle_clear},
-    {Py_tp_methods, handle_methods},
-    {0, NULL}};
-static PyType_Slot timer_slots[] = {
-    {Py_tp_doc, "A callback that call_later or call_at has scheduled; see asyncio.TimerHandle."},
-    {Py_tp_dealloc, timer_dealloc},
-    {Py_tp_traverse, timer_traverse},
-    {Py_tp_clear, timer_clear},
-    {Py_tp_methods, timer_methods},
-    {0, NULL}};
-static PyType_Spec handle_spec = {"goloop._core.Handle", sizeof(HandleObject), 0,
-                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, handle_slots};
-static PyType_Spec timer_spec = {"goloop._core.TimerHandle", sizeof(TimerHandleObject), 0,
-                                 Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, timer_slots};
-
-/* Whether type has a slot of this name at this offset. */
-int check_slot(PyObject *type, const char *name, Py_ssize_t offset) {
-    PyObject *descriptor = PyObject_GetAttrString(type, name);
-    if (!descriptor) return -1;
-    bool same = Py_IS_TYPE(descriptor, &PyMemberDescr_Type) &&
-                ((PyMemberDescrObject *)descriptor)->d_member->offset == offset;
-    Py_DECREF(descriptor);
-    if (same) return 0;
-    PyErr_Format(PyExc_ImportError, "goloop: this CPython lays out asyncio's %s.%s differently", ((PyTypeObject *)type)->tp_name,
-                 name);
-    return -1;
-}
-
-PyTypeObject *handle_subclass(PyObject *module, PyType_Spec *spec, PyObject *base) {
-    PyObject *bases = PyTuple_Pack(1, base);
-    if (!bases) return NULL;
-    PyObject *type = PyType_FromModuleAndSpec(module, spec, bases);
-    Py_DECREF(bases);
-    if (type && PyModule_AddType(module, (PyTypeObject *)type) < 0) Py_CLEAR(type);
-    return (PyTypeObject *)type;
-}
+static PyType_Slot slots[] = {{Py_tp_doc, "A callback that call_soon or a descriptor has scheduled; see asyncio.Handle."},
+                              {Py_tp_dealloc, handle_dealloc},
+                              {Py_tp_traverse, handle_traverse},
+                              {Py_tp_clear, handle_clear},
+                              {Py_tp_methods, methods},
+                              {0, NULL}};
+static PyType_Spec spec = {"goloop._core.Handle", sizeof(HandleObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};
 
 int handle_setup(PyObject *module) {
-    PyObject *events = PyImport_ImportModule("asyncio.events");
-    if (!events) return -1;
-    PyObject *base = PyObject_GetAttrString(events, "Handle");
-    PyObject *timer_base = PyObject_GetAttrString(events, "TimerHandle");
-    Py_DECREF(events);
-    int rc = -1;
-    if (!base || !timer_base) goto done;
-#define CHECK(type, s, field)                                                                      \
-    if (check_slot(type, "_" #field, offsetof(s, field)) < 0) goto done
-    CHECK(base, HandleObject, args);
-    CHECK(base, HandleObject, callback);
-    CHECK(base, HandleObject, cancelled);
-    CHECK(base, HandleObject, context);
-    CHECK(base, HandleObject, loop);
-    CHECK(base, HandleObject, repr);
-    CHECK(base, HandleObject, source_traceback);
-    CHECK(timer_base, TimerHandleObject, scheduled);
-    CHECK(timer_base, TimerHandleObject, when);
-    if (((PyTypeObject *)base)->tp_basicsize != sizeof(HandleObject) ||
-        ((PyTypeObject *)timer_base)->tp_basicsize != offsetof(TimerHandleObject, id)) {
+    PyObject *base = import_attribute("asyncio.events", "Handle");
+    if (!base) return -1;
+    Types *types = &state_of(module)->types;
+    types->AsyncioHandle = (PyTypeObject *)base;
+#define CHECK(field)                                                                               \
+    if (check_slot(base, "_" #field, offsetof(HandleObject, field)) < 0) return -1
+    CHECK(args);
+    CHECK(callback);
+    CHECK(cancelled);
+    CHECK(context);
+    CHECK(loop);
+    CHECK(repr);
+    CHECK(source_traceback);
+    if (((PyTypeObject *)base)->tp_basicsize != sizeof(HandleObject)) {
         PyErr_SetString(PyExc_ImportError, "goloop: this CPython's asyncio handles have another size");
-        goto done;
+        return -1;
     }
-    AsyncioHandle_Type = (PyTypeObject *)Py_NewRef(base);
-    Handle_Type = handle_subclass(module, &handle_spec, base);
-    TimerHandle_Type = Handle_Type ? handle_subclass(module, &timer_spec, timer_base) : NULL;
-    rc = TimerHandle_Type ? thread_safe_handle_setup(module) : -1;
-done:
-    Py_XDECREF(base);
-    Py_XDECREF(timer_base);
-    return rc;
+    return (types->Handle = new_type(module, &spec, base)) ? 0 : -1;
 }

@@ -1,57 +1,35 @@
-/* The module's tables: interned names, imports, types, functions. */
-#include "core.h"
-
-Names names;
-Imports imports;
-
-extern PyType_Spec loop_spec;
-PyObject *connected_stream(PyObject *module, PyObject *args);
-PyObject *connected_pipe(PyObject *module, PyObject *args);
-PyObject *datagram_transport(PyObject *module, PyObject *args);
-PyObject *is_plain(PyObject *module, PyObject *sock);
-PyObject *accepts_plain(PyObject *module, PyObject *ignored);
-
-static int intern_names(void) {
-#define X(n)                                                                                       \
-    if (!(names.n = PyUnicode_InternFromString(#n))) return -1;
-    NAMES(X)
-#undef X
-    return 0;
-}
-
-static PyObject *import(const char *module, const char *name) {
-    PyObject *m = PyImport_ImportModule(module);
-    PyObject *value = m ? PyObject_GetAttrString(m, name) : NULL;
-    Py_XDECREF(m);
-    return value;
-}
-
-static int import_all(void) {
-    imports.transport_socket = import("asyncio.trsock", "TransportSocket");
-    imports.gaierror = imports.transport_socket ? import("socket", "gaierror") : NULL;
-    imports.lock = imports.gaierror ? import("threading", "Lock") : NULL;
-    imports.buffered_protocol = imports.lock ? import("asyncio.protocols", "BufferedProtocol") : NULL;
-    imports.extract_stack = imports.buffered_protocol ? import("asyncio.format_helpers", "extract_stack") : NULL;
-    imports.flow_control = imports.extract_stack ? import("asyncio.streams", "FlowControlMixin") : NULL;
-    imports.ssl_protocol = imports.flow_control ? import("asyncio.sslproto", "SSLProtocol") : NULL;
-    PyObject *logger = imports.ssl_protocol ? import("asyncio.log", "logger") : NULL;
-    imports.logger_warning = logger ? PyObject_GetAttrString(logger, "warning") : NULL;
-    Py_XDECREF(logger);
-    return imports.logger_warning ? 0 : -1;
-}
+/* The module: its functions, and its state. */
+#include "accept.h"
+#include "arrival.h"
+#include "datagram.h"
+#include "engine.h"
+#include "handle.h"
+#include "listener.h"
+#include "looptype.h"
+#include "methods.h"
+#include "pipe.h"
+#include "plain.h"
+#include "readiness.h"
+#include "stream.h"
+#include "threadsafe.h"
+#include "timer.h"
+#include "tls.h"
 
 static int module_exec(PyObject *module) {
+    State *state = state_of(module);
+#if PY_VERSION_HEX < 0x030D0000
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
         PyErr_SetString(PyExc_ImportError, "module goloop._core does not support loading in subinterpreters");
         return -1;
     }
-    if (intern_names() < 0 || import_all() < 0 || plain_setup() < 0 || handle_setup(module) < 0 || transport_setup(module) < 0 ||
-        stream_setup(module) < 0 || pipe_setup(module) < 0 || datagram_setup(module) < 0 || server_setup(module) < 0 ||
-        readiness_setup(module) < 0 || nested_setup(module) < 0 || tls_setup(module) < 0)
-        return -1;
-    Loop_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &loop_spec, NULL);
-    if (!Loop_Type) return -1;
-    if (PyModule_AddType(module, Loop_Type) < 0 || PyModule_AddObjectRef(module, "Socket", imports.socket) < 0) return -1;
+#endif
+    if (guard_check() < 0 || state_fill(state) < 0 || plain_setup(state) < 0) return -1;
+    int (*const setups[])(PyObject *) = {handle_setup, timer_setup, thread_safe_handle_setup, methods_setup, stream_setup,
+                                         pipe_setup, datagram_setup, listener_setup, readiness_setup, arrival_setup,
+                                         tls_setup, loop_setup};
+    for (size_t i = 0; i < sizeof setups / sizeof *setups; i++)
+        if (setups[i](module) < 0) return -1;
+    if (PyModule_AddObjectRef(module, "Socket", state->imports.socket) < 0) return -1;
     static const struct {
         const char *name;
         int value;
@@ -65,6 +43,15 @@ static int module_exec(PyObject *module) {
     return 0;
 }
 
+/* The types are gone with the last of their objects, or go with this. */
+static void module_free(void *module) {
+    State *state = state_of(module);
+    if (!state) return;
+    handles_free(&state->free_handles);
+    handles_free(&state->free_timers);
+    state_free(state);
+}
+
 static PyMethodDef functions[] = {
     {"engine_info", engine_info, METH_NOARGS, "engine_info()\n--\n\nA dict: whether this process has loaded the engine, and its path."},
     {"connected_stream", connected_stream, METH_VARARGS, NULL},
@@ -76,18 +63,21 @@ static PyMethodDef functions[] = {
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, module_exec},
 #ifdef Py_mod_multiple_interpreters
-                                   {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+                                   {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#ifdef Py_mod_gil
+                                   {Py_mod_gil, Py_MOD_GIL_NOT_USED},
 #endif
                                    {0, NULL}};
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT,
                                         "_core",
                                         "CPython types of goloop's event loop. Importing it starts no thread and no Go runtime.",
-                                        0,
+                                        sizeof(State),
                                         functions,
                                         slots,
+                                        state_traverse,
                                         NULL,
-                                        NULL,
-                                        NULL};
+                                        module_free};
 
 PyMODINIT_FUNC PyInit__core(void) { return PyModuleDef_Init(&definition); }

@@ -1,11 +1,15 @@
 /* Lookups: arguments of getaddrinfo and getnameinfo to a query, answers to what
  * socket's functions of these names return. Which names need a lookup is the engine's
  * to say. */
-#include "core.h"
+#include "names.h"
 
 #include <errno.h>
 #include <netdb.h>
 #include <string.h>
+
+#include "engine.h"
+#include "ring.h"
+#include "sockaddr.h"
 
 /* An answer at once has six addresses and a text of 64 bytes at most. */
 enum { AT_ONCE = 512 };
@@ -42,20 +46,20 @@ static PyObject *new_answer(int what, const uint8_t *p, uint32_t count, int64_t 
 }
 
 /* What socket.getaddrinfo would raise, as an object. */
-static PyObject *new_error(int code, int error) {
+static PyObject *new_error(LoopObject *loop, int code, int error) {
     if (error) return PyObject_CallFunction(PyExc_OSError, "is", error, strerror(error));
-    return PyObject_CallFunction(imports.gaierror, "is", code, gai_strerror(code));
+    return PyObject_CallFunction(loop->state->imports.gaierror, "is", code, gai_strerror(code));
 }
 
 /* RESOLVED: to loop._resolved(number, answer), an exception for a failure. What cannot
  * be made of an answer is its failure too. */
 int on_resolved(LoopObject *loop, gl_cqe *c) {
-    PyObject *answer = c->res || c->fd ? new_error(c->res, c->fd)
+    PyObject *answer = c->res || c->fd ? new_error(loop, c->res, c->fd)
                                        : new_answer(c->flags, (const uint8_t *)(uintptr_t)c->ptr, c->gen, c->len);
-    if (!answer) answer = steal_exception();
+    if (!answer) answer = PyErr_GetRaisedException();
     PyObject *number = PyLong_FromUnsignedLongLong(c->user);
     PyObject *argv[3] = {(PyObject *)loop, number, answer};
-    PyObject *r = number ? PyObject_VectorcallMethod(names._resolved, argv, 3, NULL) : NULL;
+    PyObject *r = number ? PyObject_VectorcallMethod(loop->state->names._resolved, argv, 3, NULL) : NULL;
     Py_XDECREF(r);
     Py_XDECREF(number);
     Py_DECREF(answer);
@@ -223,6 +227,6 @@ PyObject *loop_getnameinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n
 PyObject *loop_resolve_cancel(LoopObject *loop, PyObject *arg) {
     gl_sqe s = {.op = GL_OP_RESOLVE, .flags = GL_RESOLVE_CANCEL, .user = PyLong_AsUnsignedLongLong(arg)};
     if (PyErr_Occurred()) return NULL;
-    if (loop->engine > 0 && loop->generation == process_generation && submit_one(loop, &s) < 0) return NULL;
+    if (loop->engine > 0 && loop_is_ours(loop) && submit_one(loop, &s) < 0) return NULL;
     Py_RETURN_NONE;
 }

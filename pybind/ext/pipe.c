@@ -9,13 +9,19 @@
  * reads a terminal with add_reader and writes it through a transport does on
  * asyncio. The engine therefore watches a duplicate of it, and of any number that
  * the loop knows already. */
-#include "transport.h"
+#include "pipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <unistd.h>
 
-PyTypeObject *ReadPipe_Type, *WritePipe_Type;
+#include "callback.h"
+#include "engine.h"
+#include "errors.h"
+#include "methods.h"
+#include "soon.h"
+#include "stream.h"
 
 typedef struct {
     StreamObject stream;
@@ -23,31 +29,59 @@ typedef struct {
     int lost_writes; /* asyncio's _conn_lost: a failed write, and those after the end */
 } PipeObject;
 
-/* connected_pipe(loop, pipe, fd, protocol, extra, writing, device) -> transport: around
- * an open file whose descriptor is fd; not reading yet. Raises OSError. */
-PyObject *connected_pipe(PyObject *module, PyObject *args) {
-    (void)module;
-    LoopObject *loop;
-    PyObject *pipe, *protocol, *extra;
-    int fd, writing, device;
-    if (!PyArg_ParseTuple(args, "O!OiOO!pp", Loop_Type, &loop, &pipe, &fd, &protocol, &PyDict_Type, &extra, &writing,
-                          &device))
-        return NULL;
-    if (engine_usable(loop) < 0) return NULL;
+/* An error of read(2) or write(2). */
+static int failed(StreamObject *t, PyObject *exception, int direction) {
+    bool writing = direction & GL_WRITE;
+    if (writing) ((PipeObject *)t)->lost_writes++;
+    return transport_fatal(TRANSPORT(t), exception,
+                           writing ? "Fatal write error on pipe transport" : "Fatal read error on pipe transport");
+}
+
+/* The other end has gone. */
+static int ended(StreamObject *t) {
+    if (t->pipe == GL_WRITE) {
+        PyObject *exception = t->buffered > 0 ? PyObject_CallNoArgs(PyExc_BrokenPipeError) : NULL;
+        if (t->buffered > 0 && !exception) exception = PyErr_GetRaisedException();
+        int rc = transport_force_close(TRANSPORT(t), exception);
+        Py_XDECREF(exception);
+        return rc;
+    }
+    PyObject *callback = PyObject_GetAttr(t->protocol, t->loop->state->names.eof_received);
+    int rc = callback ? loop_call_soon_drop(t->loop, callback, NULL, t->context) : -1;
+    Py_XDECREF(callback);
+    if (rc < 0) return failed(t, PyErr_GetRaisedException(), GL_READ);
+    t->closing = true;
+    t->conn_lost++;
+    return transport_schedule_lost(TRANSPORT(t), NULL);
+}
+
+/* data_received raised: said, as of any callback, and reading goes on. */
+static int callback_failed(StreamObject *t, PyObject *exception) {
+    return transport_callback_failed(TRANSPORT(t), exception, PIPE_READ);
+}
+
+/* ---- making one ---- */
+
+static const StreamSide side = {ended, failed, callback_failed, "Fatal read error on pipe transport"};
+static const TransportKind read_kind = {STREAM_KIND(READ_PIPE_LOST)}, write_kind = {STREAM_KIND(WRITE_PIPE_LOST)};
+
+static PyObject *new_pipe(LoopObject *loop, PyObject *pipe, int fd, PyObject *protocol, PyObject *extra, bool writing,
+                          bool device) {
     FdEntry *e = fd_entry(loop, fd);
     if (!e) return NULL;
     bool duplicate = device || e->kind == FD_WATCHED || fd_is_used(loop, fd, FOR_WATCH);
     int watched = duplicate ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : fd;
     if (watched < 0) return PyErr_SetFromErrno(PyExc_OSError);
-    PyTypeObject *type = writing ? WritePipe_Type : ReadPipe_Type;
+    PyTypeObject *type = writing ? loop->state->types.WritePipe : loop->state->types.ReadPipe;
     PipeObject *p = (PipeObject *)type->tp_alloc(type, 0);
     TransportObject *t = TRANSPORT(p);
-    if (!p || transport_init(t, loop, watched, NULL) < 0) {
+    if (!p || transport_init(t, writing ? &write_kind : &read_kind, loop, watched, NULL) < 0) {
         Py_XDECREF(p);
         if (duplicate) close(watched);
         return NULL;
     }
     p->fileno = fd;
+    p->stream.side = &side;
     p->stream.pipe = writing ? GL_WRITE : GL_READ;
     t->duplicate = duplicate;
     t->sock = Py_NewRef(pipe);
@@ -56,7 +90,7 @@ PyObject *connected_pipe(PyObject *module, PyObject *args) {
     t->drains = true;
     t->paused = writing && device; /* nobody watches for the other side of a device */
     uint16_t flags = writing && !device ? GL_ATTACH_PIPE | GL_ATTACH_HANGUP : GL_ATTACH_PIPE;
-    if (transport_attach(t, FD_STREAM, GL_OP_ATTACH, flags) < 0) {
+    if (transport_attach(t, GL_OP_ATTACH, flags) < 0) {
         Py_CLEAR(t->sock); /* the caller's again */
         if (duplicate) close(watched);
         t->fd = -1;
@@ -66,35 +100,20 @@ PyObject *connected_pipe(PyObject *module, PyObject *args) {
     return (PyObject *)p;
 }
 
-/* The other end has gone. */
-int pipe_ended(StreamObject *t) {
-    if (t->pipe == GL_WRITE) {
-        PyObject *exception = t->buffered > 0 ? PyObject_CallNoArgs(PyExc_BrokenPipeError) : NULL;
-        if (t->buffered > 0 && !exception) exception = steal_exception();
-        int rc = transport_force_close(TRANSPORT(t), exception);
-        Py_XDECREF(exception);
-        return rc;
-    }
-    PyObject *callback = PyObject_GetAttr(t->protocol, names.eof_received);
-    int rc = callback ? loop_call_soon_drop(t->loop, callback, NULL, t->context) : -1;
-    Py_XDECREF(callback);
-    if (rc < 0) return pipe_failed(t, steal_exception(), GL_READ);
-    t->closing = true;
-    t->conn_lost++;
-    return transport_schedule_lost(TRANSPORT(t), NULL);
-}
-
-/* An error of read(2) or write(2). */
-int pipe_failed(StreamObject *t, PyObject *exception, int direction) {
-    bool writing = direction & GL_WRITE;
-    if (writing) ((PipeObject *)t)->lost_writes++;
-    return transport_fatal(TRANSPORT(t), exception,
-                           writing ? "Fatal write error on pipe transport" : "Fatal read error on pipe transport");
-}
-
-/* data_received raised: said, as of any callback, and reading goes on. */
-int pipe_callback_failed(StreamObject *t, PyObject *exception) {
-    return transport_callback_failed(TRANSPORT(t), exception, PIPE_READ);
+/* connected_pipe(loop, pipe, fd, protocol, extra, writing, device) -> transport: around
+ * an open file whose descriptor is fd; not reading yet. Raises OSError. */
+PyObject *connected_pipe(PyObject *module, PyObject *args) {
+    LoopObject *loop;
+    PyObject *pipe, *protocol, *extra, *result;
+    int fd, writing, device;
+    if (!PyArg_ParseTuple(args, "O!OiOO!pp", state_of(module)->types.Loop, &loop, &pipe, &fd, &protocol, &PyDict_Type, &extra,
+                          &writing, &device))
+        return NULL;
+    if (engine_usable(loop) < 0) return NULL;
+    GUARD(loop->guard)
+    result = new_pipe(loop, pipe, fd, protocol, extra, writing, device);
+    UNGUARD
+    return result;
 }
 
 /* ---- methods ---- */
@@ -112,7 +131,7 @@ static PyObject *pipe_write(StreamObject *t, PyObject *data) {
     if (length == 0) Py_RETURN_NONE;
     if (t->closing || t->conn_lost) {
         if (pipe->lost_writes >= WARN_AFTER) {
-            PyObject *r = PyObject_CallFunction(imports.logger_warning, "s",
+            PyObject *r = PyObject_CallFunction(t->loop->state->imports.logger_warning, "s",
                                                 "pipe closed by peer or os.write(pipe, data) raised exception.");
             if (!r) return NULL;
             Py_DECREF(r);
@@ -149,7 +168,8 @@ static PyObject *start_reading(TransportObject *t, PyObject *ignored) {
 }
 
 static PyObject *resume_reading(TransportObject *t, PyObject *ignored) {
-    PyObject *r = method_resume_reading(t, ignored);
+    (void)ignored;
+    PyObject *r = transport_resume_reading(t);
     Py_XDECREF(r);
     return r ? start_reading(t, NULL) : NULL;
 }
@@ -185,21 +205,24 @@ static PyObject *pipe_repr(StreamObject *t) {
                                 (long long)t->buffered);
 }
 
-static PyObject *get_pipe(StreamObject *t, void *closure) {
+static PyObject *get_pipe(PyObject *self, void *closure) {
     (void)closure;
-    return Py_NewRef(t->sock ? t->sock : Py_None);
+    PyObject *pipe;
+    GUARD(TRANSPORT(self)->loop->guard)
+    pipe = Py_NewRef(TRANSPORT(self)->sock ? TRANSPORT(self)->sock : Py_None);
+    UNGUARD
+    return pipe;
 }
 
 /* Whoever takes the file object away closes it himself. */
-static int set_pipe(StreamObject *t, PyObject *value, void *closure) {
-    (void)closure;
+static int take_pipe(TransportObject *t, PyObject *value) {
     if (value && value != Py_None) {
         Py_XSETREF(t->sock, Py_NewRef(value));
         return 0;
     }
     int rc = 0;
     if (t->fd >= 0) {
-        rc = transport_detach(TRANSPORT(t));
+        rc = transport_detach(t);
         if (t->duplicate) close(t->fd);
         t->fd = -1;
     }
@@ -207,16 +230,31 @@ static int set_pipe(StreamObject *t, PyObject *value, void *closure) {
     return rc;
 }
 
+static int set_pipe(PyObject *self, PyObject *value, void *closure) {
+    (void)closure;
+    int rc;
+    GUARD(TRANSPORT(self)->loop->guard)
+    rc = take_pipe(TRANSPORT(self), value);
+    UNGUARD
+    return rc;
+}
+
+GUARDED_ONE(TransportObject, pipe_close_with)
+GUARDED_ONE(TransportObject, pipe_fatal_error)
+GUARDED_ONE(TransportObject, read_close)
+GUARDED_ONE(TransportObject, start_reading)
+GUARDED_ONE(TransportObject, resume_reading)
+
 #define PIPE_METHODS                                                                                                   \
-    METHOD("_close", pipe_close_with, METH_VARARGS, NULL), METHOD("_fatal_error", pipe_fatal_error, METH_VARARGS, NULL)
+    METHOD("_close", GUARDED(pipe_close_with), METH_VARARGS, NULL), METHOD("_fatal_error", GUARDED(pipe_fatal_error), METH_VARARGS, NULL)
 
 static PyMethodDef read_methods[] = {
     COMMON_METHODS,
     READING_METHODS,
     PIPE_METHODS,
-    METHOD("_start_reading", start_reading, METH_NOARGS, NULL),
-    METHOD("resume_reading", resume_reading, METH_NOARGS, RESUME_DOC),
-    METHOD("close", read_close, METH_NOARGS, "close()\n--\n\nClose; what is unread stays in the pipe."),
+    METHOD("_start_reading", GUARDED(start_reading), METH_NOARGS, NULL),
+    METHOD("resume_reading", GUARDED(resume_reading), METH_NOARGS, RESUME_DOC),
+    METHOD("close", GUARDED(read_close), METH_NOARGS, "close()\n--\n\nClose; what is unread stays in the pipe."),
     {0}};
 
 static PyMethodDef write_methods[] = {
@@ -224,9 +262,9 @@ static PyMethodDef write_methods[] = {
     WRITING_METHODS,
     PIPE_METHODS,
     METHOD("write", method_write, METH_FASTCALL | METH_KEYWORDS, "write(data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."),
-    METHOD("write_eof", method_close, METH_NOARGS, "write_eof()\n--\n\nClose once what is queued has left."),
+    METHOD("write_eof", table_close, METH_NOARGS, "write_eof()\n--\n\nClose once what is queued has left."),
     METHOD("can_write_eof", can_write_eof, METH_NOARGS, "can_write_eof()\n--\n\nTrue."),
-    METHOD("close", method_close, METH_NOARGS, CLOSE_DOC),
+    METHOD("close", table_close, METH_NOARGS, CLOSE_DOC),
     {0}};
 
 static PyMemberDef read_members[] = {
@@ -239,12 +277,12 @@ static PyMemberDef write_members[] = {
     {"_protocol_paused", T_BOOL, offsetof(TransportObject, protocol_paused), READONLY, NULL},
     {0}};
 
-static PyGetSetDef read_getset[] = {DICT_GETSET,
-                                    {"_pipe", (getter)get_pipe, (setter)set_pipe, NULL, NULL},
-                                    {"_paused", (getter)get_paused, NULL, NULL, NULL},
+static PyGetSetDef read_getset[] = {COMMON_GETSET,
+                                    {"_pipe", get_pipe, set_pipe, NULL, NULL},
+                                    {"_paused", table_get_paused, NULL, NULL, NULL},
                                     {0}};
 
-static PyGetSetDef write_getset[] = {DICT_GETSET, {"_pipe", (getter)get_pipe, (setter)set_pipe, NULL, NULL}, {0}};
+static PyGetSetDef write_getset[] = {COMMON_GETSET, {"_pipe", get_pipe, set_pipe, NULL, NULL}, {0}};
 
 static PyType_Slot read_slots[] = {{Py_tp_doc, "The reading end of a pipe; see asyncio.ReadTransport."},
                                    LIFE_SLOTS,
@@ -265,22 +303,17 @@ enum { FLAGS = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INS
 static PyType_Spec read_spec = {"goloop._core.ReadPipeTransport", sizeof(PipeObject), 0, FLAGS, read_slots};
 static PyType_Spec write_spec = {"goloop._core.WritePipeTransport", sizeof(PipeObject), 0, FLAGS, write_slots};
 
-static PyTypeObject *new_type(PyObject *module, PyType_Spec *spec, const char *base_name) {
-    PyObject *transports = PyImport_ImportModule("asyncio.transports");
-    PyObject *base = transports ? PyObject_GetAttrString(transports, base_name) : NULL;
-    PyObject *bases = base ? PyTuple_Pack(1, base) : NULL;
+static PyTypeObject *new_pipe_type(PyObject *module, PyType_Spec *type_spec, const char *base_name) {
+    PyObject *base = import_attribute("asyncio.transports", base_name);
     PyTypeObject *type = NULL;
-    if (bases && check_slot(base, "_extra", offsetof(TransportObject, extra)) == 0)
-        type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, bases);
-    if (type && PyModule_AddType(module, type) < 0) Py_CLEAR(type);
-    Py_XDECREF(bases);
+    if (base && check_slot(base, "_extra", offsetof(TransportObject, extra)) == 0) type = new_type(module, type_spec, base);
     Py_XDECREF(base);
-    Py_XDECREF(transports);
     return type;
 }
 
 int pipe_setup(PyObject *module) {
-    ReadPipe_Type = new_type(module, &read_spec, "ReadTransport");
-    WritePipe_Type = ReadPipe_Type ? new_type(module, &write_spec, "_FlowControlMixin") : NULL;
-    return WritePipe_Type ? 0 : -1;
+    Types *types = &state_of(module)->types;
+    types->ReadPipe = new_pipe_type(module, &read_spec, "ReadTransport");
+    types->WritePipe = types->ReadPipe ? new_pipe_type(module, &write_spec, "_FlowControlMixin") : NULL;
+    return types->WritePipe ? 0 : -1;
 }

@@ -6,27 +6,13 @@
  * of _socket.socket, whose own methods nobody can replace, and when what its class finds under
  * their names are these. accept is the standard library's, in Python: its own code, from its own
  * file, whatever stood in its place when goloop was imported. */
-#include "core.h"
+#include "plain.h"
 
 /* What asyncio calls on the sockets of transports, of servers and of connects. */
 static const char *const METHODS[] = {"accept",     "_accept",     "connect", "connect_ex", "recv",   "recv_into",
                                       "recvfrom",   "recvfrom_into", "send",  "sendmsg",    "sendto", "shutdown",
                                       "getsockname", "getpeername", "fileno"};
-enum { COUNT = sizeof METHODS / sizeof *METHODS };
-
-static struct {
-    PyObject *name, *method; /* method NULL: it was replaced before we could see it */
-} own[COUNT];
-
-static PyTypeObject *c_socket;   /* _socket.socket */
-static PyObject *socket_module;
-
-/* What was found of the standard library's class, while its version is the same: every change of
- * a class, or of one that it derives from, gives it another, and takes the one it has. */
-static struct {
-    unsigned version; /* 0: not known */
-    bool plain;
-} seen;
+_Static_assert(sizeof METHODS / sizeof *METHODS == PLAIN_METHODS, "one place for each");
 
 static unsigned version_of(PyTypeObject *type) {
 #if PY_VERSION_HEX < 0x030C0000
@@ -35,58 +21,61 @@ static unsigned version_of(PyTypeObject *type) {
     return (unsigned)type->tp_version_tag;
 }
 
-static bool look_at_class(PyTypeObject *type) {
+static bool look_at_class(State *state, PyTypeObject *type) {
+    const Plain *own = &state->plain;
+    PyTypeObject *c_socket = (PyTypeObject *)own->c_socket;
     if (!PyType_IsSubtype(type, c_socket) || type->tp_getattro != c_socket->tp_getattro) return false;
     bool plain = true;
-    for (int i = 0; plain && i < COUNT; i++) {
-        PyObject *found = PyObject_GetAttr((PyObject *)type, own[i].name);
+    for (int i = 0; plain && i < PLAIN_METHODS; i++) {
+        PyObject *found = PyObject_GetAttr((PyObject *)type, own->names[i]);
         if (!found) PyErr_Clear();
-        plain = found && found == own[i].method;
+        plain = found && found == own->methods[i];
         Py_XDECREF(found);
     }
     return plain;
 }
 
-static bool class_is_plain(PyTypeObject *type) {
-    if (type != (PyTypeObject *)imports.socket) return look_at_class(type);
-    unsigned version = version_of(type);
-    if (!version || version != seen.version) {
-        seen.plain = look_at_class(type);
-        seen.version = version_of(type);
-    }
-    return seen.plain;
+/* What was found of the standard library's class is known while its version is the same: every change of
+ * a class, or of one that it derives from, gives it another, and takes the one it has. In plain_seen: the
+ * version, and whether it was plain; 0: not known. */
+static bool class_is_plain(State *state, PyTypeObject *type) {
+    if (type != (PyTypeObject *)state->imports.socket) return look_at_class(state, type);
+    uint64_t version = version_of(type), seen = atomic_load(&state->plain_seen);
+    if (version && version == seen >> 1) return seen & 1;
+    bool plain = look_at_class(state, type);
+    atomic_store(&state->plain_seen, (uint64_t)version_of(type) << 1 | plain);
+    return plain;
 }
 
-bool socket_is_plain(PyObject *sock) {
+bool socket_is_plain(State *state, PyObject *sock) {
     PyTypeObject *type = Py_TYPE(sock);
-    if (!class_is_plain(type)) return false;
-    if (type == (PyTypeObject *)imports.socket) return true; /* it has no attributes of its own */
+    if (!class_is_plain(state, type)) return false;
+    if (type == (PyTypeObject *)state->imports.socket) return true; /* it has no attributes of its own */
     PyObject *attributes = PyObject_GetAttrString(sock, "__dict__");
     bool plain = true;
     if (!attributes) PyErr_Clear();
-    for (int i = 0; attributes && plain && i < COUNT; i++) plain = !PyDict_Check(attributes) || PyDict_Contains(attributes, own[i].name) == 0;
+    for (int i = 0; attributes && plain && i < PLAIN_METHODS; i++)
+        plain = !PyDict_Check(attributes) || PyDict_Contains(attributes, state->plain.names[i]) == 0;
     Py_XDECREF(attributes);
     return plain;
 }
 
 /* Whether accept() of a plain socket makes plain sockets: it asks for socket.socket. */
-bool accepts_plain_sockets(void) {
-    PyObject *now = PyObject_GetAttr(socket_module, names.socket);
+bool accepts_plain_sockets(State *state) {
+    PyObject *now = PyObject_GetAttr(state->plain.module, state->names.socket);
     if (!now) PyErr_Clear();
-    bool same = now == imports.socket;
+    bool same = now == state->imports.socket;
     Py_XDECREF(now);
-    return same && class_is_plain((PyTypeObject *)imports.socket);
+    return same && class_is_plain(state, (PyTypeObject *)state->imports.socket);
 }
 
 PyObject *is_plain(PyObject *module, PyObject *sock) {
-    (void)module;
-    return PyBool_FromLong(socket_is_plain(sock));
+    return PyBool_FromLong(socket_is_plain(state_of(module), sock));
 }
 
 PyObject *accepts_plain(PyObject *module, PyObject *ignored) {
-    (void)module;
     (void)ignored;
-    return PyBool_FromLong(accepts_plain_sockets());
+    return PyBool_FromLong(accepts_plain_sockets(state_of(module)));
 }
 
 static PyObject *new_attribute(PyObject *o, const char *first, const char *second, const char *third) {
@@ -113,8 +102,8 @@ static bool is_named_socket(PyObject *cls) {
 }
 
 /* The standard library's socket.socket, which a program may have replaced before. */
-static PyObject *new_socket_class(void) {
-    PyObject *direct = PyObject_CallMethod((PyObject *)c_socket, "__subclasses__", NULL);
+static PyObject *new_socket_class(PyObject *c_socket) {
+    PyObject *direct = PyObject_CallMethod(c_socket, "__subclasses__", NULL);
     PyObject *found = NULL;
     for (Py_ssize_t i = 0; direct && !found && i < PyList_GET_SIZE(direct); i++)
         if (is_named_socket(PyList_GET_ITEM(direct, i))) found = Py_NewRef(PyList_GET_ITEM(direct, i));
@@ -124,7 +113,7 @@ static PyObject *new_socket_class(void) {
 }
 
 /* accept() of the class, if its code stands in the file of the standard library's socket. */
-static PyObject *steal_accept(PyObject *accept) {
+static PyObject *steal_accept(PyObject *socket_module, PyObject *accept) {
     PyObject *code = new_attribute(socket_module, "SocketIO", "readinto", "__code__");
     PyObject *file = code ? PyObject_GetAttrString(code, "co_filename") : NULL;
     PyObject *its = PyFunction_Check(accept) ? new_attribute(accept, "__code__", "co_filename", NULL) : NULL;
@@ -139,19 +128,17 @@ static PyObject *steal_accept(PyObject *accept) {
     return NULL;
 }
 
-/* Finds the class and the methods; imports.socket is the class from then on. */
-int plain_setup(void) {
-    PyObject *base = PyImport_ImportModule("_socket");
-    c_socket = base ? (PyTypeObject *)PyObject_GetAttrString(base, "socket") : NULL;
-    Py_XDECREF(base);
-    socket_module = c_socket ? PyImport_ImportModule("socket") : NULL;
-    imports.socket = socket_module ? new_socket_class() : NULL;
-    if (!imports.socket) return -1;
-    for (int i = 0; i < COUNT; i++) {
-        own[i].name = PyUnicode_InternFromString(METHODS[i]);
-        own[i].method = own[i].name ? PyObject_GetAttr(i ? (PyObject *)c_socket : imports.socket, own[i].name) : NULL;
-        if (!own[i].method) return -1;
+int plain_setup(State *state) {
+    Plain *own = &state->plain;
+    own->c_socket = import_attribute("_socket", "socket");
+    own->module = own->c_socket ? PyImport_ImportModule("socket") : NULL;
+    PyObject *class = state->imports.socket = own->module ? new_socket_class(own->c_socket) : NULL;
+    if (!class) return -1;
+    for (int i = 0; i < PLAIN_METHODS; i++) {
+        own->names[i] = PyUnicode_InternFromString(METHODS[i]);
+        own->methods[i] = own->names[i] ? PyObject_GetAttr(i ? own->c_socket : class, own->names[i]) : NULL;
+        if (!own->methods[i]) return -1;
     }
-    own[0].method = steal_accept(own[0].method);
+    own->methods[0] = steal_accept(own->module, own->methods[0]);
     return 0;
 }

@@ -1,5 +1,4 @@
-/* Readiness: a wait of one coroutine for one direction of a descriptor, as
- * sock_recv and its kin take it when they would block.
+/* What sock_recv and its kin wait for when they would block.
  *
  * The object is the wait: it is the descriptor's reader (or writer) from its
  * creation to its end, and a coroutine holds it only while it awaits. So a wait
@@ -7,7 +6,12 @@
  * the coroutine's own handlers run, and the descriptor is free for the next one.
  * It tells that the descriptor is ready and takes nothing from it: whoever
  * is cancelled between the two has lost no byte and no connection. */
-#include "core.h"
+#include "readiness.h"
+
+#include "descriptors.h"
+#include "engine.h"
+#include "handle.h"
+#include "watch.h"
 
 typedef struct ReadinessObject {
     PyObject_HEAD
@@ -18,48 +22,44 @@ typedef struct ReadinessObject {
     bool writer;
 } ReadinessObject;
 
-static PyTypeObject *Readiness_Type;
-static PyObject *wake_function;
-
 /* wake(future): the handle's callback. A descriptor may be ready in more turns than one
  * before the task has run. */
 static PyObject *wake(PyObject *module, PyObject *future) {
-    (void)module;
-    PyObject *done = PyObject_CallMethodNoArgs(future, names.done);
+    PyObject *done = PyObject_CallMethodNoArgs(future, state_of(module)->names.done);
     int is_done = done ? PyObject_IsTrue(done) : -1;
     Py_XDECREF(done);
     if (is_done < 0) return NULL;
-    if (!is_done) return PyObject_CallMethodOneArg(future, names.set_result, Py_None);
+    if (!is_done) return PyObject_CallMethodOneArg(future, state_of(module)->names.set_result, Py_None);
     Py_RETURN_NONE;
 }
 
 static PyMethodDef wake_method = {"wake", wake, METH_O, NULL};
 
 /* loop._readable(fd), loop._writable(fd) */
-PyObject *loop_readiness(LoopObject *loop, PyObject *number, bool writer) {
+static PyObject *readiness(LoopObject *loop, PyObject *number, bool writer) {
     if (engine_usable(loop) < 0) return NULL;
-    int fd = descriptor_of(number);
+    int fd = descriptor_of(loop, number);
     if (fd < 0) return NULL;
     if (fd < loop->fds_len && loop->fds[fd].kind != FD_FREE) {
-        PyObject *r = PyObject_CallMethodOneArg((PyObject *)loop, names._ensure_fd_no_transport, number);
+        PyObject *r = PyObject_CallMethodOneArg((PyObject *)loop, loop->state->names._ensure_fd_no_transport, number);
         if (!r) return NULL;
         Py_DECREF(r);
     }
     ReadinessObject *self = NULL;
-    PyObject *future = PyObject_CallMethodNoArgs((PyObject *)loop, names.create_future);
+    PyObject *future = PyObject_CallMethodNoArgs((PyObject *)loop, loop->state->names.create_future);
     if (!future) return NULL;
     PyAsyncMethods *async = Py_TYPE(future)->tp_as_async;
     if (!async || !async->am_await) {
         PyErr_Format(PyExc_TypeError, "create_future() returned %R, which cannot be awaited", future);
         goto done;
     }
-    self = (ReadinessObject *)Readiness_Type->tp_alloc(Readiness_Type, 0);
+    self = (ReadinessObject *)loop->state->types.Readiness->tp_alloc(loop->state->types.Readiness, 0);
     if (!self) goto done;
     self->loop = (LoopObject *)Py_NewRef(loop);
     self->fd = fd;
     self->writer = writer;
     self->iterator = async->am_await(future);
-    self->handle = self->iterator ? new_handle(loop, wake_function, &future, 1, NULL) : NULL;
+    self->handle = self->iterator ? new_handle(loop, loop->state->wake, &future, 1, NULL) : NULL;
     if (!self->handle || watch_begin(loop, fd, NULL, self->handle, writer) < 0) Py_CLEAR(self);
 done:
     Py_DECREF(future);
@@ -87,7 +87,11 @@ static int readiness_clear(ReadinessObject *self) {
     self->handle = NULL;
     if (loop && handle) {
         PyObject *exception = PyErr_GetRaisedException(); /* what ends the coroutine */
-        if (watch_end(loop, self->fd, handle, self->writer) < 0) PyErr_WriteUnraisable((PyObject *)loop);
+        int rc;
+        GUARD(loop->guard)
+        rc = watch_end(loop, self->fd, handle, self->writer);
+        UNGUARD
+        if (rc < 0) PyErr_WriteUnraisable((PyObject *)loop);
         if (exception) PyErr_SetRaisedException(exception);
     }
     Py_XDECREF(handle);
@@ -113,12 +117,16 @@ static PyType_Slot readiness_slots[] = {
     {Py_tp_iternext, readiness_next},
     {Py_am_await, PyObject_SelfIter},
     {0, NULL}};
-static PyType_Spec readiness_spec = {"goloop._core.Readiness", sizeof(ReadinessObject), 0,
+static PyType_Spec readiness_spec = {"goloop._core._Readiness", sizeof(ReadinessObject), 0,
                                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                                      readiness_slots};
 
 int readiness_setup(PyObject *module) {
-    Readiness_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &readiness_spec, NULL);
-    wake_function = Readiness_Type ? PyCFunction_New(&wake_method, NULL) : NULL;
-    return wake_function ? 0 : -1;
+    State *state = state_of(module);
+    state->types.Readiness = new_type(module, &readiness_spec, NULL);
+    state->wake = state->types.Readiness ? PyCFunction_New(&wake_method, module) : NULL;
+    return state->wake ? 0 : -1;
 }
+
+PyObject *method_readable(LoopObject *loop, PyObject *fd) { return readiness(loop, fd, false); }
+PyObject *method_writable(LoopObject *loop, PyObject *fd) { return readiness(loop, fd, true); }

@@ -9,12 +9,13 @@
  * were short: then those of few, and once. Nothing is held above the high-water mark, before
  * close(), abort() and write_eof(), when get_write_buffer_size() asks, and outside a running
  * loop. */
-#include "core.h"
+#include "sending.h"
+
+#include "engine.h"
 
 enum { CROWD = 4, BRISK = 1000, HOLD_SENDS = 32 };
 enum { HOLD_TIME = 100000, SHORT = 25000 }; /* ns */
 
-/* Whether so many callbacks are a brisk crowd. */
 bool batch_may_hold(LoopObject *loop, int64_t callbacks) { return callbacks >= CROWD && loop->brisk >= BRISK; }
 
 int64_t batch_begins(LoopObject *loop, int64_t callbacks) {
@@ -30,7 +31,6 @@ void batch_ended(LoopObject *loop, int64_t callbacks, int64_t began) {
         loop->brisk += (int32_t)(callbacks < BRISK ? callbacks : BRISK);
 }
 
-/* Whether what has been written may wait for the next callback. */
 bool batch_holds(LoopObject *loop) {
     if (!loop->holds) return false;
     int64_t now = monotonic_ns();
@@ -40,28 +40,19 @@ bool batch_holds(LoopObject *loop) {
 }
 
 /* Whether the protocol has a drain(): asyncio's flow control, perhaps behind TLS. */
-bool has_drain(PyObject *protocol) {
-    if (PyObject_TypeCheck(protocol, (PyTypeObject *)imports.flow_control)) return true;
-    if (!PyObject_TypeCheck(protocol, (PyTypeObject *)imports.ssl_protocol)) return false;
-    PyObject *inner = PyObject_GetAttr(protocol, names._app_protocol);
-    bool drains = inner && PyObject_TypeCheck(inner, (PyTypeObject *)imports.flow_control);
+bool has_drain(State *state, PyObject *protocol) {
+    if (PyObject_TypeCheck(protocol, (PyTypeObject *)state->imports.flow_control)) return true;
+    if (!PyObject_TypeCheck(protocol, (PyTypeObject *)state->imports.ssl_protocol)) return false;
+    PyObject *inner = PyObject_GetAttr(protocol, state->names._app_protocol);
+    bool drains = inner && PyObject_TypeCheck(inner, (PyTypeObject *)state->imports.flow_control);
     Py_XDECREF(inner);
     PyErr_Clear();
     return drains;
 }
 
-/* Hands one WRITE or SEND to the engine. 1: it keeps what s->user names, which the caller has given
- * it a reference to; 0: it does not; -1: an exception. */
 int transport_send(TransportObject *t, gl_sqe *s) {
     int rc = queue_has_room(t->loop) < 0 ? -1 : submit_one(t->loop, s);
     bool keeps = s->flags & GL_SQE_QUEUED;
     if (!keeps) Py_DECREF((PyObject *)(uintptr_t)s->user);
     return rc < 0 ? -1 : keeps;
-}
-
-/* n bytes of a transport's wait in the engine. */
-int transport_waits(TransportObject *t, int64_t n) {
-    t->buffered += n;
-    if (!t->pinned) transport_pin(t);
-    return transport_maybe_pause(t);
 }

@@ -1,27 +1,39 @@
-/* Listening sockets. What they accept is in accept.c. */
-#include "core.h"
+/* Servers: their sockets in the loop's table. What they accept is in accept.c. */
+#include "server.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
-PyTypeObject *Listener_Type;
+#include "accept.h"
+#include "descriptors.h"
+#include "engine.h"
+#include "ring.h"
 
-/* Whether an address leaves open which interface a connection came to. */
-static bool is_wildcard(const uint8_t *addr, socklen_t len) {
-    if (len < sizeof(struct sockaddr_in)) return true;
-    if (((const struct sockaddr *)addr)->sa_family == AF_INET) {
-        struct sockaddr_in a;
-        memcpy(&a, addr, sizeof a);
-        return a.sin_addr.s_addr == htonl(INADDR_ANY);
-    }
-    if (((const struct sockaddr *)addr)->sa_family == AF_INET6 && len >= sizeof(struct sockaddr_in6)) {
-        struct sockaddr_in6 a;
-        memcpy(&a, addr, sizeof a);
-        return IN6_IS_ADDR_UNSPECIFIED(&a.sin6_addr);
-    }
-    return true;
+static int forget(LoopObject *loop, int fd) {
+    gl_sqe s = {.op = GL_OP_DETACH, .fd = fd, .gen = loop->fds[fd].gen};
+    fd_release(loop, fd);
+    return loop->engine > 0 && loop_is_ours(loop) && submit_one(loop, &s) < 0 ? -1 : 0;
 }
+
+static PyObject *file(PyObject *owner) { return ((ListenerObject *)owner)->sock; }
+static bool keeps(PyObject *owner, enum fd_claim claim) { (void)owner; (void)claim; return true; }
+static void forgotten(PyObject *owner) { (void)owner; }
+static int evict(PyObject *owner, int fd, bool gone) { (void)gone; return forget(((ListenerObject *)owner)->loop, fd); }
+
+static int on_accept_failed(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
+    PyObject *argv[4] = {(PyObject *)loop, l->sock, PyLong_FromLong(c->res), PyBool_FromLong(c->flags & 1)};
+    PyObject *r = argv[2] ? PyObject_VectorcallMethod(loop->state->names._accept_failed, argv, 4, NULL) : NULL;
+    Py_XDECREF(argv[2]);
+    Py_XDECREF(argv[3]);
+    Py_XDECREF(r);
+    return r ? 0 : -1;
+}
+
+static int arrived(LoopObject *loop, PyObject *owner, gl_cqe *c) {
+    ListenerObject *l = (ListenerObject *)owner;
+    return c->kind == GL_ACCEPTED ? on_accepted(loop, l, c) : on_accept_failed(loop, l, c);
+}
+
+static const FdOwner asks = {file, keeps, evict, forgotten, arrived};
 
 /* _listen(fd, sock, factory, server, attach_takes_transport, backlog, family, type, proto, handshakes, context) */
 PyObject *loop_listen(LoopObject *loop, PyObject *args) {
@@ -38,9 +50,8 @@ PyObject *loop_listen(LoopObject *loop, PyObject *args) {
     FdEntry *e = fd_entry(loop, fd);
     if (!e) return NULL;
     if (e->kind != FD_FREE && fd_vacate(loop, fd, FOR_OWNER) < 0) return NULL;
-    ListenerObject *l = PyObject_GC_New(ListenerObject, Listener_Type);
+    ListenerObject *l = new_listener(loop);
     if (!l) return NULL;
-    memset((char *)l + sizeof(PyObject), 0, sizeof *l - sizeof(PyObject));
     l->factory = Py_NewRef(factory);
     l->server = Py_NewRef(server);
     l->sock = Py_NewRef(sock);
@@ -49,22 +60,13 @@ PyObject *loop_listen(LoopObject *loop, PyObject *args) {
     l->proto = proto;
     l->attach_takes_transport = takes_transport;
     l->handshakes = handshakes;
-    struct sockaddr_storage local;
-    socklen_t length = sizeof local;
-    bool named = getsockname(fd, (struct sockaddr *)&local, &length) == 0;
-    if (named && length <= sizeof l->local) memcpy(l->local, &local, l->local_len = length);
-    l->local_known = (family == AF_INET || family == AF_INET6) && l->local_len && !is_wildcard(l->local, l->local_len);
-    if (named && family == AF_UNIX) l->sockname = sockaddr_to_python(&local, length);
-    if (!PyErr_Occurred()) l->context = context != Py_None ? Py_NewRef(context) : PyContext_CopyCurrent();
+    if (listener_name(l, fd) == 0) l->context = context != Py_None ? Py_NewRef(context) : PyContext_CopyCurrent();
     PyObject_GC_Track(l);
-    if (!l->context) {
+    if (!l->context || fd_give(loop, fd, FD_LISTENER, (PyObject *)l, &asks, true) < 0) {
         Py_DECREF(l);
         return NULL;
     }
-    e = fd_entry(loop, fd);
-    e->kind = FD_LISTENER;
-    e->gen++;
-    e->owner = (PyObject *)l;
+    e = &loop->fds[fd];
     gl_sqe s = {.op = GL_OP_LISTEN, .fd = fd, .gen = e->gen, .len = backlog};
     int error = submit_one(loop, &s);
     if (error) {
@@ -86,54 +88,6 @@ PyObject *loop_unlisten(LoopObject *loop, PyObject *sock) {
            (loop->fds[fd].kind != FD_LISTENER || ((ListenerObject *)loop->fds[fd].owner)->sock != sock))
         fd++;
     if (fd == loop->fds_len) Py_RETURN_FALSE;
-    gl_sqe s = {.op = GL_OP_DETACH, .fd = fd, .gen = loop->fds[fd].gen};
-    fd_release(loop, fd);
-    if (loop->engine > 0 && loop->generation == process_generation && submit_one(loop, &s) < 0) return NULL;
+    if (forget(loop, fd) < 0) return NULL;
     Py_RETURN_TRUE;
-}
-
-int on_accept_failed(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
-    PyObject *argv[4] = {(PyObject *)loop, l->sock, PyLong_FromLong(c->res), PyBool_FromLong(c->flags & 1)};
-    PyObject *r = argv[2] ? PyObject_VectorcallMethod(names._accept_failed, argv, 4, NULL) : NULL;
-    Py_XDECREF(argv[2]);
-    Py_XDECREF(argv[3]);
-    Py_XDECREF(r);
-    return r ? 0 : -1;
-}
-
-static int listener_traverse(ListenerObject *l, visitproc visit, void *arg) {
-    Py_VISIT(Py_TYPE(l));
-    Py_VISIT(l->factory);
-    Py_VISIT(l->server);
-    Py_VISIT(l->sock);
-    Py_VISIT(l->context);
-    Py_VISIT(l->sockname);
-    return 0;
-}
-
-static int listener_clear(ListenerObject *l) {
-    Py_CLEAR(l->factory);
-    Py_CLEAR(l->server);
-    Py_CLEAR(l->sock);
-    Py_CLEAR(l->context);
-    Py_CLEAR(l->sockname);
-    return 0;
-}
-
-static void listener_dealloc(ListenerObject *l) {
-    PyTypeObject *type = Py_TYPE(l);
-    PyObject_GC_UnTrack(l);
-    listener_clear(l);
-    PyObject_GC_Del(l);
-    Py_DECREF(type);
-}
-
-static PyType_Slot slots[] = {
-    {Py_tp_dealloc, listener_dealloc}, {Py_tp_traverse, listener_traverse}, {Py_tp_clear, listener_clear}, {0, NULL}};
-static PyType_Spec spec = {"goloop._core._Listener", sizeof(ListenerObject), 0,
-                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
-
-int server_setup(PyObject *module) {
-    Listener_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &spec, NULL);
-    return Listener_Type ? 0 : -1;
 }

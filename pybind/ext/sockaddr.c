@@ -1,5 +1,5 @@
 /* Socket addresses between the kernel's form and that of Python's socket. */
-#include "core.h"
+#include "sockaddr.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -2,27 +2,29 @@
  * protocol. A callback that ran since may have paused, closed or changed the
  * protocol; bytes for a paused transport are held, for a closed one dropped.
  * Whatever was read is delivered, held, or ends the connection with an error. */
-#include "core.h"
+#include "stream.h"
 
 #include <errno.h>
+
+#include "ending.h"
+#include "engine.h"
+#include "errors.h"
 
 /* Calls protocol.data_received(bytes). */
 static int give(StreamObject *t, PyObject *bytes) {
     PyObject *protocol = Py_NewRef(t->protocol);
-    int rc = call_method_drop(protocol, names.data_received, bytes);
+    int rc = call_method_drop(protocol, t->loop->state->names.data_received, bytes);
     Py_DECREF(protocol);
     if (rc == 0) return 0;
-    if (t->pipe) return pipe_callback_failed(t, steal_exception());
-    return transport_fatal(TRANSPORT(t), steal_exception(), "Fatal error: protocol.data_received() call failed.");
+    if (t->side) return t->side->callback_failed(t, PyErr_GetRaisedException());
+    return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(), "Fatal error: protocol.data_received() call failed.");
 }
 
 /* Borrows a writable buffer from a BufferedProtocol. 0, or -1 after the stream
  * has failed, or -2 with an exception to raise. */
 static int get_buffer(StreamObject *t, PyObject *protocol, Py_buffer *view) {
-    static PyObject *hint; /* -1: no hint, as asyncio passes it */
-    if (!hint && !(hint = PyLong_FromLong(-1))) return -2;
-    PyObject *argv[2] = {protocol, hint};
-    PyObject *buffer = PyObject_VectorcallMethod(names.get_buffer, argv, 2, NULL);
+    PyObject *argv[2] = {protocol, t->loop->state->no_hint};
+    PyObject *buffer = PyObject_VectorcallMethod(t->loop->state->names.get_buffer, argv, 2, NULL);
     int rc = buffer ? PyObject_GetBuffer(buffer, view, PyBUF_WRITABLE) : -1;
     Py_XDECREF(buffer);
     if (rc == 0 && view->len == 0) {
@@ -31,24 +33,24 @@ static int get_buffer(StreamObject *t, PyObject *protocol, Py_buffer *view) {
         rc = -1;
     }
     if (rc == 0) return 0;
-    return transport_fatal(TRANSPORT(t), steal_exception(), "Fatal error: protocol.get_buffer() call failed.") < 0 ? -2 : -1;
+    return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(), "Fatal error: protocol.get_buffer() call failed.") < 0 ? -2 : -1;
 }
 
 static int update_failed(StreamObject *t) {
-    return transport_fatal(TRANSPORT(t), steal_exception(), "Fatal error: protocol.buffer_updated() call failed.");
+    return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(), "Fatal error: protocol.buffer_updated() call failed.");
 }
 
 static int buffer_updated(StreamObject *t, PyObject *protocol, Py_ssize_t n) {
     PyObject *count = PyLong_FromSsize_t(n);
-    int rc = count ? call_method_drop(protocol, names.buffer_updated, count) : -1;
+    int rc = count ? call_method_drop(protocol, t->loop->state->names.buffer_updated, count) : -1;
     Py_XDECREF(count);
     return rc < 0 ? update_failed(t) : 0;
 }
 
 /* What was read cannot be had, for want of memory: with a gap in it no stream goes on. */
 static int read_failed(StreamObject *t) {
-    return transport_fatal(TRANSPORT(t), steal_exception(),
-                           t->pipe ? "Fatal read error on pipe transport" : "Fatal read error on socket transport");
+    return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(),
+                           t->side ? t->side->read_failed : "Fatal read error on socket transport");
 }
 
 static bool reads(StreamObject *t) { return !t->closing && !t->conn_lost && t->protocol; }
@@ -69,9 +71,9 @@ static int deliver(StreamObject *t, const char *p, Py_ssize_t n, PyObject *whole
             return rc;
         }
         PyObject *protocol = Py_NewRef(t->protocol);
-        if (tls_takes_bytes(protocol)) {
+        if (t->loop->state->tls_takes_bytes(t->loop->state, protocol)) {
             *taken = n;
-            rc = tls_received(protocol, rest, left) < 0 ? update_failed(t) : 0;
+            rc = t->loop->state->tls_received(protocol, rest, left) < 0 ? update_failed(t) : 0;
         } else {
             Py_buffer view;
             rc = get_buffer(t, protocol, &view);
@@ -106,7 +108,7 @@ static void hold_rest(StreamObject *t, const char *p, Py_ssize_t n) {
     if (exit) PyErr_SetRaisedException(exit);
 }
 
-int on_data(StreamObject *t, const char *p, Py_ssize_t n) {
+static int on_data(StreamObject *t, const char *p, Py_ssize_t n) {
     if (!reads(t)) return 0;
     if (t->paused || t->held) return hold(t, p, n);
     PyObject *context = new_entered(TRANSPORT(t));
@@ -156,7 +158,7 @@ static int read_direct(StreamObject *t, Py_ssize_t hint) {
     return rc < 0 ? (PyErr_Occurred() ? -1 : 0) : 0;
 }
 
-int on_readable(StreamObject *t, Py_ssize_t hint) {
+static int on_readable(StreamObject *t, Py_ssize_t hint) {
     if (!reads(t) || t->paused || t->held) return 0; /* the selector will say so again */
     PyObject *context = new_entered(TRANSPORT(t));
     if (!context) return read_failed(t);
@@ -176,12 +178,12 @@ static int tell_again(StreamObject *t, PyObject *exit) {
 /* The peer of a socket sends no more. */
 static int ended(StreamObject *t) {
     PyObject *protocol = Py_NewRef(t->protocol);
-    PyObject *keep = PyObject_CallMethodNoArgs(protocol, names.eof_received);
+    PyObject *keep = PyObject_CallMethodNoArgs(protocol, t->loop->state->names.eof_received);
     Py_DECREF(protocol);
     int truth = keep ? PyObject_IsTrue(keep) : -1;
     Py_XDECREF(keep);
     if (truth < 0) {
-        PyObject *exception = steal_exception();
+        PyObject *exception = PyErr_GetRaisedException();
         if (is_exit_exception(exception)) return tell_again(t, exception);
         return transport_fatal(TRANSPORT(t), exception, "Fatal error: protocol.eof_received() call failed.");
     }
@@ -190,13 +192,13 @@ static int ended(StreamObject *t) {
 
 /* The end of file, in the transport's context. */
 static int give_eof(StreamObject *t) {
-    int rc = t->pipe ? pipe_ended(t) : ended(t);
+    int rc = t->side ? t->side->ended(t) : ended(t);
     t->ended = true;
     transport_pin(TRANSPORT(t));
     return rc;
 }
 
-int on_eof(StreamObject *t) {
+static int on_eof(StreamObject *t) {
     if ((t->closing && t->pipe != GL_WRITE) || t->conn_lost || !t->protocol) return 0;
     if (t->paused || t->held) {
         t->eof_held = true;
@@ -214,13 +216,13 @@ int stream_failed(StreamObject *t, int error, int direction) {
     if (t->conn_lost) return 0;
     errno = error;
     PyErr_SetFromErrno(PyExc_OSError);
-    if (t->pipe) return pipe_failed(t, steal_exception(), direction);
-    return transport_fatal(TRANSPORT(t), steal_exception(),
+    if (t->side) return t->side->failed(t, PyErr_GetRaisedException(), direction);
+    return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(),
                         direction & GL_WRITE ? "Fatal write error on socket transport"
                                              : "Fatal read error on socket transport");
 }
 
-int on_error(StreamObject *t, int error, int direction) {
+static int on_error(StreamObject *t, int error, int direction) {
     PyObject *context = Py_NewRef(t->context);
     bool entered = PyContext_Enter(context) == 0;
     if (!entered) PyErr_Clear(); /* it is told wherever we are */
@@ -233,7 +235,8 @@ int on_error(StreamObject *t, int error, int direction) {
 }
 
 /* In the transport's context: what was held, piece by piece, then the end of file behind it. */
-int stream_deliver_held(StreamObject *t) {
+int stream_deliver_held(TransportObject *transport) {
+    StreamObject *t = (StreamObject *)transport;
     int rc = 0;
     while (rc == 0 && t->held && reads(t) && !t->paused) {
         PyObject *bytes = Py_NewRef(borrow_held(TRANSPORT(t)));
@@ -249,4 +252,22 @@ int stream_deliver_held(StreamObject *t) {
     if (rc < 0 || !t->eof_held || t->held || !reads(t) || t->paused) return rc;
     t->eof_held = false;
     return give_eof(t);
+}
+
+int stream_arrived(LoopObject *loop, PyObject *owner, gl_cqe *c) {
+    StreamObject *t = (StreamObject *)owner;
+    (void)loop;
+    switch (c->kind) {
+    case GL_DATA:
+        return on_data(t, (const char *)(uintptr_t)c->ptr, (Py_ssize_t)c->len);
+    case GL_READABLE:
+        return on_readable(t, (Py_ssize_t)c->len);
+    case GL_EOF:
+        return on_eof(t);
+    case GL_ERROR:
+        return on_error(t, c->res, c->flags);
+    case GL_WROTE:
+        return stream_wrote(TRANSPORT(t), c->len);
+    }
+    return 0;
 }

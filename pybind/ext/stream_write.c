@@ -1,8 +1,21 @@
 /* The writing side of a stream: write() and its kin. When it leaves: sending.c. */
-#include "core.h"
+#include "stream.h"
+
+#include "ending.h"
+#include "engine.h"
+#include "errors.h"
+#include "sending.h"
+
+bool stream_must_tell(TransportObject *transport) {
+    StreamObject *t = (StreamObject *)transport;
+    return t->write_error || (t->buffered == 0 && t->empty_waiter) || transport_must_tell(transport);
+}
+
+void stream_write_failed(TransportObject *t, int error) { ((StreamObject *)t)->write_error = error; }
 
 /* The kernel took n bytes of the queue, or failed. */
-int stream_wrote(StreamObject *t, int64_t n) {
+int stream_wrote(TransportObject *transport, int64_t n) {
+    StreamObject *t = (StreamObject *)transport;
     if (t->write_error) {
         int error = t->write_error;
         t->write_error = 0;
@@ -11,11 +24,11 @@ int stream_wrote(StreamObject *t, int64_t n) {
     }
     if (transport_wrote(TRANSPORT(t), n) < 0) return -1;
     if (t->buffered || !t->empty_waiter) return 0;
-    PyObject *done = PyObject_CallMethodNoArgs(t->empty_waiter, names.done);
+    PyObject *done = PyObject_CallMethodNoArgs(t->empty_waiter, t->loop->state->names.done);
     if (!done) return -1;
     bool is_done = done == Py_True;
     Py_DECREF(done);
-    return is_done ? 0 : call_method_drop(t->empty_waiter, names.set_result, Py_None);
+    return is_done ? 0 : call_method_drop(t->empty_waiter, t->loop->state->names.set_result, Py_None);
 }
 
 /* Bytes that stay as they are until the kernel has them: the object itself when
@@ -182,7 +195,7 @@ PyObject *stream_make_empty_waiter(StreamObject *t, PyObject *ignored) {
     PyObject *waiter = PyObject_CallMethod((PyObject *)t->loop, "create_future", NULL);
     if (!waiter) return NULL;
     t->empty_waiter = Py_NewRef(waiter);
-    if (t->buffered == 0 && call_method_drop(waiter, names.set_result, Py_None) < 0) Py_CLEAR(waiter);
+    if (t->buffered == 0 && call_method_drop(waiter, t->loop->state->names.set_result, Py_None) < 0) Py_CLEAR(waiter);
     return waiter;
 }
 
@@ -193,10 +206,11 @@ PyObject *stream_reset_empty_waiter(StreamObject *t, PyObject *ignored) {
 }
 
 /* The connection is lost. A sendfile that waits, or is under way, ends. */
-int stream_lost(StreamObject *t) {
+int stream_lost(TransportObject *transport) {
+    StreamObject *t = (StreamObject *)transport;
     if (!t->empty_waiter) return 0;
     PyObject *argv[3] = {(PyObject *)t->loop, (PyObject *)t, t->empty_waiter};
-    PyObject *r = PyObject_VectorcallMethod(names._sendfile_lost, argv, 3, NULL);
+    PyObject *r = PyObject_VectorcallMethod(t->loop->state->names._sendfile_lost, argv, 3, NULL);
     Py_XDECREF(r);
     return r ? 0 : -1;
 }

@@ -1,12 +1,13 @@
-/* ThreadSafeHandle: what call_soon_threadsafe returns from Python 3.14 on. cancel()
- * and cancelled() of another thread wait while the callback runs: once cancel() has
- * returned, it is not running.
+/* ThreadSafeHandle. cancel() and cancelled() of another thread wait while the callback runs: once
+ * cancel() has returned, it is not running.
  *
- * asyncio gives each of these handles a lock. Here the GIL is the lock, runner says
- * that the callback is under way, and only a thread that has to wait makes one. */
-#include "core.h"
+ * asyncio gives each of these handles a lock. Here runner says that the callback is under way, and only a
+ * thread that has to wait makes one. Both fields are read and written in the handle's critical section. */
+#include "threadsafe.h"
 
-PyTypeObject *ThreadSafeHandle_Type;
+#include <stddef.h>
+
+#include "handle.h"
 
 typedef struct {
     HANDLE_FIELDS
@@ -18,17 +19,15 @@ typedef struct {
 
 PyObject *new_thread_safe_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
                                  PyObject *context) {
-    if (!ThreadSafeHandle_Type) return new_handle(loop, callback, args, n, context);
-    PyObject *h = ThreadSafeHandle_Type->tp_alloc(ThreadSafeHandle_Type, 0);
+    if (!loop->state->types.ThreadSafeHandle) return new_handle(loop, callback, args, n, context);
+    PyObject *h = loop->state->types.ThreadSafeHandle->tp_alloc(loop->state->types.ThreadSafeHandle, 0);
     if (h && handle_fill((HandleObject *)h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
     return h;
 }
 
-/* Lets the waiting threads go on, whatever exception is on its way. */
-static int release_waiting(ThreadSafeHandleObject *h) {
-    PyObject *exception = PyErr_GetRaisedException(), *waiting = h->waiting;
-    int rc = 0;
-    h->waiting = NULL;
+/* Lets the waiting threads go on, whatever exception is on its way. Steals the list. */
+static int release_waiting(PyObject *waiting, int rc) {
+    PyObject *exception = PyErr_GetRaisedException();
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(waiting); i++) {
         PyObject *r = PyObject_CallMethod(PyList_GET_ITEM(waiting, i), "release", NULL);
         if (!r) rc = -1;
@@ -42,29 +41,54 @@ static int release_waiting(ThreadSafeHandleObject *h) {
     return rc;
 }
 
-int run_thread_safe_handle(LoopObject *loop, PyObject *self) {
+static int run_thread_safe_handle(LoopObject *loop, PyObject *self) {
     ThreadSafeHandleObject *h = (ThreadSafeHandleObject *)self;
+    PyObject *waiting;
+    Py_BEGIN_CRITICAL_SECTION(self);
     h->runner = PyThread_get_thread_ident();
+    Py_END_CRITICAL_SECTION();
     int rc = run_callback(loop, self);
+    Py_BEGIN_CRITICAL_SECTION(self);
     h->runner = 0;
-    return h->waiting ? release_waiting(h) : rc;
+    waiting = h->waiting;
+    h->waiting = NULL;
+    Py_END_CRITICAL_SECTION();
+    return waiting ? release_waiting(waiting, rc) : rc;
+}
+
+int run_handle(LoopObject *loop, PyObject *self) {
+    if (handle_is_cancelled(self)) return 0;
+    return Py_IS_TYPE(self, loop->state->types.ThreadSafeHandle) ? run_thread_safe_handle(loop, self) : run_callback(loop, self);
+}
+
+/* A lock that release_waiting will let go; NULL: nothing to wait for, or an exception. */
+static PyObject *new_wait(ThreadSafeHandleObject *h, PyObject *lock) {
+    bool waits;
+    Py_BEGIN_CRITICAL_SECTION(h);
+    waits = h->runner && h->runner != PyThread_get_thread_ident();
+    if (waits && !h->waiting) h->waiting = PyList_New(0);
+    if (waits && (!h->waiting || PyList_Append(h->waiting, lock) < 0)) waits = false;
+    Py_END_CRITICAL_SECTION();
+    return waits ? Py_NewRef(lock) : NULL;
 }
 
 /* Until the callback is not running, or -1 with what a signal handler raised. The
  * thread that runs it never waits: it would do so for itself. */
 static int wait_for_callback(ThreadSafeHandleObject *h) {
+    State *state = state_of_type(Py_TYPE(h));
     while (h->runner && h->runner != PyThread_get_thread_ident()) {
-        PyObject *lock = PyObject_CallNoArgs(imports.lock);
+        PyObject *lock = PyObject_CallNoArgs(state->imports.lock);
         PyObject *r = lock ? PyObject_CallMethod(lock, "acquire", NULL) : NULL;
         Py_XDECREF(r);
-        int rc = r && (h->waiting || (h->waiting = PyList_New(0))) ? PyList_Append(h->waiting, lock) : -1;
-        if (rc == 0) {
-            r = PyObject_CallMethod(lock, "acquire", NULL); /* until release_waiting */
-            Py_XDECREF(r);
-            rc = r ? 0 : -1;
-        }
+        PyObject *wait = r ? new_wait(h, lock) : NULL;
         Py_XDECREF(lock);
-        if (rc < 0) return -1;
+        if (wait) {
+            r = PyObject_CallMethod(wait, "acquire", NULL); /* until release_waiting */
+            Py_XDECREF(r);
+            Py_DECREF(wait);
+            if (!r) return -1;
+        } else if (PyErr_Occurred())
+            return -1;
     }
     return 0;
 }
@@ -75,7 +99,7 @@ PyDoc_STRVAR(cancel_doc, "cancel()\n--\n\n"
 static PyObject *cancel(PyObject *self, PyObject *ignored) {
     (void)ignored;
     if (wait_for_callback((ThreadSafeHandleObject *)self) < 0) return NULL;
-    if (!handle_is_cancelled(self) && handle_cancel_fields((HandleObject *)self) < 0) return NULL;
+    if (!handle_is_cancelled(self) && handle_cancel_fields(self) < 0) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -90,7 +114,7 @@ static PyObject *cancelled(PyObject *self, PyObject *ignored) {
 /* For debug mode. asyncio's own would ask for its lock. */
 static PyObject *run(PyObject *self, PyObject *ignored) {
     (void)ignored;
-    return PyObject_CallMethod((PyObject *)AsyncioHandle_Type, "_run", "O", self);
+    return PyObject_CallMethod((PyObject *)state_of_type(Py_TYPE(self))->types.AsyncioHandle, "_run", "O", self);
 }
 
 static int traverse(PyObject *self, visitproc visit, void *arg) {
@@ -106,12 +130,10 @@ static int clear(PyObject *self) {
 }
 
 static void dealloc(PyObject *self) {
-    PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     PyObject_ClearWeakRefs(self);
     clear(self);
-    type->tp_free(self);
-    Py_DECREF(type);
+    handle_free(self, NULL);
 }
 
 static PyMethodDef methods[] = {{"cancel", cancel, METH_NOARGS, cancel_doc},
@@ -129,9 +151,7 @@ static PyType_Spec spec = {"goloop._core._ThreadSafeHandle", sizeof(ThreadSafeHa
 
 /* Before 3.14 asyncio has no such type, and neither have we. */
 int thread_safe_handle_setup(PyObject *module) {
-    PyObject *events = PyImport_ImportModule("asyncio.events");
-    PyObject *base = events ? PyObject_GetAttrString(events, "_ThreadSafeHandle") : NULL;
-    Py_XDECREF(events);
+    PyObject *base = import_attribute("asyncio.events", "_ThreadSafeHandle");
     if (!base) {
         if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;
         PyErr_Clear();
@@ -142,7 +162,8 @@ int thread_safe_handle_setup(PyObject *module) {
         PyErr_SetString(PyExc_ImportError, "goloop: this CPython's asyncio handles have another size");
         rc = -1;
     }
-    if (rc == 0) ThreadSafeHandle_Type = handle_subclass(module, &spec, base);
+    PyTypeObject *type = rc == 0 ? new_type(module, &spec, base) : NULL;
     Py_DECREF(base);
-    return rc == 0 && ThreadSafeHandle_Type ? 0 : -1;
+    state_of(module)->types.ThreadSafeHandle = type;
+    return type ? 0 : -1;
 }

@@ -1,9 +1,14 @@
-/* call_later and call_at. The heap is the engine's; here is the table from a
- * timer's id to its handle. A timer that is cancelled before its submission has
- * left costs the engine nothing. */
-#include "core.h"
+/* call_later and call_at. A timer that is cancelled before its submission has left costs the engine
+ * nothing. */
+#include "timer.h"
 
 #include <math.h>
+#include <stddef.h>
+
+#include "call.h"
+#include "clock.h"
+#include "engine.h"
+#include "ring.h"
 
 enum { FEWEST = 256, KEPT = 4096 }; /* entries of the table at first, and how many are not worth giving back */
 
@@ -119,16 +124,17 @@ static int enroll(LoopObject *loop, TimerHandleObject *h, int64_t ns) {
     return 0;
 }
 
+static TimerHandleObject *new_timer_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
+                                           PyObject *context) {
+    PyObject *h = handle_alloc(loop->state->types.TimerHandle, &loop->state->free_timers);
+    if (h && handle_fill((HandleObject *)h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
+    return (TimerHandleObject *)h;
+}
+
 /* What call_at asks before it looks at the time; call_later has added to it by then. */
 static int check_usable(LoopObject *loop, PyObject *callback) {
     if (engine_usable(loop) < 0) return -1;
-    if (!loop->debug) return 0;
-    PyObject *r = PyObject_CallMethod((PyObject *)loop, "_check_thread", NULL);
-    if (!r) return -1;
-    Py_DECREF(r);
-    r = PyObject_CallMethod((PyObject *)loop, "_check_callback", "Os", callback, "call_at");
-    Py_XDECREF(r);
-    return r ? 0 : -1;
+    return loop->debug ? debug_checks(loop, callback, "call_at", true) : 0;
 }
 
 /* Steals when. */
@@ -171,8 +177,8 @@ static PyObject *steal_when_for_call_at(LoopObject *loop, PyObject *when, PyObje
                                         PyObject *context) {
     PyObject *r = NULL;
     PyObject *all = PyTuple_New(1 + n);
-    PyObject *method = all ? PyObject_GetAttr((PyObject *)loop, names.call_at) : NULL;
-    PyObject *keywords = method ? Py_BuildValue("{O:O}", names.context, context ? context : Py_None) : NULL;
+    PyObject *method = all ? PyObject_GetAttr((PyObject *)loop, loop->state->names.call_at) : NULL;
+    PyObject *keywords = method ? Py_BuildValue("{O:O}", loop->state->names.context, context ? context : Py_None) : NULL;
     if (all) PyTuple_SET_ITEM(all, 0, Py_NewRef(when));
     for (Py_ssize_t i = 0; all && i < n; i++) PyTuple_SET_ITEM(all, 1 + i, Py_NewRef(args[i]));
     if (keywords) r = PyObject_Call(method, all, keywords);
@@ -186,7 +192,7 @@ static PyObject *steal_when_for_call_at(LoopObject *loop, PyObject *when, PyObje
 PyObject *loop_call_later(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     Call c;
     if (take_call(&c, "BaseEventLoop.call_later", "delay", args, n, kwnames) < 0 || refuse_none(&c, true) < 0) return NULL;
-    PyObject *now = loop->custom_time ? PyObject_CallMethodNoArgs((PyObject *)loop, names.time) : loop_time(loop, NULL);
+    PyObject *now = loop->custom_time ? PyObject_CallMethodNoArgs((PyObject *)loop, loop->state->names.time) : loop_time(loop, NULL);
     if (!now) return NULL;
     PyObject *delay = c.args[0], *when;
     if (PyFloat_CheckExact(delay) && PyFloat_CheckExact(now)) {
@@ -216,7 +222,7 @@ void timer_cancelled(LoopObject *loop, TimerHandleObject *h) {
         gl_sqe *sq = loop->sq[loop->sq_now];
         sq[h->sq_index].op = GL_OP_NOP;
         while (loop->sq_len > 0 && sq[loop->sq_len - 1].op == GL_OP_NOP) loop->sq_len--;
-    } else if (loop->engine > 0 && loop->generation == process_generation) {
+    } else if (loop->engine > 0 && loop_is_ours(loop)) {
         gl_sqe *s = new_sqe(loop, GL_OP_TIMER_CANCEL, -1, h->gen);
         if (s)
             s->user = h->id;
@@ -227,11 +233,10 @@ void timer_cancelled(LoopObject *loop, TimerHandleObject *h) {
 }
 
 PyObject *loop_timer_handle_cancelled(LoopObject *loop, PyObject *handle) {
-    if (Py_IS_TYPE(handle, TimerHandle_Type)) timer_cancelled(loop, (TimerHandleObject *)handle);
+    if (Py_IS_TYPE(handle, loop->state->types.TimerHandle)) timer_cancelled(loop, (TimerHandleObject *)handle);
     Py_RETURN_NONE;
 }
 
-/* The handle of a timer that came due, or NULL when it has been cancelled. */
 PyObject *steal_due_timer(LoopObject *loop, uint32_t id, uint32_t gen) {
     if (id >= loop->timers_len || loop->timers[id].gen != gen || !loop->timers[id].handle) return NULL;
     TimerHandleObject *h = loop->timers[id].handle;
@@ -256,7 +261,7 @@ PyObject *loop_take_timers(LoopObject *loop, PyObject *ignored) {
 
 /* _give_timer(handle): the engine keeps it from now on. */
 PyObject *loop_give_timer(LoopObject *loop, PyObject *handle) {
-    if (!Py_IS_TYPE(handle, TimerHandle_Type)) {
+    if (!Py_IS_TYPE(handle, loop->state->types.TimerHandle)) {
         PyErr_SetString(PyExc_TypeError, "not a timer of this loop");
         return NULL;
     }
@@ -267,7 +272,6 @@ PyObject *loop_give_timer(LoopObject *loop, PyObject *handle) {
     Py_RETURN_NONE;
 }
 
-/* A timer that calls nothing: it ends a wait after so many seconds. */
 TimerHandleObject *new_alarm(LoopObject *loop, double seconds) {
     TimerHandleObject *h = new_timer_handle(loop, Py_None, NULL, 0, NULL);
     if (!h) return NULL;
@@ -284,4 +288,75 @@ void timers_clear(LoopObject *loop) {
         Py_XSETREF(h->scheduled, Py_NewRef(Py_False));
         Py_DECREF(h);
     }
+}
+
+int timers_traverse(LoopObject *loop, visitproc visit, void *arg) {
+    for (uint32_t i = 0; i < loop->timers_len; i++) Py_VISIT(loop->timers[i].handle);
+    return 0;
+}
+
+/* ---- the type ---- */
+
+static int timer_clear(PyObject *self) {
+    TimerHandleObject *h = (TimerHandleObject *)self;
+    Py_CLEAR(h->scheduled);
+    Py_CLEAR(h->when);
+    return handle_clear(self);
+}
+
+static int timer_traverse(PyObject *self, visitproc visit, void *arg) {
+    Py_VISIT(((TimerHandleObject *)self)->when);
+    return handle_traverse(self, visit, arg);
+}
+
+static void timer_dealloc(PyObject *self) {
+    State *state = state_of_type(Py_TYPE(self));
+    PyObject_GC_UnTrack(self);
+    PyObject_ClearWeakRefs(self);
+    timer_clear(self);
+    handle_free(self, state ? &state->free_timers : NULL);
+}
+
+static PyObject *timer_cancel(PyObject *self, PyObject *ignored) {
+    (void)ignored;
+    if (handle_is_cancelled(self)) Py_RETURN_NONE;
+    LoopObject *loop = new_loop_of(self);
+    Py_INCREF(self); /* the table may hold the last reference */
+    if (loop) {
+        GUARD(loop->guard)
+        timer_cancelled(loop, (TimerHandleObject *)self);
+        UNGUARD
+        Py_DECREF(loop);
+    }
+    int rc = handle_cancel_fields(self);
+    Py_DECREF(self);
+    return none_or_null(rc);
+}
+
+PyDoc_STRVAR(cancel_doc, "cancel()\n--\n\nCancel the callback. A second call, or one after it has run, does nothing.");
+static PyMethodDef methods[] = {{"cancel", timer_cancel, METH_NOARGS, cancel_doc}, {0}};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "A callback that call_later or call_at has scheduled; see asyncio.TimerHandle."},
+    {Py_tp_dealloc, timer_dealloc},
+    {Py_tp_traverse, timer_traverse},
+    {Py_tp_clear, timer_clear},
+    {Py_tp_methods, methods},
+    {0, NULL}};
+static PyType_Spec spec = {"goloop._core.TimerHandle", sizeof(TimerHandleObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+                           slots};
+
+int timer_setup(PyObject *module) {
+    PyObject *base = import_attribute("asyncio.events", "TimerHandle");
+    if (!base) return -1;
+    int rc = check_slot(base, "_scheduled", offsetof(TimerHandleObject, scheduled));
+    if (rc == 0) rc = check_slot(base, "_when", offsetof(TimerHandleObject, when));
+    if (rc == 0 && ((PyTypeObject *)base)->tp_basicsize != offsetof(TimerHandleObject, id)) {
+        PyErr_SetString(PyExc_ImportError, "goloop: this CPython's asyncio handles have another size");
+        rc = -1;
+    }
+    PyTypeObject *type = rc == 0 ? new_type(module, &spec, base) : NULL;
+    Py_DECREF(base);
+    state_of(module)->types.TimerHandle = type;
+    return type ? 0 : -1;
 }

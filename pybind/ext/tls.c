@@ -6,10 +6,11 @@
  * This file has the types and the writing side, tls_read.c the reading side. */
 #include "tls.h"
 
+#include <stddef.h>
 #include <structmember.h>
 
-TLSImports tls;
-static PyTypeObject *Protocol_Type;
+#include "errors.h"
+#include "stream.h"
 
 /* Calls class.name(self) or class.name(self, arg). */
 PyObject *tls_standard(PyObject *class, PyObject *self, PyObject *name, PyObject *arg) {
@@ -22,13 +23,13 @@ PyObject *tls_standard(PyObject *class, PyObject *self, PyObject *name, PyObject
 }
 
 int tls_standard_drop(SSLProtocolObject *p, PyObject *name) {
-    PyObject *r = tls_standard(tls.protocol, (PyObject *)p, name, NULL);
+    PyObject *r = tls_standard(p->state->tls.protocol, (PyObject *)p, name, NULL);
     Py_XDECREF(r);
     return r ? 0 : -1;
 }
 
-bool tls_again(void) {
-    if (!PyErr_ExceptionMatches(tls.again_errors)) return false;
+bool tls_again(SSLProtocolObject *p) {
+    if (!PyErr_ExceptionMatches(p->state->tls.again_errors)) return false;
     PyErr_Clear();
     return true;
 }
@@ -37,7 +38,7 @@ bool tls_again(void) {
 int tls_failed(SSLProtocolObject *p) {
 #if PY_VERSION_HEX >= 0x030B0000
     if (!PyErr_ExceptionMatches(PyExc_Exception)) return -1;
-    PyObject *exception = steal_exception(), *outer = PyErr_GetHandledException();
+    PyObject *exception = PyErr_GetRaisedException(), *outer = PyErr_GetHandledException();
     PyErr_SetHandledException(exception);
     PyObject *r = PyObject_CallMethod((PyObject *)p, "_fatal_error", "Os", exception, "Fatal error on SSL protocol");
     PyErr_SetHandledException(outer);
@@ -52,17 +53,17 @@ int tls_failed(SSLProtocolObject *p) {
 }
 
 /* Whether tls_received may be called for protocol instead of its methods. */
-bool tls_takes_bytes(PyObject *protocol) {
-    if (!Protocol_Type || !PyObject_TypeCheck(protocol, Protocol_Type)) return false;
+static bool takes_bytes(State *state, PyObject *protocol) {
+    if (!state->types.SSLProtocol || !PyObject_TypeCheck(protocol, state->types.SSLProtocol)) return false;
     PyObject *incoming = ((SSLProtocolObject *)protocol)->_incoming;
-    return incoming && (PyObject *)Py_TYPE(incoming) == tls.memory_bio;
+    return incoming && (PyObject *)Py_TYPE(incoming) == state->tls.memory_bio;
 }
 
 /* ---- writing ---- */
 
 /* Nothing waits to be encrypted: what is written now is next. */
 static bool can_write(SSLProtocolObject *p) {
-    return tls_ordinary(p) && p->_write_buffer_size == tls.zero && PyObject_Size(p->_write_backlog) == 0;
+    return tls_ordinary(p) && p->_write_buffer_size == p->state->tls.zero && PyObject_Size(p->_write_backlog) == 0;
 }
 
 /* Bytes whose len() is their number. */
@@ -79,7 +80,7 @@ static int to_backlog(SSLProtocolObject *p, PyObject *data, Py_ssize_t offset) {
     Py_ssize_t n = rest ? PyObject_Size(rest) : -1;
     PyObject *add = n < 0 ? NULL : PyLong_FromSsize_t(n);
     PyObject *size = add ? PyNumber_Add(p->_write_buffer_size, add) : NULL;
-    int rc = size ? call_method_drop(p->_write_backlog, names.append, rest) : -1;
+    int rc = size ? call_method_drop(p->_write_backlog, p->state->names.append, rest) : -1;
     if (rc == 0) Py_SETREF(p->_write_buffer_size, Py_NewRef(size));
     Py_XDECREF(size);
     Py_XDECREF(add);
@@ -88,7 +89,7 @@ static int to_backlog(SSLProtocolObject *p, PyObject *data, Py_ssize_t offset) {
 }
 
 /* Encrypts as much of data as goes, a record an SSL_write, and returns that; less than all with an exception. */
-static Py_ssize_t encrypt(PyObject *inner, PyObject *data) {
+static Py_ssize_t encrypt(State *state, PyObject *inner, PyObject *data) {
     Py_buffer view;
     if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) return 0;
     Py_ssize_t done = 0;
@@ -96,7 +97,7 @@ static Py_ssize_t encrypt(PyObject *inner, PyObject *data) {
     do {
         PyObject *rest = done ? PyMemoryView_FromMemory((char *)view.buf + done, view.len - done, PyBUF_READ) : Py_NewRef(data);
         PyObject *argv[2] = {inner, rest};
-        PyObject *r = rest ? PyObject_VectorcallMethod(names.write, argv, 2, NULL) : NULL;
+        PyObject *r = rest ? PyObject_VectorcallMethod(state->names.write, argv, 2, NULL) : NULL;
         Py_ssize_t n = r ? PyLong_AsSsize_t(r) : -1;
         Py_XDECREF(r);
         Py_XDECREF(rest);
@@ -112,43 +113,43 @@ static int write_pieces(SSLProtocolObject *p, PyObject *const *pieces, Py_ssize_
     PyObject *inner = new_inner(p);
     if (!inner) return -1;
     Py_ssize_t i = 0, done = 0;
-    for (; i < n && !PyErr_Occurred(); i++) done = encrypt(inner, pieces[i]);
+    for (; i < n && !PyErr_Occurred(); i++) done = encrypt(p->state, inner, pieces[i]);
     Py_DECREF(inner);
     if (PyErr_Occurred()) {
-        PyObject *exception = steal_exception();
+        PyObject *exception = PyErr_GetRaisedException();
         for (i--; i < n; i++, done = 0)
             if (to_backlog(p, pieces[i], done) < 0) {
                 Py_DECREF(exception);
                 return -1;
             }
         PyErr_SetRaisedException(exception);
-        if (!tls_again()) return -1;
+        if (!tls_again(p)) return -1;
     }
     return tls_process_outgoing(p);
 }
 
 /* Hands what is encrypted to the transport, and holds the protocol's writing back where too much waits. */
 int tls_process_outgoing(SSLProtocolObject *p) {
-    if (p->_ssl_writing_paused != Py_False || !p->_outgoing || (PyObject *)Py_TYPE(p->_outgoing) != tls.memory_bio)
-        return tls_standard_drop(p, names._process_outgoing);
-    PyObject *data = PyObject_CallMethodNoArgs(p->_outgoing, names.read);
+    if (p->_ssl_writing_paused != Py_False || !p->_outgoing || (PyObject *)Py_TYPE(p->_outgoing) != p->state->tls.memory_bio)
+        return tls_standard_drop(p, p->state->names._process_outgoing);
+    PyObject *data = PyObject_CallMethodNoArgs(p->_outgoing, p->state->names.read);
     if (!data) return -1;
     int rc = 0;
     if (PyBytes_GET_SIZE(data)) {
         PyObject *transport = Py_NewRef(p->_transport ? p->_transport : Py_None);
-        if (Py_IS_TYPE(transport, Stream_Type)) {
+        if (Py_IS_TYPE(transport, p->state->types.Stream)) {
             PyObject *r = stream_write((StreamObject *)transport, data);
             Py_XDECREF(r);
             rc = r ? 0 : -1;
         } else
-            rc = call_method_drop(transport, names.write, data);
+            rc = call_method_drop(transport, p->state->names.write, data);
         Py_DECREF(transport);
     }
     Py_DECREF(data);
     if (rc < 0) return -1;
-    if (p->_app_writing_paused == Py_False && p->_write_buffer_size == tls.zero && tls_above_zero(p->_outgoing_high_water))
+    if (p->_app_writing_paused == Py_False && p->_write_buffer_size == p->state->tls.zero && tls_above_zero(p, p->_outgoing_high_water))
         return 0; /* nothing waits here */
-    return call_method_drop((PyObject *)p, names._control_app_writing, NULL);
+    return call_method_drop((PyObject *)p, p->state->names._control_app_writing, NULL);
 }
 
 static PyObject *process_outgoing(SSLProtocolObject *p, PyObject *ignored) {
@@ -179,7 +180,7 @@ static PyObject *write_appdata(SSLProtocolObject *p, PyObject *list) {
     if (!plain) {
         Py_XDECREF(pieces);
         pieces = new_bytewise(list);
-        PyObject *r = pieces ? tls_standard(tls.protocol, (PyObject *)p, names._write_appdata, pieces) : NULL;
+        PyObject *r = pieces ? tls_standard(p->state->tls.protocol, (PyObject *)p, p->state->names._write_appdata, pieces) : NULL;
         Py_XDECREF(pieces);
         return r;
     }
@@ -189,22 +190,27 @@ static PyObject *write_appdata(SSLProtocolObject *p, PyObject *list) {
     Py_RETURN_NONE;
 }
 
+/* Writes one piece, if nothing waits: 1, 0 when it has not, -1 with an exception. */
+static int write_now(SSLProtocolObject *p, PyObject *const *piece) {
+    int rc = 0;
+    GUARD(p)
+    if (can_write(p)) rc = write_pieces(p, piece, 1) < 0 && tls_failed(p) < 0 ? -1 : 1;
+    UNGUARD
+    return rc;
+}
+
 /* write(data) of the transport. */
-static PyObject *transport_write(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+static PyObject *transport_write(PyObject *self, PyTypeObject *defining, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    State *state = state_of_type(defining);
     if (n == 1 && !kwnames && PyBytes_CheckExact(args[0]) && PyBytes_GET_SIZE(args[0])) {
-        PyObject *protocol = PyObject_GetAttr(self, names._ssl_protocol);
+        PyObject *protocol = PyObject_GetAttr(self, state->names._ssl_protocol);
         if (!protocol) return NULL;
         SSLProtocolObject *p = (SSLProtocolObject *)protocol;
-        if (PyObject_TypeCheck(protocol, Protocol_Type) && can_write(p)) {
-            int rc = write_pieces(p, args, 1);
-            if (rc < 0) rc = tls_failed(p);
-            Py_DECREF(protocol);
-            if (rc < 0) return NULL;
-            Py_RETURN_NONE;
-        }
+        int written = PyObject_TypeCheck(protocol, state->types.SSLProtocol) ? write_now(p, args) : 0;
         Py_DECREF(protocol);
+        if (written) return none_or_null(written);
     }
-    PyObject *method = PyObject_GetAttr(tls.transport, names.write);
+    PyObject *method = PyObject_GetAttr(state->tls.transport, state->names.write);
     if (!method) return NULL;
     PyObject *r = NULL;
     Py_ssize_t all = 1 + n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
@@ -222,20 +228,34 @@ static PyObject *transport_write(PyObject *self, PyObject *const *args, Py_ssize
 
 /* ---- the types ---- */
 
-#define METHOD(name, f, flags) {name, (PyCFunction)(void (*)(void))(f), flags, NULL}
+GUARDED_ONE(SSLProtocolObject, tls_get_buffer)
+GUARDED_ONE(SSLProtocolObject, tls_buffer_updated)
+GUARDED_ONE(SSLProtocolObject, tls_do_read)
+GUARDED_ONE(SSLProtocolObject, tls_feed)
+GUARDED_ONE(SSLProtocolObject, tls_is_cut)
+GUARDED_ONE(SSLProtocolObject, write_appdata)
+GUARDED_ONE(SSLProtocolObject, process_outgoing)
 
-static PyMethodDef protocol_methods[] = {METHOD("get_buffer", tls_get_buffer, METH_O),
-                                         METHOD("buffer_updated", tls_buffer_updated, METH_O),
-                                         METHOD("_do_read", tls_do_read, METH_NOARGS),
-                                         METHOD("_feed", tls_feed, METH_O),
-                                         METHOD("_is_cut", tls_is_cut, METH_NOARGS),
-                                         METHOD("_write_appdata", write_appdata, METH_O),
-                                         METHOD("_process_outgoing", process_outgoing, METH_NOARGS),
+static PyMethodDef protocol_methods[] = {METHOD("get_buffer", GUARDED(tls_get_buffer), METH_O, NULL),
+                                         METHOD("buffer_updated", GUARDED(tls_buffer_updated), METH_O, NULL),
+                                         METHOD("_do_read", GUARDED(tls_do_read), METH_NOARGS, NULL),
+                                         METHOD("_feed", GUARDED(tls_feed), METH_O, NULL),
+                                         METHOD("_is_cut", GUARDED(tls_is_cut), METH_NOARGS, NULL),
+                                         METHOD("_write_appdata", GUARDED(write_appdata), METH_O, NULL),
+                                         METHOD("_process_outgoing", GUARDED(process_outgoing), METH_NOARGS, NULL),
                                          {0}};
 
 #define X(n) {#n, T_OBJECT_EX, offsetof(SSLProtocolObject, n), 0, NULL},
 static PyMemberDef protocol_members[] = {TLS_FIELDS(X){0}};
 #undef X
+
+static PyObject *protocol_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    (void)args;
+    (void)kwargs;
+    SSLProtocolObject *p = (SSLProtocolObject *)type->tp_alloc(type, 0);
+    if (p) p->state = state_of(borrow_module(type)); /* of a type, which keeps its module */
+    return (PyObject *)p;
+}
 
 static int protocol_traverse(PyObject *self, visitproc visit, void *arg) {
     SSLProtocolObject *p = (SSLProtocolObject *)self;
@@ -263,6 +283,7 @@ static void protocol_dealloc(PyObject *self) {
 }
 
 static PyType_Slot protocol_slots[] = {{Py_tp_doc, "What of asyncio.sslproto.SSLProtocol runs once per message."},
+                                       {Py_tp_new, protocol_new},
                                        {Py_tp_dealloc, protocol_dealloc},
                                        {Py_tp_traverse, protocol_traverse},
                                        {Py_tp_clear, protocol_clear},
@@ -273,7 +294,7 @@ static PyType_Spec protocol_spec = {"goloop._core.SSLProtocol", sizeof(SSLProtoc
                                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE, protocol_slots};
 
 static PyMethodDef transport_methods[] = {
-    METHOD("write", transport_write, METH_FASTCALL | METH_KEYWORDS),
+    METHOD("write", transport_write, METH_METHOD | METH_FASTCALL | METH_KEYWORDS, NULL),
     {0}};
 static PyType_Slot transport_slots[] = {{Py_tp_doc, "write() of the transport that TLS gives to a protocol."},
                                         {Py_tp_methods, transport_methods},
@@ -285,21 +306,21 @@ static int new_attribute(PyObject **out, PyObject *of, const char *name) {
     return (*out = PyObject_GetAttrString(of, name)) ? 0 : -1;
 }
 
-static int import_tls(void) {
+static int import_tls(TLSImports *tls) {
     PyObject *sslproto = PyImport_ImportModule("asyncio.sslproto"), *collections = NULL, *states = NULL;
     PyObject *ssl = sslproto ? PyObject_GetAttrString(sslproto, "ssl") : NULL;
     int rc = -1;
     if (ssl == Py_None) { /* a Python without OpenSSL */
         rc = 0;
-    } else if (ssl && (collections = PyImport_ImportModule("collections")) && (tls.zero = PyLong_FromLong(0)) &&
-               new_attribute(&tls.deque, collections, "deque") == 0 &&
-               new_attribute(&tls.ssl_object, ssl, "SSLObject") == 0 &&
-               new_attribute(&tls.memory_bio, ssl, "MemoryBIO") == 0 &&
-               new_attribute(&tls.again_errors, sslproto, "SSLAgainErrors") == 0 &&
-               new_attribute(&tls.transport, sslproto, "_SSLProtocolTransport") == 0 &&
+    } else if (ssl && (collections = PyImport_ImportModule("collections")) && (tls->zero = PyLong_FromLong(0)) &&
+               new_attribute(&tls->deque, collections, "deque") == 0 &&
+               new_attribute(&tls->ssl_object, ssl, "SSLObject") == 0 &&
+               new_attribute(&tls->memory_bio, ssl, "MemoryBIO") == 0 &&
+               new_attribute(&tls->again_errors, sslproto, "SSLAgainErrors") == 0 &&
+               new_attribute(&tls->transport, sslproto, "_SSLProtocolTransport") == 0 &&
                new_attribute(&states, sslproto, "SSLProtocolState") == 0 &&
-               new_attribute(&tls.wrapped, states, "WRAPPED") == 0)
-        rc = new_attribute(&tls.protocol, sslproto, "SSLProtocol");
+               new_attribute(&tls->wrapped, states, "WRAPPED") == 0)
+        rc = new_attribute(&tls->protocol, sslproto, "SSLProtocol");
     Py_XDECREF(states);
     Py_XDECREF(collections);
     Py_XDECREF(ssl);
@@ -308,13 +329,14 @@ static int import_tls(void) {
 }
 
 int tls_setup(PyObject *module) {
+    State *state = state_of(module);
+    state->tls_takes_bytes = takes_bytes;
+    state->tls_received = tls_received;
     if (PY_VERSION_HEX < 0x030B0000) return 0; /* asyncio.sslproto is another one there */
-    if (import_tls() < 0) return -1;
-    if (!tls.protocol) return 0;
-    Protocol_Type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &protocol_spec, NULL);
-    if (!Protocol_Type || PyModule_AddType(module, Protocol_Type) < 0) return -1;
-    PyObject *type = PyType_FromModuleAndSpec(module, &transport_spec, NULL);
-    int rc = type ? PyModule_AddType(module, (PyTypeObject *)type) : -1;
+    if (import_tls(&state->tls) < 0) return -1;
+    if (!state->tls.protocol) return 0;
+    if (!(state->types.SSLProtocol = new_type(module, &protocol_spec, NULL))) return -1;
+    PyTypeObject *type = new_type(module, &transport_spec, NULL);
     Py_XDECREF(type);
-    return rc;
+    return type ? 0 : -1;
 }

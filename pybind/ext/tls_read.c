@@ -3,39 +3,34 @@
 
 #include <errno.h>
 
+#include "ending.h"
+#include "errors.h"
+
 enum {
     RECORD = 16 * 1024,    /* most plaintext of a record (RFC 8446, 5.1): SSL_read returns that of one */
     SCRATCH = 4 * RECORD,
 };
 
-/* Kept between reads, so that none allocates; NULL while a read has it. Each read has its own, for SSL_read
- * lets other threads run. */
-static char *scratch;
-
-static char *take_scratch(void) {
-    char *taken = scratch;
-    scratch = NULL;
+/* Room that is kept between reads, so that none allocates. Each read has its own, for SSL_read lets other threads run. */
+static char *take_room(State *state) {
+    char *taken = atomic_exchange(&state->reserve, NULL);
     if (!taken && !(taken = PyMem_RawMalloc(SCRATCH))) PyErr_NoMemory();
     return taken;
 }
 
-static void give_scratch(char *taken) {
-    if (scratch)
-        PyMem_RawFree(taken);
-    else
-        scratch = taken;
-}
+static void give_room(State *state, char *taken) { PyMem_RawFree(atomic_exchange(&state->reserve, taken)); }
 
-/* Plaintext that gathers in scratch or, where that is too small, in the bytes to be delivered. */
+/* Plaintext that gathers in that room or, where it is too small, in the bytes to be delivered. */
 typedef struct {
     char *p;
     Py_ssize_t len, cap;
-    PyObject *bytes; /* NULL: p is scratch */
+    PyObject *bytes; /* NULL: p is room that is kept */
+    State *state;
 } Sink;
 
-static int sink_open(Sink *s, Py_ssize_t expected) {
-    *s = (Sink){.cap = SCRATCH};
-    if (expected <= SCRATCH - RECORD) return (s->p = take_scratch()) ? 0 : -1;
+static int sink_open(Sink *s, State *state, Py_ssize_t expected) {
+    *s = (Sink){.cap = SCRATCH, .state = state};
+    if (expected <= SCRATCH - RECORD) return (s->p = take_room(state)) ? 0 : -1;
     s->cap = expected + RECORD + 1;
     if (!(s->bytes = PyBytes_FromStringAndSize(NULL, s->cap))) return -1;
     s->p = PyBytes_AS_STRING(s->bytes);
@@ -51,7 +46,7 @@ static int sink_grow(Sink *s) {
     } else {
         if (!(s->bytes = PyBytes_FromStringAndSize(NULL, cap))) return -1;
         memcpy(PyBytes_AS_STRING(s->bytes), s->p, (size_t)s->len);
-        give_scratch(s->p);
+        give_room(s->state, s->p);
     }
     s->p = PyBytes_AS_STRING(s->bytes);
     s->cap = cap;
@@ -63,13 +58,14 @@ static PyObject *sink_take(Sink *s) {
     PyObject *bytes = s->bytes;
     if (!bytes) {
         if (s->len) bytes = PyBytes_FromStringAndSize(s->p, s->len);
-        if (s->p) give_scratch(s->p);
+        if (s->p) give_room(s->state, s->p);
     } else if (!s->len) {
         Py_CLEAR(bytes);
     } else {
         _PyBytes_Resize(&bytes, s->len); /* NULL with MemoryError when it fails */
     }
-    *s = (Sink){0};
+    s->p = NULL;
+    s->bytes = NULL;
     return bytes;
 }
 
@@ -77,15 +73,15 @@ static void sink_drop(Sink *s) {
     if (s->bytes)
         Py_DECREF(s->bytes);
     else if (s->p)
-        give_scratch(s->p);
+        give_room(s->state, s->p);
 }
 
 /* One SSL_read into room bytes at p. The count, 0 after close_notify, -1 with an exception. */
-static Py_ssize_t read_into(PyObject *inner, void *p, Py_ssize_t room) {
+static Py_ssize_t read_into(State *state, PyObject *inner, void *p, Py_ssize_t room) {
     PyObject *view = PyMemoryView_FromMemory(p, room, PyBUF_WRITE);
     PyObject *size = view ? PyLong_FromSsize_t(room) : NULL;
     PyObject *argv[3] = {inner, size, view};
-    PyObject *r = size ? PyObject_VectorcallMethod(names.read, argv, 3, NULL) : NULL;
+    PyObject *r = size ? PyObject_VectorcallMethod(state->names.read, argv, 3, NULL) : NULL;
     Py_ssize_t n = r ? PyLong_AsSsize_t(r) : -1;
     Py_XDECREF(r);
     Py_XDECREF(size);
@@ -95,7 +91,7 @@ static Py_ssize_t read_into(PyObject *inner, void *p, Py_ssize_t room) {
 
 /* Encrypted bytes that OpenSSL has not taken. -1 with an exception. */
 static Py_ssize_t incoming_pending(SSLProtocolObject *p) {
-    PyObject *pending = PyObject_GetAttr(p->_incoming, names.pending);
+    PyObject *pending = PyObject_GetAttr(p->_incoming, p->state->names.pending);
     Py_ssize_t n = pending ? PyLong_AsSsize_t(pending) : -1;
     Py_XDECREF(pending);
     return n;
@@ -111,8 +107,8 @@ enum { FAILED = -1, WANTS_MORE, CLOSE_NOTIFY, NO_ROOM };
 static int read_records(SSLProtocolObject *p, PyObject *inner, Sink *s) {
     for (;;) {
         if (sink_grow(s) < 0) return FAILED;
-        Py_ssize_t room = s->cap - s->len, n = read_into(inner, s->p + s->len, room);
-        if (n < 0) return tls_again() ? WANTS_MORE : FAILED;
+        Py_ssize_t room = s->cap - s->len, n = read_into(p->state, inner, s->p + s->len, room);
+        if (n < 0) return tls_again(p) ? WANTS_MORE : FAILED;
         if (n == 0) return CLOSE_NOTIFY;
         s->len += n;
         Py_ssize_t pending = n < room ? incoming_pending(p) : 1;
@@ -125,7 +121,7 @@ static int read_records(SSLProtocolObject *p, PyObject *inner, Sink *s) {
 static void fail_surely(SSLProtocolObject *p) {
     if (tls_failed(p) == 0) return;
     PyObject *exception = PyErr_GetRaisedException(), *transport = p->_transport;
-    if (transport && Py_IS_TYPE(transport, Stream_Type) && transport_force_close(TRANSPORT(transport), exception) < 0)
+    if (transport && Py_IS_TYPE(transport, p->state->types.Stream) && transport_force_close(TRANSPORT(transport), exception) < 0)
         PyErr_Clear();
     Py_XDECREF(exception);
 }
@@ -147,9 +143,9 @@ static int read_failed(SSLProtocolObject *p) {
 static int read_ended(SSLProtocolObject *p) {
     if (PyErr_ExceptionMatches(PyExc_Exception)) return tls_failed(p);
     PyObject *exit = PyErr_GetRaisedException();
-    PyObject *again = PyObject_GetAttr((PyObject *)p, names._do_read);
-    PyObject *loop = again ? PyObject_GetAttr((PyObject *)p, names._loop) : NULL;
-    if (!loop || call_method_drop(loop, names.call_soon, again) < 0) fail_surely(p);
+    PyObject *again = PyObject_GetAttr((PyObject *)p, p->state->names._do_read);
+    PyObject *loop = again ? PyObject_GetAttr((PyObject *)p, p->state->names._loop) : NULL;
+    if (!loop || call_method_drop(loop, p->state->names.call_soon, again) < 0) fail_surely(p);
     Py_XDECREF(again);
     Py_XDECREF(loop);
     PyErr_SetRaisedException(exit);
@@ -157,8 +153,8 @@ static int read_ended(SSLProtocolObject *p) {
 }
 
 static int close_notify(SSLProtocolObject *p) {
-    return call_method_drop((PyObject *)p, names._call_eof_received, NULL) < 0 ||
-                   call_method_drop((PyObject *)p, names._start_shutdown, NULL) < 0
+    return call_method_drop((PyObject *)p, p->state->names._call_eof_received, NULL) < 0 ||
+                   call_method_drop((PyObject *)p, p->state->names._start_shutdown, NULL) < 0
                ? -1
                : 0;
 }
@@ -166,7 +162,7 @@ static int close_notify(SSLProtocolObject *p) {
 /* expected: bytes that have come, which hold no more plaintext than that. */
 static int read_copied(SSLProtocolObject *p, PyObject *inner, Py_ssize_t expected) {
     Sink sink;
-    if (sink_open(&sink, expected) < 0) return -1;
+    if (sink_open(&sink, p->state, expected) < 0) return -1;
     int end = read_records(p, inner, &sink);
     if (end == FAILED) {
         sink_drop(&sink);
@@ -177,7 +173,7 @@ static int read_copied(SSLProtocolObject *p, PyObject *inner, Py_ssize_t expecte
     int rc = 0;
     if (data) {
         PyObject *protocol = Py_NewRef(p->_app_protocol);
-        rc = call_method_drop(protocol, names.data_received, data);
+        rc = call_method_drop(protocol, p->state->names.data_received, data);
         Py_DECREF(protocol);
         Py_DECREF(data);
     }
@@ -187,8 +183,8 @@ static int read_copied(SSLProtocolObject *p, PyObject *inner, Py_ssize_t expecte
 /* The same into the buffer of a BufferedProtocol. */
 static int read_to_buffer(SSLProtocolObject *p, PyObject *inner, Py_buffer *view, Py_ssize_t *taken) {
     do {
-        Py_ssize_t room = view->len - *taken, n = read_into(inner, (char *)view->buf + *taken, room);
-        if (n < 0) return tls_again() ? WANTS_MORE : FAILED;
+        Py_ssize_t room = view->len - *taken, n = read_into(p->state, inner, (char *)view->buf + *taken, room);
+        if (n < 0) return tls_again(p) ? WANTS_MORE : FAILED;
         if (n == 0) return CLOSE_NOTIFY;
         *taken += n;
         Py_ssize_t pending = n < room ? incoming_pending(p) : 1;
@@ -215,9 +211,9 @@ static int read_buffered(SSLProtocolObject *p, PyObject *inner) {
     if (end == FAILED) return read_failed(p);
     int rc = 0;
     if (end == NO_ROOM) {
-        PyObject *again = PyObject_GetAttr((PyObject *)p, names._do_read);
-        PyObject *loop = again ? PyObject_GetAttr((PyObject *)p, names._loop) : NULL;
-        rc = loop ? call_method_drop(loop, names.call_soon, again) : -1;
+        PyObject *again = PyObject_GetAttr((PyObject *)p, p->state->names._do_read);
+        PyObject *loop = again ? PyObject_GetAttr((PyObject *)p, p->state->names._loop) : NULL;
+        rc = loop ? call_method_drop(loop, p->state->names.call_soon, again) : -1;
         Py_XDECREF(again);
         Py_XDECREF(loop);
     }
@@ -234,11 +230,11 @@ static int read_buffered(SSLProtocolObject *p, PyObject *inner) {
 
 /* Stops reading encrypted bytes at the high-water mark, and goes on below the low one. */
 static int control_ssl_reading(SSLProtocolObject *p) {
-    if (p->_ssl_reading_paused == Py_False && tls_above_zero(p->_incoming_high_water)) {
+    if (p->_ssl_reading_paused == Py_False && tls_above_zero(p, p->_incoming_high_water)) {
         Py_ssize_t pending = incoming_pending(p);
         if (pending <= 0) return (int)pending;
     }
-    return call_method_drop((PyObject *)p, names._control_ssl_reading, NULL);
+    return call_method_drop((PyObject *)p, p->state->names._control_ssl_reading, NULL);
 }
 
 /* What _do_read does for an ordinary connection that is not paused. */
@@ -248,7 +244,7 @@ static int read_some(SSLProtocolObject *p, Py_ssize_t expected) {
     Py_XDECREF(inner);
     if (rc < 0) return -1;
     Py_ssize_t backlog = PyObject_Size(p->_write_backlog);
-    if (backlog < 0 || (backlog ? call_method_drop((PyObject *)p, names._do_write, NULL) : tls_process_outgoing(p)) < 0)
+    if (backlog < 0 || (backlog ? call_method_drop((PyObject *)p, p->state->names._do_write, NULL) : tls_process_outgoing(p)) < 0)
         return -1;
     return control_ssl_reading(p);
 }
@@ -261,7 +257,7 @@ static bool can_read(SSLProtocolObject *p) {
 
 PyObject *tls_do_read(SSLProtocolObject *p, PyObject *ignored) {
     (void)ignored;
-    if (!can_read(p)) return tls_standard(tls.protocol, (PyObject *)p, names._do_read, NULL);
+    if (!can_read(p)) return tls_standard(p->state->tls.protocol, (PyObject *)p, p->state->names._do_read, NULL);
     Py_ssize_t pending = incoming_pending(p);
     if ((pending < 0 || read_some(p, pending) < 0) && read_ended(p) < 0) return NULL;
     Py_RETURN_NONE;
@@ -274,7 +270,7 @@ PyObject *tls_get_buffer(SSLProtocolObject *p, PyObject *sizehint) {
     PyObject *view = p->_ssl_buffer_view;
     if (view && PyMemoryView_Check(view) && PyMemoryView_GET_BUFFER(view)->len) return Py_NewRef(view);
     PyObject *most = PyLong_FromLong(-1);
-    PyObject *r = most ? tls_standard(tls.protocol, (PyObject *)p, names.get_buffer, most) : NULL;
+    PyObject *r = most ? tls_standard(p->state->tls.protocol, (PyObject *)p, p->state->names.get_buffer, most) : NULL;
     Py_XDECREF(most);
     return r;
 }
@@ -309,7 +305,7 @@ PyObject *tls_is_cut(SSLProtocolObject *p, PyObject *ignored) {
 static int to_incoming(SSLProtocolObject *p, void *data, Py_ssize_t n) {
     count_records(p, data, n);
     PyObject *view = PyMemoryView_FromMemory(data, n, PyBUF_READ);
-    int rc = view ? call_method_drop(p->_incoming, names.write, view) : -1;
+    int rc = view ? call_method_drop(p->_incoming, p->state->names.write, view) : -1;
     Py_XDECREF(view);
     return rc;
 }
@@ -330,18 +326,25 @@ PyObject *tls_buffer_updated(SSLProtocolObject *p, PyObject *nbytes) {
     if (!whole || n > whole->len || !can_read(p)) {
         PyErr_Clear();
         if (whole && n <= whole->len) count_records(p, whole->buf, n);
-        return tls_standard(tls.protocol, (PyObject *)p, names.buffer_updated, nbytes);
+        return tls_standard(p->state->tls.protocol, (PyObject *)p, p->state->names.buffer_updated, nbytes);
     }
     if (to_incoming(p, whole->buf, n) < 0 || (read_some(p, n) < 0 && read_ended(p) < 0)) return NULL;
     Py_RETURN_NONE;
 }
 
-/* get_buffer(), the bytes and buffer_updated() in one. */
-int tls_received(PyObject *protocol, const char *data, Py_ssize_t n) {
-    SSLProtocolObject *p = (SSLProtocolObject *)protocol;
+static int received(SSLProtocolObject *p, const char *data, Py_ssize_t n) {
     if (to_incoming(p, (void *)data, n) < 0) return -1;
     if (can_read(p)) return read_some(p, n) < 0 ? read_ended(p) : 0;
-    PyObject *r = tls_standard(tls.protocol, protocol, names.buffer_updated, tls.zero); /* acts on its state */
+    PyObject *r = tls_standard(p->state->tls.protocol, (PyObject *)p, p->state->names.buffer_updated, p->state->tls.zero); /* acts on its state */
     Py_XDECREF(r);
     return r ? 0 : PyErr_ExceptionMatches(PyExc_Exception) ? -1 : read_ended(p);
+}
+
+/* get_buffer(), the bytes and buffer_updated() in one. */
+int tls_received(PyObject *protocol, const char *data, Py_ssize_t n) {
+    int rc;
+    GUARD(protocol)
+    rc = received((SSLProtocolObject *)protocol, data, n);
+    UNGUARD
+    return rc;
 }

@@ -1,95 +1,118 @@
-/* The tables that the transports' types are put together from. What is here is in
- * transport.c, and stands in the types that do not derive from Transport as well:
- * those of pipe.c, which have one direction only. */
+/* What every transport has, whatever it carries, and its place in the loop's tables.
+ *
+ *   open --close()--> closing --queue empty--> conn_lost --next turn--> lost
+ *    |                                            ^
+ *    +--abort(), error, _force_close()------------+
+ *
+ * closing: no more reading, what is queued still leaves. conn_lost: connection_lost
+ * is scheduled. lost: it has run, the descriptor is closed. */
 #ifndef GOLOOP_TRANSPORT_H
 #define GOLOOP_TRANSPORT_H
 
-#include "core.h"
+#include "descriptors.h"
+#include "loop.h"
+#include "ring.h"
 
-#include <structmember.h>
+#include <sys/socket.h>
 
-#define METHOD(name, f, flags, doc) {name, (PyCFunction)(void (*)(void))(f), flags, doc}
+/* The names that its callbacks have in messages: callback.c. */
+enum callback_name { STREAM_LOST, DATAGRAM_LOST, READ_PIPE_LOST, WRITE_PIPE_LOST, PIPE_READ, DATAGRAM_READ, DATAGRAM_SEND };
 
-#define CLOSE_DOC "close()\n--\n\nClose once what is queued has left."
-#define RESUME_DOC "resume_reading()\n--\n\nDeliver again."
+/* What differs from one kind to the other. */
+typedef struct TransportKind {
+    FdOwner asks;
+    enum callback_name lost_name;
+    bool errors_follow; /* of what close() has sent; connection_lost comes after */
+    bool (*must_tell)(TransportObject *t);
+    int (*wrote)(TransportObject *t, int64_t n); /* the kernel took n bytes of the queue, or failed */
+    void (*write_failed)(TransportObject *t, int error); /* of a submission; NULL: an ERROR follows */
+    int (*deliver_held)(TransportObject *t); /* in its context */
+    PyObject *(*connection_lost)(TransportObject *t, PyObject *exception); /* ending.c, of all */
+    int (*lost)(TransportObject *t); /* after that; may be NULL */
+} TransportKind;
 
-#define COMMON_METHODS                                                                                                 \
-    METHOD("is_closing", method_is_closing, METH_NOARGS,                                                               \
-           "is_closing()\n--\n\nWhether close() or abort() was called, or the connection was lost."),                  \
-    METHOD("set_protocol", method_set_protocol, METH_FASTCALL | METH_KEYWORDS,                                         \
-           "set_protocol(protocol)\n--\n\nDeliver to another protocol from now on."),                                  \
-    METHOD("get_protocol", method_get_protocol, METH_NOARGS,                                                           \
-           "get_protocol()\n--\n\nThe current protocol, None once the connection is lost."),                           \
-    METHOD("_call_connection_lost", method_call_connection_lost, METH_O, NULL)
+/* The slots of asyncio's transports._FlowControlMixin, which loop.sendfile asks for, come first;
+ * methods.c checks them at import. */
+#define TRANSPORT_FIELDS                                                                           \
+    PyObject_HEAD PyObject *extra; /* BaseTransport._extra */                                      \
+    PyObject *unused_high_water;                                                                   \
+    LoopObject *loop;                                                                              \
+    PyObject *unused_low_water, *unused_protocol_paused;                                           \
+    /* references */                                                                               \
+    PyObject *protocol;                                                                            \
+    PyObject *sock;    /* the socket.socket that owns fd, or NULL: we own it */                    \
+    PyObject *server;                                                                              \
+    PyObject *sockname; /* the address that its listener is known to have, or NULL */              \
+    PyObject *context; /* of all callbacks of the protocol but pause_writing, a part of write() */  \
+    PyObject *held;    /* list of what was read and not delivered, or NULL */                      \
+    Py_ssize_t held_at, held_offset; /* of its first piece, and what of that is delivered */       \
+    PyObject *end;     /* of connection_lost, where that could not be scheduled */                 \
+    struct TransportObject *next_owed, *next_told;                                                 \
+    PyObject *dict, *weakrefs;                                                                     \
+    const TransportKind *kind;                                                                     \
+    /* state */                                                                                    \
+    int64_t buffered;  /* bytes written by Python, not yet by the kernel */                        \
+    int64_t high, low;                                                                             \
+    int fd;                                                                                        \
+    uint32_t gen;                                                                                  \
+    int conn_lost;                                                                                 \
+    int32_t unsent;    /* entries of its own among the submissions */                              \
+    uint64_t attach_epoch; /* of the submissions that its first one stands in */                    \
+    bool attached, pinned, ended, paused, closing, eof_held, protocol_paused, lost;                \
+    bool attach_takes_transport;                                                                   \
+    bool drains;       /* of sending.c: its writes are never held back */                           \
+    bool owing;        /* stands in the loop's list of owed.c */                                   \
+    bool telling;      /* stands in a list of settle.c */                                          \
+    bool duplicate;    /* fd is a copy of the one in sock, and ours */                             \
+    int family, type, proto;                                                                       \
+    socklen_t peer_len, local_len;                                                                 \
+    uint8_t peer[28], local[28];
 
-#define READING_METHODS                                                                                                \
-    METHOD("is_reading", method_is_reading, METH_NOARGS, "is_reading()\n--\n\nWhether data are delivered."),           \
-    METHOD("pause_reading", method_pause_reading, METH_NOARGS,                                                         \
-           "pause_reading()\n--\n\nDeliver nothing until resume_reading().")
+struct TransportObject {
+    TRANSPORT_FIELDS
+};
+#define TRANSPORT(t) ((TransportObject *)(t))
 
-#define WRITING_METHODS                                                                                                \
-    METHOD("abort", method_abort, METH_NOARGS, "abort()\n--\n\nClose now; what is queued is lost."),                   \
-    METHOD("get_write_buffer_size", method_get_write_buffer_size, METH_NOARGS,                                         \
-           "get_write_buffer_size()\n--\n\nBytes that the kernel has not taken."),                                     \
-    METHOD("get_write_buffer_limits", method_get_write_buffer_limits, METH_NOARGS,                                     \
-           "get_write_buffer_limits()\n--\n\n(low, high) in bytes."),                                                  \
-    METHOD("set_write_buffer_limits", method_set_write_buffer_limits, METH_VARARGS | METH_KEYWORDS,                    \
-           "set_write_buffer_limits(high=None, low=None)\n--\n\n"                                                      \
-           "Bytes at which pause_writing and resume_writing are called. Raises ValueError.")
+#ifdef Py_GIL_DISABLED
+static inline PyObject *guard_of_TransportObject(TransportObject *t) { return t->loop->guard; }
+#endif
 
-#define COMMON_MEMBERS                                                                                                 \
-    {"_loop", T_OBJECT, offsetof(TransportObject, loop), READONLY, NULL},                                              \
-    {"_protocol", T_OBJECT, offsetof(TransportObject, protocol), READONLY, NULL},                                      \
-    {"_context", T_OBJECT, offsetof(TransportObject, context), READONLY, NULL},                                        \
-    {"_closing", T_BOOL, offsetof(TransportObject, closing), READONLY, NULL},                                          \
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(TransportObject, weakrefs), READONLY, NULL},                           \
-    {"__dictoffset__", T_PYSSIZET, offsetof(TransportObject, dict), READONLY, NULL}
+/* fd is the caller's until success. context: NULL is a copy of the current one. */
+int transport_init(TransportObject *t, const TransportKind *kind, LoopObject *loop, int fd, PyObject *context);
+int transport_attach(TransportObject *t, uint16_t op, uint16_t flags); /* into the tables, not reading yet */
+int transport_detach(TransportObject *t); /* out of them; its descriptor stays open */
 
-#define DICT_GETSET {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL}
-
-#define LIFE_SLOTS                                                                                                     \
-    {Py_tp_dealloc, transport_dealloc}, {Py_tp_finalize, transport_finalize}, {Py_tp_traverse, transport_traverse},    \
-    {Py_tp_clear, transport_clear}
-
-PyObject *method_close(TransportObject *t, PyObject *ignored);
-PyObject *method_abort(TransportObject *t, PyObject *ignored);
-PyObject *method_is_closing(TransportObject *t, PyObject *ignored);
-PyObject *method_set_protocol(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
-PyObject *method_get_protocol(TransportObject *t, PyObject *ignored);
-PyObject *method_is_reading(TransportObject *t, PyObject *ignored);
-PyObject *method_start_reading(TransportObject *t, PyObject *ignored);
-PyObject *method_pause_reading(TransportObject *t, PyObject *ignored);
-PyObject *method_resume_reading(TransportObject *t, PyObject *ignored);
-PyObject *method_get_write_buffer_size(TransportObject *t, PyObject *ignored);
-PyObject *method_get_write_buffer_limits(TransportObject *t, PyObject *ignored);
-PyObject *method_set_write_buffer_limits(TransportObject *t, PyObject *args, PyObject *kwargs);
-PyObject *get_paused(TransportObject *t, void *closure);
-void transport_finalize(PyObject *self);
-/* extra.c */
-void transport_keep_local(TransportObject *t); /* the local address, while the descriptor is open */
-PyObject *transport_borrow_sock(TransportObject *t);
-PyObject *method_get_extra_info(TransportObject *t, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
-
-void transport_dealloc(PyObject *self);
-
-/* The only argument of a method, by its place or by its name; NULL with TypeError. Borrows. */
-PyObject *borrow_named(PyObject *self, const char *method, const char *name, PyObject *const *args, Py_ssize_t n,
-                       PyObject *kwnames);
-static inline PyObject *borrow_argument(PyObject *self, const char *method, const char *name, PyObject *const *args,
-                                        Py_ssize_t n, PyObject *kwnames) {
-    return n == 1 && !kwnames ? args[0] : borrow_named(self, method, name, args, n, kwnames);
+/* The loop keeps a transport alive while it reads or has bytes to write, as asyncio's
+ * selector does; otherwise its table only borrows. */
+static inline void transport_pin(TransportObject *t) {
+    bool pin = t->attached && (t->buffered > 0 || (!t->paused && !t->ended && !t->closing));
+    if (pin == t->pinned) return;
+    t->pinned = t->loop->fds[t->fd].owned = pin;
+    if (pin)
+        Py_INCREF(t);
+    else
+        Py_DECREF(t); /* the caller has a reference of its own */
 }
 
-/* A method of one argument around f(self, argument). */
-#define TAKES_ONE(function, method, name, type, f)                                                                     \
-    PyObject *function(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {                \
-        PyObject *argument = borrow_argument(self, method, name, args, n, kwnames);                                    \
-        return argument ? f((type *)self, argument) : NULL;                                                            \
-    }
-
-static inline PyObject *none_or_null(int rc) {
-    if (rc < 0) return NULL;
-    Py_RETURN_NONE;
+static inline bool transport_must_tell(TransportObject *t) {
+    return (t->protocol_paused && t->buffered <= t->low) ||
+           (t->buffered == 0 && (t->closing || (t->pinned && (t->paused || t->ended))));
 }
+static inline int transport_flush(TransportObject *t) { return t->loop->in_turn ? 0 : submit_now(t->loop); }
+
+/* Enters the transport's context for a callback of its protocol, and leaves it. */
+PyObject *new_entered(TransportObject *t);
+void steal_entered(PyObject *context);
+
+/* What was read and is not delivered. */
+int transport_hold(TransportObject *t, PyObject *received);
+PyObject *borrow_held(TransportObject *t); /* the first of it, to be taken by transport_taken */
+void transport_taken(TransportObject *t);
+void transport_owe(TransportObject *t, bool first); /* owed.c pays */
+
+/* What the table asks, of all kinds. */
+PyObject *transport_file(PyObject *owner);
+bool transport_keeps(PyObject *owner, enum fd_claim claim);
+void transport_forgotten(PyObject *owner);
 
 #endif

@@ -1,19 +1,25 @@
 /* Descriptors that callbacks watch. They ask the engine at once, so that a bad
  * descriptor raises where it is given. */
-#include "core.h"
+#include "watch.h"
 
 #include <errno.h>
 
+#include "call.h"
+#include "descriptors.h"
+#include "engine.h"
+#include "handle.h"
+#include "ring.h"
+
 /* The descriptor of an int or of what has fileno(), or -1 with the ValueError
  * that Python's selectors raise. */
-int descriptor_of(PyObject *file) {
+int descriptor_of(LoopObject *loop, PyObject *file) {
     long fd;
     int overflow = 0;
     if (PyLong_Check(file)) {
         fd = PyLong_AsLongAndOverflow(file, &overflow);
         if (fd == -1 && PyErr_Occurred()) return -1;
     } else {
-        PyObject *n = PyObject_CallMethodNoArgs(file, names.fileno);
+        PyObject *n = PyObject_CallMethodNoArgs(file, loop->state->names.fileno);
         fd = n ? PyLong_AsLong(n) : -1;
         Py_XDECREF(n);
         if (fd == -1 && PyErr_Occurred()) {
@@ -115,7 +121,7 @@ int watch_begin(LoopObject *loop, int fd, PyObject *file, PyObject *handle, bool
 /* Ends the watch of handle, if it is still the reader or writer of fd. Returns
  * whether it was, or -1 with an exception. */
 int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer) {
-    if (loop->closed || loop->engine <= 0 || loop->generation != process_generation || fd >= loop->fds_len) return 0;
+    if (loop->closed || loop->engine <= 0 || !loop_is_ours(loop) || fd >= loop->fds_len) return 0;
     FdEntry *e = &loop->fds[fd];
     Slot slot = slot_of(e, writer);
     if (e->kind != FD_WATCHED || *slot.handle != handle) return 0;
@@ -129,11 +135,11 @@ int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer) {
 }
 
 /* _add_reader(fd, callback, *args, context=None) and _add_writer. */
-PyObject *loop_add_watch(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, bool writer) {
+static PyObject *add_watch(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames, bool writer) {
     const char *method = writer ? "BaseSelectorEventLoop._add_writer" : "BaseSelectorEventLoop._add_reader";
     Call c;
     if (take_call(&c, method, "fd", args, n, kwnames) < 0 || engine_usable(loop) < 0) return NULL;
-    int fd = descriptor_of(c.args[0]);
+    int fd = descriptor_of(loop, c.args[0]);
     if (fd < 0) return NULL;
     PyObject *file = PyLong_Check(c.args[0]) ? NULL : c.args[0];
     PyObject *handle = new_handle(loop, c.args[1], c.args + 2, c.n - 2, c.context);
@@ -160,10 +166,10 @@ PyObject *loop_watched_fd(LoopObject *loop, PyObject *file) {
 }
 
 /* _remove_reader(fd) and _remove_writer: whether there was one. */
-PyObject *loop_remove_watch(LoopObject *loop, PyObject *file, bool writer) {
+static PyObject *remove_watch(LoopObject *loop, PyObject *file, bool writer) {
     if (loop->closed || loop->engine <= 0) Py_RETURN_FALSE;
     if (engine_usable(loop) < 0) return NULL;
-    int fd = descriptor_of(file);
+    int fd = descriptor_of(loop, file);
     bool closed = false;
     if (fd < 0) {
         if (PyErr_ExceptionMatches(PyExc_OverflowError)) { /* nobody can have added it */
@@ -175,7 +181,7 @@ PyObject *loop_remove_watch(LoopObject *loop, PyObject *file, bool writer) {
         PyErr_Clear();
         closed = true;
     }
-    FdEntry *e = fd < loop->fds_len ? &loop->fds[fd] : NULL;
+    FdEntry *e = fd_known(loop, fd);
     if (!e || e->kind != FD_WATCHED) Py_RETURN_FALSE;
     Slot slot = slot_of(e, writer);
     /* Of a closed file only what was begun with it: the other direction may be the next owner's. */
@@ -211,13 +217,26 @@ PyObject *loop_watched(LoopObject *loop, PyObject *ignored) {
 /* _fd_has_transport(fd): the transport that uses it, or None. Pipes do not count, nor
  * do they in asyncio: their file may be closed by others, and its number be new. */
 PyObject *loop_fd_has_transport(LoopObject *loop, PyObject *file) {
-    int fd = descriptor_of(file);
+    int fd = descriptor_of(loop, file);
     if (fd < 0) { /* of an impossible number add_reader itself complains, once the loop is known to be open */
         if (!PyErr_ExceptionMatches(PyExc_OverflowError) && !PyErr_ExceptionMatches(PyExc_ValueError)) return NULL;
         PyErr_Clear();
         Py_RETURN_NONE;
     }
-    FdEntry *e = fd < loop->fds_len ? &loop->fds[fd] : NULL;
-    if (!e || !is_transport(e->kind) || is_pipe(e->owner) || !fd_is_used(loop, fd, FOR_OWNER)) Py_RETURN_NONE;
-    return Py_NewRef(loop->fds[fd].owner ? loop->fds[fd].owner : Py_None);
+    FdEntry *e = fd_known(loop, fd);
+    if (!e || e->kind != FD_TRANSPORT) Py_RETURN_NONE;
+    PyObject *owner = fd_new_owner(e);
+    if (owner && (Py_IS_TYPE(owner, loop->state->types.ReadPipe) || Py_IS_TYPE(owner, loop->state->types.WritePipe) ||
+                  !fd_is_used(loop, fd, FOR_OWNER)))
+        Py_CLEAR(owner);
+    return owner ? owner : Py_NewRef(Py_None);
 }
+
+PyObject *method_add_reader(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    return add_watch(loop, args, n, kwnames, false);
+}
+PyObject *method_add_writer(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    return add_watch(loop, args, n, kwnames, true);
+}
+PyObject *method_remove_reader(LoopObject *loop, PyObject *file) { return remove_watch(loop, file, false); }
+PyObject *method_remove_writer(LoopObject *loop, PyObject *file) { return remove_watch(loop, file, true); }

@@ -5,7 +5,7 @@
  * sees whatever refuses it. Threads are started only where a limit is near, for they cost 30 us
  * each: RLIMIT_NPROC, or pids.max of a cgroup that can be seen. Not seen are cgroups above a
  * container's own, kernel.threads-max, and a filter of system calls that refuses clone(2). */
-#include "core.h"
+#include "capacity.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -179,7 +179,7 @@ static void refuse_memory(size_t reserved, size_t writable) {
 
 /* Sees to it that the runtime can start, and on how many processors it may run: 0 for as many as it
  * likes. Returns -1 with RuntimeError. */
-int limits_check(int *procs) {
+int capacity_check(int *procs) {
     *procs = processors();
     const char *what;
     long limit;
@@ -216,7 +216,7 @@ int limits_check(int *procs) {
 
 #else
 
-int limits_check(int *procs) {
+int capacity_check(int *procs) {
     *procs = 0;
     return 0;
 }

@@ -1,0 +1,191 @@
+/* An arrival is the callback of a handle. It takes the bytes that its completion points to along.
+ *
+ * A callback of a transport runs in the transport's context, which cannot be entered
+ * twice. What comes for a transport whose callback waits inside is barred until
+ * that has returned, and then comes first. */
+#include "arrival.h"
+
+#include <stddef.h>
+#include <unistd.h>
+
+#include "completion.h"
+#include "handle.h"
+#include "ready.h"
+#include "transport.h"
+
+typedef struct ArrivalObject {
+    PyObject_VAR_HEAD /* bytes in room */
+    gl_cqe c;
+    char room[]; /* what c points to: its bytes, then a datagram's sender */
+} ArrivalObject;
+
+size_t bytes_of(const gl_cqe *c) {
+    bool points = c->kind == GL_DATA || c->kind == GL_ACCEPTED || c->kind == GL_DATAGRAM || c->kind == GL_RESOLVED;
+    return points && c->ptr ? (size_t)c->len : 0;
+}
+
+size_t sender_of(const gl_cqe *c) { return c->kind == GL_DATAGRAM ? (size_t)c->res : 0; }
+
+void copy_bytes(const gl_cqe *c, char *to) {
+    if (bytes_of(c)) memcpy(to, at(c->ptr), bytes_of(c));
+    if (sender_of(c)) memcpy(to + bytes_of(c), at(c->user), sender_of(c));
+}
+
+/* ---- barred ---- */
+
+static bool is_entered(PyObject *context) {
+    if (!context) return false;
+    if (PyContext_Enter(context) == 0) return PyContext_Exit(context) < 0;
+    PyErr_Clear();
+    return true;
+}
+
+static bool is_barred(LoopObject *loop, const gl_cqe *c) {
+    switch (c->kind) {
+    case GL_DATA:
+    case GL_READABLE:
+    case GL_EOF:
+    case GL_ERROR:
+    case GL_WROTE:
+    case GL_DATAGRAM:;
+        FdEntry *e = fd_lookup(loop, c->fd, c->gen);
+        PyObject *owner = e && e->kind == FD_TRANSPORT ? fd_new_owner(e) : NULL;
+        bool barred = owner && is_entered(TRANSPORT(owner)->context);
+        Py_XDECREF(owner);
+        return barred;
+    }
+    return false;
+}
+
+static PyObject *arrival_handle(LoopObject *loop, PyObject *arrival) {
+    PyObject *arg = (PyObject *)loop;
+    return new_handle(loop, arrival, &arg, 1, NULL);
+}
+
+/* Puts what is barred no more at the head of the ready queue. */
+int unbar_arrivals(LoopObject *loop) {
+    Py_ssize_t n = PyList_GET_SIZE(loop->barred), left = 0;
+    for (Py_ssize_t i = n; i-- > 0;) {
+        PyObject *arrival = PyList_GET_ITEM(loop->barred, i);
+        if (is_barred(loop, &((ArrivalObject *)arrival)->c)) {
+            left++;
+            continue;
+        }
+        PyObject *handle = arrival_handle(loop, arrival);
+        if (!handle || ready_insert(loop, 0, &handle, 1) < 0) {
+            Py_XDECREF(handle);
+            return -1;
+        }
+        if (PyList_SetSlice(loop->barred, i, i + 1, NULL) < 0) return -1;
+    }
+    if (left == 0) Py_CLEAR(loop->barred);
+    return 0;
+}
+
+/* ---- gathering ---- */
+
+static ArrivalObject *new_arrival(LoopObject *loop, const gl_cqe *c) {
+    ArrivalObject *a = PyObject_NewVar(ArrivalObject, loop->state->types.Arrival, (Py_ssize_t)(bytes_of(c) + sender_of(c)));
+    if (!a) return NULL;
+    a->c = *c;
+    copy_bytes(c, a->room);
+    return a;
+}
+
+static PyObject *arrival_call(PyObject *self, PyObject *args, PyObject *kwargs) {
+    (void)kwargs;
+    ArrivalObject *a = (ArrivalObject *)self;
+    LoopObject *loop = (LoopObject *)PyTuple_GET_ITEM(args, 0);
+    if (is_barred(loop, &a->c)) {
+        if (!loop->barred && !(loop->barred = PyList_New(0))) return NULL;
+        if (PyList_Append(loop->barred, self) < 0) return NULL;
+        Py_RETURN_NONE;
+    }
+    gl_cqe c = a->c;
+    if (bytes_of(&c)) c.ptr = (uintptr_t)a->room;
+    if (sender_of(&c)) c.user = (uintptr_t)(a->room + bytes_of(&a->c));
+    a->c.kind = GL_NOTHING;
+    if (loop->hooks->dispatch(loop, &c) < 0) return NULL;
+    if (loop->accepted_made < loop->accepted_len && loop->hooks->make_accepted(loop, false) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+static void arrival_dealloc(PyObject *self) {
+    ArrivalObject *a = (ArrivalObject *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    if (a->c.kind == GL_ACCEPTED) close(a->c.res);
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+void put_back(LoopObject *loop, const gl_cqe *c) {
+    PyObject *exception = PyErr_GetRaisedException();
+    PyObject *arrival = (PyObject *)new_arrival(loop, c);
+    PyObject *handle = arrival ? arrival_handle(loop, arrival) : NULL;
+    if (!handle || ready_insert(loop, 0, &handle, 1) < 0) {
+        PyErr_Clear();
+        Py_XDECREF(handle);
+    }
+    Py_XDECREF(arrival);
+    PyErr_SetRaisedException(exception);
+}
+
+/* Makes handles of the completions of the batch under way that have not run. After
+ * an error they are where they were. */
+int gather_completions(LoopObject *loop) {
+    completions_unkeep(loop);
+    int32_t n = loop->cq_len - loop->cq_head;
+    if (n == 0) return 0;
+    gl_cqe *cq = loop->cq + loop->cq_head;
+    PyObject **handles = PyMem_Calloc(2 * (size_t)n, sizeof *handles), **released = handles + n;
+    int32_t made = 0, dropped = 0;
+    if (!handles) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (int32_t i = 0; i < n; i++) {
+        if (cq[i].kind == GL_NOTHING) continue;
+        if (cq[i].kind == GL_RELEASED) {
+            released[dropped++] = at(cq[i].user);
+            continue;
+        }
+        if (cq[i].kind == GL_RUN_HANDLE) {
+            handles[made++] = Py_NewRef((PyObject *)at(cq[i].user));
+            continue;
+        }
+        ArrivalObject *a = new_arrival(loop, &cq[i]);
+        PyObject *handle = a ? arrival_handle(loop, (PyObject *)a) : NULL;
+        if (!handle && a) a->c.kind = GL_NOTHING; /* it owns nothing yet */
+        Py_XDECREF(a);
+        if (!handle) goto failed;
+        handles[made++] = handle;
+    }
+    if (ready_insert(loop, loop->todo, handles, (size_t)made) < 0) goto failed;
+    loop->todo += (size_t)made;
+    loop->cq_head = loop->cq_len;
+    for (int32_t i = 0; i < n; i++)
+        if (cq[i].kind == GL_RUN_HANDLE) Py_DECREF((PyObject *)at(cq[i].user)); /* the queue has one of its own */
+    while (dropped) Py_DECREF(released[--dropped]); /* Python code may run from here on */
+    PyMem_Free(handles);
+    return 0;
+failed:
+    while (made) {
+        PyObject *handle = handles[--made];
+        PyObject *callback = ((HandleObject *)handle)->callback;
+        if (Py_IS_TYPE(callback, loop->state->types.Arrival)) ((ArrivalObject *)callback)->c.kind = GL_NOTHING;
+        Py_DECREF(handle);
+    }
+    PyMem_Free(handles);
+    return -1;
+}
+
+static PyType_Slot slots[] = {{Py_tp_doc, "What has come for a transport, a server or the loop."},
+                              {Py_tp_dealloc, arrival_dealloc},
+                              {Py_tp_call, arrival_call},
+                              {0, NULL}};
+static PyType_Spec spec = {"goloop._core._Arrival", offsetof(ArrivalObject, room), 1,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+
+int arrival_setup(PyObject *module) {
+    return (state_of(module)->types.Arrival = new_type(module, &spec, NULL)) ? 0 : -1;
+}

@@ -1,0 +1,18 @@
+/* Arrivals: completions that have become handles of the ready queue, because a turn is taken while
+ * a callback of an earlier one runs. */
+#ifndef GOLOOP_ARRIVAL_H
+#define GOLOOP_ARRIVAL_H
+
+#include "loop.h"
+
+int arrival_setup(PyObject *module);
+int gather_completions(LoopObject *loop); /* those of the batch under way that have not run */
+int unbar_arrivals(LoopObject *loop);
+void put_back(LoopObject *loop, const gl_cqe *c); /* one that an exception has kept from being dispatched */
+
+/* The bytes that a completion points to, and a datagram's sender. */
+size_t bytes_of(const gl_cqe *c);
+size_t sender_of(const gl_cqe *c);
+void copy_bytes(const gl_cqe *c, char *to);
+
+#endif

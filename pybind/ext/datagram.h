@@ -1,0 +1,10 @@
+/* DatagramTransport. */
+#ifndef GOLOOP_DATAGRAM_H
+#define GOLOOP_DATAGRAM_H
+
+#include "base.h"
+
+int datagram_setup(PyObject *module);
+PyObject *datagram_transport(PyObject *module, PyObject *args); /* of the module */
+
+#endif

@@ -1,0 +1,48 @@
+/* The loop's table of descriptors, by number: who owns a number, and until when. */
+#ifndef GOLOOP_DESCRIPTORS_H
+#define GOLOOP_DESCRIPTORS_H
+
+#include "loop.h"
+
+enum fd_kind { FD_FREE = 0, FD_WATCHED, FD_TRANSPORT, FD_LISTENER };
+enum fd_claim { FOR_WATCH, FOR_OWNER, NEW_NUMBER };
+
+/* What the table asks of an owner. */
+typedef struct FdOwner {
+    PyObject *(*file)(PyObject *owner);                     /* whose number it is, or NULL; borrowed */
+    bool (*keeps)(PyObject *owner, enum fd_claim claim);    /* it is open, or has bytes to send that a watch would keep from leaving */
+    int (*evict)(PyObject *owner, int fd, bool gone);       /* the number is another's; gone: and its file is closed */
+    void (*forgotten)(PyObject *owner);                     /* it stands in the table no more */
+    int (*arrived)(LoopObject *loop, PyObject *owner, gl_cqe *c); /* a completion for it */
+} FdOwner;
+
+/* Who a descriptor belongs to. gen changes with every owner. */
+typedef struct FdEntry {
+    enum fd_kind kind;
+    uint32_t gen;
+    PyObject *owner;     /* transport or listener; NULL when watched */
+    const FdOwner *asks; /* of it */
+    bool owned;          /* the table has a reference to it */
+#ifdef Py_GIL_DISABLED
+    PyObject *weak;      /* to one that is not owned: another thread may be about to free it */
+#endif
+    PyObject *reader, *writer; /* handles of a watched descriptor */
+    PyObject *reader_file, *writer_file; /* what it was given as, instead of a number, or NULL */
+} FdEntry;
+
+FdEntry *fd_entry(LoopObject *loop, int fd); /* grows the table; NULL with MemoryError */
+static inline FdEntry *fd_lookup(LoopObject *loop, int fd, uint32_t gen) {
+    if (fd < 0 || fd >= loop->fds_len) return NULL;
+    FdEntry *e = &loop->fds[fd];
+    return e->kind != FD_FREE && e->gen == gen ? e : NULL;
+}
+static inline FdEntry *fd_known(LoopObject *loop, int fd) { return fd < loop->fds_len ? &loop->fds[fd] : NULL; }
+int fd_give(LoopObject *loop, int fd, enum fd_kind kind, PyObject *owner, const FdOwner *asks, bool owned); /* takes no reference */
+PyObject *fd_new_owner(FdEntry *e); /* NULL without an exception: there is none any more */
+void fd_release(LoopObject *loop, int fd); /* forgets the owner; the engine is not told */
+int fd_vacate(LoopObject *loop, int fd, enum fd_claim claim);
+bool fd_is_used(LoopObject *loop, int fd, enum fd_claim claim); /* so that fd_vacate would refuse */
+void fds_clear(LoopObject *loop);
+int fds_traverse(LoopObject *loop, visitproc visit, void *arg);
+
+#endif

@@ -1,0 +1,23 @@
+/* The Go library and its calls. */
+#ifndef GOLOOP_ENGINE_H
+#define GOLOOP_ENGINE_H
+
+#include "loop.h"
+
+extern volatile uint64_t process_generation; /* how many forks this process is away from the first */
+
+/* Whether the loop was made in this process, and not in one that has forked it. */
+static inline bool loop_is_ours(const LoopObject *loop) { return loop->generation == process_generation; }
+
+int engine_open(LoopObject *loop, const char *selector, bool batched);
+void engine_close(LoopObject *loop);
+int engine_error(LoopObject *loop, int64_t code); /* sets the exception, returns -1 */
+int engine_usable_slow(LoopObject *loop);         /* sets the exception if not */
+static inline int engine_usable(LoopObject *loop) {
+    if (loop->engine > 0 && loop_is_ours(loop)) return 0;
+    return engine_usable_slow(loop);
+}
+
+PyObject *engine_info(PyObject *module, PyObject *ignored); /* of the module */
+
+#endif

@@ -1,0 +1,13 @@
+/* What get_extra_info() knows: the socket, and the addresses of both ends. */
+#ifndef GOLOOP_EXTRA_H
+#define GOLOOP_EXTRA_H
+
+#include "transport.h"
+
+int transport_fill_extra(TransportObject *t, PyObject *peername); /* NULL: of the peer field */
+void transport_keep_peer(TransportObject *t); /* the address of an internet socket, which is gone when the peer is */
+void transport_keep_local(TransportObject *t); /* the local address, while the descriptor is open */
+PyObject *transport_borrow_sock(TransportObject *t);
+PyObject *method_get_extra_info(TransportObject *t, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
+
+#endif

@@ -1,0 +1,121 @@
+/* pause_writing, resume_writing, and the limits at which they are called. */
+#include "flow.h"
+
+#include <math.h>
+
+#include "ending.h"
+#include "errors.h"
+
+static int report(TransportObject *t, const char *message) {
+    PyObject *exception = PyErr_GetRaisedException();
+    if (is_exit_exception(exception)) {
+        PyErr_SetRaisedException(exception);
+        return -1;
+    }
+    int rc = call_exception_handler(t->loop, message, exception, (PyObject *)t, t->protocol);
+    Py_DECREF(exception);
+    return rc;
+}
+
+int transport_maybe_pause(TransportObject *t) {
+    if (t->buffered <= t->high || t->protocol_paused) return 0;
+    if (t->unsent && transport_flush(t) < 0) return -1;
+    if (t->buffered <= t->high || t->protocol_paused || !t->protocol) return 0;
+    t->protocol_paused = true;
+    if (call_method_drop(t->protocol, t->loop->state->names.pause_writing, NULL) < 0) return report(t, "protocol.pause_writing() failed");
+    return 0;
+}
+
+static int resume_writing(TransportObject *t) {
+    t->protocol_paused = false;
+    PyObject *context = Py_NewRef(t->context);
+    if (PyContext_Enter(context) < 0) { /* a callback of the same transport is running: entered already */
+        PyErr_Clear();
+        Py_CLEAR(context);
+    }
+    int rc = call_method_drop(t->protocol, t->loop->state->names.resume_writing, NULL);
+    if (rc < 0) rc = report(t, "protocol.resume_writing() failed");
+    if (context) steal_entered(context);
+    return rc;
+}
+
+int transport_wrote(TransportObject *t, int64_t n) {
+    t->buffered = t->buffered > n ? t->buffered - n : 0;
+    if (t->protocol_paused && t->buffered <= t->low && t->protocol && resume_writing(t) < 0) {
+        transport_owe(t, false); /* an exit: the next run tells the rest */
+        return -1;
+    }
+    if (t->buffered) return 0;
+    transport_pin(t);
+    if (t->closing && !t->conn_lost) {
+        t->conn_lost++;
+        return transport_schedule_lost(t, NULL);
+    }
+    return 0;
+}
+
+int transport_waits(TransportObject *t, int64_t n) {
+    t->buffered += n;
+    if (!t->pinned) transport_pin(t);
+    return transport_maybe_pause(t);
+}
+
+int transport_warn_lost(TransportObject *t) {
+    if (t->conn_lost >= WARN_AFTER) {
+        PyObject *r = PyObject_CallFunction(t->loop->state->imports.logger_warning, "s", "socket.send() raised exception.");
+        if (!r) return -1;
+        Py_DECREF(r);
+    }
+    t->conn_lost++;
+    return 0;
+}
+
+/* ---- methods ---- */
+
+PyObject *method_get_write_buffer_size(TransportObject *t, PyObject *i) {
+    (void)i;
+    if (t->unsent && transport_flush(t) < 0) return NULL;
+    return PyLong_FromLongLong(t->buffered);
+}
+
+PyObject *method_get_write_buffer_limits(TransportObject *t, PyObject *i) {
+    (void)i;
+    return Py_BuildValue("(LL)", (long long)t->low, (long long)t->high);
+}
+
+/* A limit in an error's text: what was given, or the number that stands for None. */
+static PyObject *new_shown(PyObject *given, double value) {
+    if (given != Py_None) return Py_NewRef(given);
+    return isfinite(value) ? PyLong_FromDouble(value) : PyFloat_FromDouble(value);
+}
+
+PyObject *method_set_write_buffer_limits(TransportObject *t, PyObject *args, PyObject *kwargs) {
+    static char *keywords[] = {"high", "low", NULL};
+    PyObject *high_object = Py_None, *low_object = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:set_write_buffer_limits", keywords, &high_object, &low_object))
+        return NULL;
+    double low = 0, high = 64 * 1024;
+    if (low_object != Py_None) {
+        low = PyFloat_AsDouble(low_object);
+        high = 4 * low;
+    }
+    if (high_object != Py_None && !PyErr_Occurred()) {
+        high = PyFloat_AsDouble(high_object);
+        if (low_object == Py_None) low = floor(high / 4);
+    } else if (low_object == Py_None) {
+        low = 16 * 1024;
+    }
+    if (PyErr_Occurred()) return NULL;
+    if (!(high >= low && low >= 0)) {
+        PyObject *shown_high = new_shown(high_object, high), *shown_low = new_shown(low_object, low);
+        if (shown_high && shown_low)
+            PyErr_Format(PyExc_ValueError, "high (%R) must be >= low (%R) must be >= 0", shown_high, shown_low);
+        Py_XDECREF(shown_high);
+        Py_XDECREF(shown_low);
+        return NULL;
+    }
+    /* Limits beyond what fits are limits that no queue reaches. */
+    t->high = high < 9e18 ? (int64_t)high : INT64_MAX;
+    t->low = low < 9e18 ? (int64_t)low : INT64_MAX;
+    return none_or_null(transport_maybe_pause(t));
+}

@@ -1,0 +1,45 @@
+/* Handle, a subclass of asyncio.Handle: a callback that is scheduled. */
+#ifndef GOLOOP_HANDLE_H
+#define GOLOOP_HANDLE_H
+
+#include "loop.h"
+
+/* asyncio.Handle and asyncio.TimerHandle as CPython lays out their slots: in
+ * alphabetical order, the weak references last where they are a slot at all.
+ * handle.c checks it at import. Any thread may cancel: what cancel() replaces is read and
+ * written in the handle's own critical section. */
+#define HANDLE_FIELDS                                                                              \
+    PyObject_HEAD PyObject *args, *callback, *cancelled, *context, *loop, *repr, *source_traceback;
+#if PY_VERSION_HEX < 0x030C0000
+#define HANDLE_WEAK PyObject *weakrefs;
+#else
+#define HANDLE_WEAK
+#endif
+
+typedef struct HandleObject {
+    HANDLE_FIELDS
+    HANDLE_WEAK
+} HandleObject;
+
+int handle_setup(PyObject *module);
+PyObject *new_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n, PyObject *context);
+
+static inline bool handle_is_cancelled(PyObject *h) { return ((HandleObject *)h)->cancelled == Py_True; }
+int check_handle(State *state, PyObject *handle); /* that a program gives: TypeError */
+int run_callback(LoopObject *loop, PyObject *handle); /* unless it is cancelled; -1: leave the loop with the exception set */
+/* A callback of ours raised: said as of a handle that ran it. Steals the exception; callback: NULL is an error of its own. */
+int callback_failed(LoopObject *loop, PyObject *exception, PyObject *callback, PyObject *const *args, Py_ssize_t n,
+                    PyObject *context);
+
+/* For the kinds of handles. */
+PyObject *handle_alloc(PyTypeObject *type, FreeList *list);
+void handle_free(PyObject *handle, FreeList *list); /* list: NULL for none */
+void handles_free(FreeList *list);
+int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
+                PyObject *context);
+int handle_traverse(PyObject *handle, visitproc visit, void *arg);
+int handle_clear(PyObject *handle);
+int handle_cancel_fields(PyObject *handle);
+LoopObject *new_loop_of(PyObject *handle); /* NULL when its loop is none of ours */
+
+#endif

@@ -1,0 +1,17 @@
+/* What other threads have for the loop: their callbacks, and the end of its wait. */
+#ifndef GOLOOP_INBOX_H
+#define GOLOOP_INBOX_H
+
+#include "loop.h"
+
+/* Of any thread, without the guard. */
+int inbox_push(LoopObject *loop, PyObject *handle); /* borrows */
+void loop_wake(LoopObject *loop); /* ends the wait of a sleeping loop, once a turn */
+
+/* Puts what has come behind what is ready. Of the loop's thread, or with its guard. */
+int inbox_empty_slowly(LoopObject *loop);
+static inline bool inbox_has_some(LoopObject *loop) { return atomic_load(&loop->inbox) || loop->letters; }
+static inline int inbox_empty(LoopObject *loop) { return inbox_has_some(loop) ? inbox_empty_slowly(loop) : 0; }
+void inbox_clear(LoopObject *loop);
+
+#endif

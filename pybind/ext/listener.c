@@ -1,0 +1,76 @@
+/* The object, and what it knows of its address. */
+#include "listener.h"
+
+#include <netinet/in.h>
+
+#include "sockaddr.h"
+
+/* Whether an address leaves open which interface a connection came to. */
+static bool is_wildcard(const uint8_t *addr, socklen_t len) {
+    if (len < sizeof(struct sockaddr_in)) return true;
+    if (((const struct sockaddr *)addr)->sa_family == AF_INET) {
+        struct sockaddr_in a;
+        memcpy(&a, addr, sizeof a);
+        return a.sin_addr.s_addr == htonl(INADDR_ANY);
+    }
+    if (((const struct sockaddr *)addr)->sa_family == AF_INET6 && len >= sizeof(struct sockaddr_in6)) {
+        struct sockaddr_in6 a;
+        memcpy(&a, addr, sizeof a);
+        return IN6_IS_ADDR_UNSPECIFIED(&a.sin6_addr);
+    }
+    return true;
+}
+
+int listener_name(ListenerObject *l, int fd) {
+    struct sockaddr_storage local;
+    socklen_t length = sizeof local;
+    bool named = getsockname(fd, (struct sockaddr *)&local, &length) == 0;
+    if (named && length <= sizeof l->local) memcpy(l->local, &local, l->local_len = length);
+    l->local_known = (l->family == AF_INET || l->family == AF_INET6) && l->local_len && !is_wildcard(l->local, l->local_len);
+    if (!named || l->family != AF_UNIX) return 0;
+    return (l->sockname = sockaddr_to_python(&local, length)) ? 0 : -1;
+}
+
+ListenerObject *new_listener(LoopObject *loop) {
+    ListenerObject *l = PyObject_GC_New(ListenerObject, loop->state->types.Listener);
+    if (!l) return NULL;
+    memset((char *)l + sizeof(PyObject), 0, sizeof *l - sizeof(PyObject));
+    l->loop = loop;
+    return l;
+}
+
+static int listener_traverse(ListenerObject *l, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(l));
+    Py_VISIT(l->factory);
+    Py_VISIT(l->server);
+    Py_VISIT(l->sock);
+    Py_VISIT(l->context);
+    Py_VISIT(l->sockname);
+    return 0;
+}
+
+static int listener_clear(ListenerObject *l) {
+    Py_CLEAR(l->factory);
+    Py_CLEAR(l->server);
+    Py_CLEAR(l->sock);
+    Py_CLEAR(l->context);
+    Py_CLEAR(l->sockname);
+    return 0;
+}
+
+static void listener_dealloc(ListenerObject *l) {
+    PyTypeObject *type = Py_TYPE(l);
+    PyObject_GC_UnTrack(l);
+    listener_clear(l);
+    PyObject_GC_Del(l);
+    Py_DECREF(type);
+}
+
+static PyType_Slot slots[] = {
+    {Py_tp_dealloc, listener_dealloc}, {Py_tp_traverse, listener_traverse}, {Py_tp_clear, listener_clear}, {0, NULL}};
+static PyType_Spec spec = {"goloop._core._Listener", sizeof(ListenerObject), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+
+int listener_setup(PyObject *module) {
+    return (state_of(module)->types.Listener = new_type(module, &spec, NULL)) ? 0 : -1;
+}

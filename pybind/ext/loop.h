@@ -1,0 +1,115 @@
+/* The loop's fields, each group under the name of who answers for it. Whoever includes this may read
+ * them; only that file, and the inline functions of its header, write them. All are guarded by the
+ * loop's guard, but for those that say otherwise. */
+#ifndef GOLOOP_LOOP_H
+#define GOLOOP_LOOP_H
+
+#include "guard.h"
+#include "state.h"
+
+/* What files below need of those above. */
+typedef struct {
+    int (*settle)(LoopObject *loop, gl_sqe *sq, int32_t n);   /* settle.c: submissions that the engine has handled */
+    int (*dispatch)(LoopObject *loop, gl_cqe *c);             /* dispatch.c: one completion */
+    int (*make_accepted)(LoopObject *loop, bool put_off);     /* accept.c */
+} LoopHooks;
+
+/* engine.c: a link of the list of open engines. */
+typedef struct OpenEngine {
+    struct OpenEngine *next, **link;
+    gl_shared *shared;
+} OpenEngine;
+
+struct LoopObject {
+    PyObject_HEAD
+    /* attributes that BaseEventLoop reads and writes */
+    char closed, stopping, debug;
+    PyObject *thread_id; /* None or int */
+    PyObject *current_handle;
+
+    PyObject *module; /* whose state `state` is */
+    State *state;
+    const LoopHooks *hooks;
+#ifdef Py_GIL_DISABLED
+    PyObject *guard;
+#endif
+    _Atomic(unsigned long) runner; /* identity of the thread that runs the loop, 0: none */
+
+    /* ready.c: a ring of handles, cap a power of two */
+    PyObject **ready;
+    size_t ready_head, ready_len, ready_cap;
+    size_t todo; /* of the batch under way */
+
+    /* inbox.c: handles of other threads, the last one first. Any thread, without the guard */
+    _Atomic(struct Letter *) inbox;
+    struct Letter *letters; /* the first one first: taken from there, and guarded */
+    atomic_size_t inbox_len; /* of both */
+    atomic_bool sleeping; /* in the selector, or about to look there */
+    atomic_bool woken;    /* since it sleeps */
+    atomic_int wakers;    /* threads that may write to shared.wake_fd */
+
+    /* turn.c */
+    bool forever;       /* run_forever() calls: _run_once goes on until stop() */
+    bool looked;        /* the last turn asked the selector */
+
+    /* sending.c */
+    bool holds;         /* what the batch writes may leave together; */
+    int32_t brisk;      /* callbacks in a row that were short; */
+    int64_t held_since; /* ns: since when what is held has waited, or earlier */
+
+    /* engine.c */
+    int64_t engine; /* handle, 0 when there is none */
+    uint64_t generation;  /* of the process that opened it */
+    const gl_api *api;
+    gl_shared shared;
+    bool in_turn;
+    OpenEngine open;
+
+    /* clock.c */
+    bool custom_time;    /* time() is not ours: Python keeps the timers */
+    bool custom_call_at; /* call_at() is not ours: call_later() goes through it */
+
+    /* ring.c: one array fills while the engine has the other */
+    gl_sqe *sq[2];
+    int32_t sq_cap[2];
+    int sq_now;
+    int32_t sq_len, sq_urgent, sq_sends; /* all; those that a turn is for; WRITE and SEND */
+    int64_t sq_deadline; /* earliest timer among them */
+    uint64_t sq_epoch;
+
+    /* completion.c: those of the batch under way */
+    gl_cqe *cq; /* shared.cq, or nested.c's */
+    int32_t cq_head, cq_len;
+    int32_t cq_kept;      /* at its start, for the next run */
+    gl_cqe *running;      /* the one that is being dispatched, or NULL */
+    bool put_off;         /* stop() has left some for the next run */
+    struct Nest *nest;    /* nested.c */
+    PyObject *barred;     /* arrival.c: list of what waits for a callback to return, or NULL */
+
+    /* accept.c: connections that are being accepted, the first `made` of them made */
+    struct Accepted *accepted;
+    int32_t accepted_len, accepted_made, accepted_cap;
+    uint32_t accept_cancels; /* how often they were cancelled */
+    bool accept_begun;       /* a factory runs */
+
+    /* owed.c: transports that owe their protocol something */
+    TransportObject *owed, *last_owed;
+    size_t owed_len, owed_todo; /* owed_todo: of the batch under way */
+
+    /* descriptors.c */
+    struct FdEntry *fds;
+    int32_t fds_len;
+
+    /* timer.c */
+    struct TimerEntry *timers;
+    uint32_t timers_len, timers_free, timers_live;
+    uint32_t timers_bound; /* ids that are given out are below */
+    uint32_t timers_gen;   /* generation of entries that are new */
+    int64_t timers_looked; /* ns: timers_give_back */
+};
+
+#ifdef Py_GIL_DISABLED
+static inline PyObject *guard_of_LoopObject(LoopObject *loop) { return loop->guard; }
+#endif
+
+#endif

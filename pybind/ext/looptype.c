@@ -1,0 +1,374 @@
+/* The Loop type: the state that asyncio.BaseEventLoop keeps in attributes, and the tables of methods. The
+ * Python class goloop.Loop derives from it and from asyncio's loop, whose run_forever calls our _run_once. */
+#include "looptype.h"
+
+#include <stddef.h>
+#include <structmember.h>
+
+#include "accept.h"
+#include "arena.h"
+#include "child.h"
+#include "clock.h"
+#include "completion.h"
+#include "connect.h"
+#include "descriptors.h"
+#include "dispatch.h"
+#include "engine.h"
+#include "inbox.h"
+#include "names.h"
+#include "nested.h"
+#include "owed.h"
+#include "readiness.h"
+#include "ready.h"
+#include "ring.h"
+#include "server.h"
+#include "settle.h"
+#include "sigstack.h"
+#include "soon.h"
+#include "timer.h"
+#include "turn.h"
+#include "watch.h"
+
+static const LoopHooks hooks = {settle_writes, dispatch, make_accepted};
+
+/* ---- life ---- */
+
+PyDoc_STRVAR(open_doc, "_open(selector, batched, /)\n--\n\n"
+             "Open the engine; batched: it may serve many sockets with one system call.\n\n"
+             "Raises ValueError for an unknown selector, OSError from the system.");
+
+static PyObject *loop_open(LoopObject *loop, PyObject *args) {
+    const char *selector;
+    int batched;
+    if (!PyArg_ParseTuple(args, "sp", &selector, &batched)) return NULL;
+    if (loop->engine) {
+        PyErr_SetString(PyExc_RuntimeError, "the engine of this event loop is open already");
+        return NULL;
+    }
+    ensure_signal_stack();
+    gl_shared *sh = &loop->shared;
+    sh->wake_fd = sh->poll_fd = sh->batch_fd = -1;
+    sh->next_deadline = INT64_MAX;
+    if (arena_take(loop) < 0) return NULL;
+    loop->cq = sh->cq;
+    loop->sq_deadline = INT64_MAX;
+    loop->sq_epoch = 1;
+    loop->generation = process_generation;
+    if (engine_open(loop, selector, batched) < 0 || clock_look(loop) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* Queued writes hold references: let the engine name them before it goes. */
+static void release_transports(LoopObject *loop) {
+    if (loop->engine <= 0 || !loop_is_ours(loop)) return;
+    for (int fd = 0; fd < loop->fds_len; fd++) {
+        FdEntry *e = &loop->fds[fd];
+        if (e->kind == FD_TRANSPORT && !new_sqe(loop, GL_OP_DETACH, fd, e->gen)) PyErr_Clear();
+    }
+    if (submit_now(loop) < 0) PyErr_Clear();
+    while (loop->engine > 0 && loop->shared.backlog > 0) {
+        loop->shared.sq_len = 0;
+        int32_t n = loop->api->turn(loop->engine, 0);
+        if (n <= 0) break;
+        loop->cq = loop->shared.cq;
+        loop->cq_head = 0;
+        loop->cq_len = n;
+        completions_clear(loop);
+    }
+}
+
+PyDoc_STRVAR(close_engine_doc, "_close_engine()\n--\n\nDrop what is scheduled and free the engine.");
+
+static PyObject *loop_close_engine(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    if (loop->in_turn) {
+        PyErr_SetString(PyExc_RuntimeError, "Cannot close a running event loop");
+        return NULL;
+    }
+    completions_clear(loop);
+    accepted_clear(loop);
+    release_transports(loop);
+    engine_close(loop);
+    Py_CLEAR(loop->barred);
+    inbox_clear(loop);
+    ready_clear(loop);
+    owed_clear(loop);
+    timers_clear(loop);
+    fds_clear(loop);
+    Py_RETURN_NONE;
+}
+
+static PyObject *loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    (void)args;
+    (void)kwargs;
+    PyObject *module = borrow_module(type);
+    LoopObject *loop = (LoopObject *)type->tp_alloc(type, 0);
+    if (!loop) return NULL;
+    loop->thread_id = Py_NewRef(Py_None);
+    loop->current_handle = Py_NewRef(Py_None);
+    loop->generation = process_generation;
+    loop->hooks = &hooks;
+    loop->module = Py_NewRef(module);
+    loop->state = state_of(module);
+#ifdef Py_GIL_DISABLED
+    if (!(loop->guard = PyObject_CallNoArgs((PyObject *)&PyBaseObject_Type))) Py_CLEAR(loop);
+#endif
+    return (PyObject *)loop;
+}
+
+static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(loop));
+    Py_VISIT(loop->module);
+    Py_VISIT(loop->current_handle);
+    Py_VISIT(loop->barred);
+    for (size_t i = 0; i < loop->ready_len; i++) Py_VISIT(loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)]);
+    int (*const parts[])(LoopObject *, visitproc, void *) = {timers_traverse, fds_traverse, accepted_traverse, owed_traverse,
+                                                             completions_traverse};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        int rc = parts[i](loop, visit, arg);
+        if (rc) return rc;
+    }
+    return 0;
+}
+
+static int loop_clear(LoopObject *loop) {
+    Py_CLEAR(loop->current_handle);
+    GUARD(loop->guard)
+    PyObject *r = loop_close_engine(loop, NULL);
+    Py_XDECREF(r);
+    UNGUARD
+    return 0;
+}
+
+static void loop_dealloc(LoopObject *loop) {
+    PyTypeObject *type = Py_TYPE(loop);
+    PyObject_GC_UnTrack(loop);
+    if (loop->state) loop_clear(loop);
+    Py_CLEAR(loop->thread_id);
+    PyMem_Free(loop->ready);
+    nest_free(loop);
+    PyMem_Free(loop->fds);
+    PyMem_Free(loop->accepted);
+    PyMem_Free(loop->timers);
+    arena_give(loop);
+#ifdef Py_GIL_DISABLED
+    Py_XDECREF(loop->guard);
+#endif
+    PyObject *module = loop->module;
+    type->tp_free(loop);
+    Py_XDECREF(module);
+    Py_DECREF(type);
+}
+
+/* ---- methods ---- */
+
+static PyObject *write_to_self(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    loop_wake(loop);
+    Py_RETURN_NONE;
+}
+
+static PyObject *signal_fd(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    if (engine_usable(loop) < 0) return NULL;
+    int32_t fd = loop->api->signal_fd(loop->engine);
+    if (fd < 0) {
+        engine_error(loop, fd);
+        return NULL;
+    }
+    return PyLong_FromLong(fd);
+}
+
+static PyObject *loop_stats(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    if (engine_usable(loop) < 0) return NULL;
+    gl_stats s;
+    int32_t rc = loop->api->stats(loop->engine, &s);
+    if (rc < 0) {
+        engine_error(loop, rc);
+        return NULL;
+    }
+    return Py_BuildValue("{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKss}", "turns", s.turns, "waits", s.waits, "events", s.events,
+                         "submissions", s.submissions, "completions", s.completions, "reads", s.reads, "read_bytes",
+                         s.read_bytes, "writes", s.writes, "write_bytes", s.write_bytes, "accepts", s.accepts,
+                         "timers_added", s.timers_added, "timers_cancelled", s.timers_cancelled, "timers_fired",
+                         s.timers_fired, "overflows", s.overflows, "batches", s.batches, "selector", loop->shared.selector);
+}
+
+static PyObject *is_inherited(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    return PyBool_FromLong(!loop_is_ours(loop));
+}
+
+static PyObject *inject_panic(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    if (engine_usable(loop) < 0 || !new_sqe(loop, GL_OP_PANIC, -1, 0) || submit_now(loop) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(call_soon_doc,
+             "call_soon(callback, *args, context=None)\n--\n\n"
+             "Arrange for callback(*args) to run in the next turn, in order of the calls. Returns an\n"
+             "asyncio.Handle. Raises RuntimeError when the loop is closed.");
+PyDoc_STRVAR(call_soon_threadsafe_doc,
+             "call_soon_threadsafe(callback, *args, context=None)\n--\n\n"
+             "call_soon for other threads and signal handlers: a sleeping loop wakes.");
+PyDoc_STRVAR(call_later_doc,
+             "call_later(delay, callback, *args, context=None)\n--\n\n"
+             "Run callback(*args) after delay seconds, never earlier. Returns an asyncio.TimerHandle.");
+PyDoc_STRVAR(call_at_doc,
+             "call_at(when, callback, *args, context=None)\n--\n\n"
+             "Run callback(*args) when time() has reached when, in seconds. Returns an asyncio.TimerHandle.");
+PyDoc_STRVAR(time_doc, "time()\n--\n\nSeconds of CLOCK_MONOTONIC as a float, with nanosecond resolution.");
+PyDoc_STRVAR(run_once_doc, "_run_once()\n--\n\nTake one turn; called by run_forever, turns until stop().");
+PyDoc_STRVAR(readable_doc,
+             "_readable(fd)\n--\n\n"
+             "An awaitable that ends when fd is readable. The wait is the descriptor's reader until the awaitable\n"
+             "is gone: await it at once and keep it nowhere.");
+
+/* Each is guarded, but for those that any thread may call. */
+GUARDED_CALL(LoopObject, method_call_soon)
+GUARDED_CALL(LoopObject, loop_call_later)
+GUARDED_CALL(LoopObject, loop_call_at)
+GUARDED_ONE(LoopObject, loop_timer_handle_cancelled)
+GUARDED_ONE(LoopObject, method_add_callback)
+GUARDED_ONE(LoopObject, loop_run_once)
+GUARDED_ONE(LoopObject, loop_turn)
+GUARDED_ONE(LoopObject, loop_batch)
+GUARDED_ONE(LoopObject, loop_is_busy)
+GUARDED_ONE(LoopObject, loop_ready_len)
+GUARDED_ONE(LoopObject, loop_ready_pop)
+GUARDED_ONE(LoopObject, loop_ready_insert)
+GUARDED_ONE(LoopObject, loop_ready_items)
+GUARDED_ONE(LoopObject, loop_take_timers)
+GUARDED_ONE(LoopObject, loop_give_timer)
+GUARDED_FAST(LoopObject, loop_connect)
+GUARDED_ONE(LoopObject, loop_watched)
+GUARDED_ONE(LoopObject, loop_watched_fd)
+GUARDED_ONE(LoopObject, loop_open)
+GUARDED_ONE(LoopObject, loop_close_engine)
+GUARDED_ONE(LoopObject, signal_fd)
+GUARDED_ONE(LoopObject, loop_stats)
+GUARDED_ONE(LoopObject, inject_panic)
+GUARDED_CALL(LoopObject, method_add_reader)
+GUARDED_CALL(LoopObject, method_add_writer)
+GUARDED_ONE(LoopObject, method_remove_reader)
+GUARDED_ONE(LoopObject, method_remove_writer)
+GUARDED_ONE(LoopObject, method_readable)
+GUARDED_ONE(LoopObject, method_writable)
+GUARDED_ONE(LoopObject, loop_fd_has_transport)
+GUARDED_FAST(LoopObject, loop_getaddrinfo)
+GUARDED_FAST(LoopObject, loop_getnameinfo)
+GUARDED_ONE(LoopObject, loop_resolve_cancel)
+GUARDED_ONE(LoopObject, loop_child_watcher)
+GUARDED_ONE(LoopObject, loop_child)
+GUARDED_ONE(LoopObject, loop_listen)
+GUARDED_ONE(LoopObject, loop_unlisten)
+GUARDED_ONE(LoopObject, loop_is_accepting)
+GUARDED_ONE(LoopObject, loop_cancel_accepted)
+
+static PyMethodDef methods[] = {
+    METHOD("call_soon", GUARDED(method_call_soon), METH_FASTCALL | METH_KEYWORDS, call_soon_doc),
+    METHOD("call_soon_threadsafe", method_call_soon_threadsafe, METH_FASTCALL | METH_KEYWORDS, call_soon_threadsafe_doc),
+    METHOD("call_later", GUARDED(loop_call_later), METH_FASTCALL | METH_KEYWORDS, call_later_doc),
+    METHOD("call_at", GUARDED(loop_call_at), METH_FASTCALL | METH_KEYWORDS, call_at_doc),
+    METHOD("time", loop_time, METH_NOARGS, time_doc),
+    METHOD("_timer_handle_cancelled", GUARDED(loop_timer_handle_cancelled), METH_O, NULL),
+    METHOD("_add_callback", GUARDED(method_add_callback), METH_O, NULL),
+    METHOD("_add_callback_signalsafe", method_add_callback_signalsafe, METH_O, NULL),
+    METHOD("_write_to_self", write_to_self, METH_NOARGS, NULL),
+    METHOD("_run_once", GUARDED(loop_run_once), METH_NOARGS, run_once_doc),
+    METHOD("_turn", GUARDED(loop_turn), METH_O, NULL),
+    METHOD("_batch", GUARDED(loop_batch), METH_O, NULL),
+    METHOD("_is_busy", GUARDED(loop_is_busy), METH_NOARGS, NULL),
+    METHOD("_ready_len", GUARDED(loop_ready_len), METH_NOARGS, NULL),
+    METHOD("_ready_pop", GUARDED(loop_ready_pop), METH_NOARGS, NULL),
+    METHOD("_ready_insert", GUARDED(loop_ready_insert), METH_O, NULL),
+    METHOD("_ready_items", GUARDED(loop_ready_items), METH_NOARGS, NULL),
+    METHOD("_take_timers", GUARDED(loop_take_timers), METH_NOARGS, NULL),
+    METHOD("_give_timer", GUARDED(loop_give_timer), METH_O, NULL),
+    METHOD("_connect", GUARDED(loop_connect), METH_FASTCALL, NULL),
+    METHOD("_watched", GUARDED(loop_watched), METH_NOARGS, NULL),
+    METHOD("_watched_fd", GUARDED(loop_watched_fd), METH_O, NULL),
+    METHOD("_open", GUARDED(loop_open), METH_VARARGS, open_doc),
+    METHOD("_close_engine", GUARDED(loop_close_engine), METH_NOARGS, close_engine_doc),
+    METHOD("_signal_fd", GUARDED(signal_fd), METH_NOARGS, NULL),
+    METHOD("_stats", GUARDED(loop_stats), METH_NOARGS, NULL),
+    METHOD("_is_inherited", is_inherited, METH_NOARGS, NULL),
+    METHOD("_inject_panic", GUARDED(inject_panic), METH_NOARGS, NULL),
+    METHOD("_add_reader", GUARDED(method_add_reader), METH_FASTCALL | METH_KEYWORDS, NULL),
+    METHOD("_add_writer", GUARDED(method_add_writer), METH_FASTCALL | METH_KEYWORDS, NULL),
+    METHOD("_remove_reader", GUARDED(method_remove_reader), METH_O, NULL),
+    METHOD("_remove_writer", GUARDED(method_remove_writer), METH_O, NULL),
+    METHOD("_readable", GUARDED(method_readable), METH_O, readable_doc),
+    METHOD("_writable", GUARDED(method_writable), METH_O, NULL),
+    METHOD("_fd_has_transport", GUARDED(loop_fd_has_transport), METH_O, NULL),
+    METHOD("_getaddrinfo", GUARDED(loop_getaddrinfo), METH_FASTCALL, NULL),
+    METHOD("_getnameinfo", GUARDED(loop_getnameinfo), METH_FASTCALL, NULL),
+    METHOD("_resolve_cancel", GUARDED(loop_resolve_cancel), METH_O, NULL),
+    METHOD("_child_watcher", GUARDED(loop_child_watcher), METH_O, NULL),
+    METHOD("_child", GUARDED(loop_child), METH_VARARGS, NULL),
+    METHOD("_listen", GUARDED(loop_listen), METH_VARARGS, NULL),
+    METHOD("_unlisten", GUARDED(loop_unlisten), METH_O, NULL),
+    METHOD("_is_accepting", GUARDED(loop_is_accepting), METH_NOARGS, NULL),
+    METHOD("_cancel_accepted", GUARDED(loop_cancel_accepted), METH_NOARGS, NULL),
+    {0}};
+
+static PyMemberDef members[] = {
+    {"_closed", T_BOOL, offsetof(LoopObject, closed), 0, NULL},
+    {"_stopping", T_BOOL, offsetof(LoopObject, stopping), 0, NULL},
+    {"_forever", T_BOOL, offsetof(LoopObject, forever), 0, NULL},
+    {0}};
+
+/* Attributes that other threads may ask for while the loop's sets them. */
+static PyObject *get_reference(PyObject *self, void *offset) {
+    PyObject *value;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    value = *(PyObject **)((char *)self + (uintptr_t)offset);
+    value = Py_NewRef(value ? value : Py_None);
+    Py_END_CRITICAL_SECTION();
+    return value;
+}
+
+static int set_reference(PyObject *self, PyObject *value, void *offset) {
+    PyObject **place = (PyObject **)((char *)self + (uintptr_t)offset), *old;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    old = *place;
+    *place = Py_XNewRef(value);
+    Py_END_CRITICAL_SECTION();
+    Py_XDECREF(old);
+    return 0;
+}
+
+static PyObject *get_debug(LoopObject *loop, void *i) { (void)i; return PyBool_FromLong(loop->debug); }
+
+static int set_debug(LoopObject *loop, PyObject *value, void *i) {
+    (void)i;
+    int truth = value ? PyObject_IsTrue(value) : 0; /* set_debug() takes anything */
+    if (truth < 0) return -1;
+    loop->debug = (char)truth;
+    return 0;
+}
+
+#define REFERENCE(name, field) {name, get_reference, set_reference, NULL, (void *)offsetof(LoopObject, field)}
+static PyGetSetDef getset[] = {{"_debug", (getter)get_debug, (setter)set_debug, NULL, NULL},
+                               REFERENCE("_thread_id", thread_id),
+                               REFERENCE("_current_handle", current_handle),
+                               {0}};
+
+static PyType_Slot slots[] = {{Py_tp_doc, "The part of goloop.Loop that is written in C."},
+                              {Py_tp_new, loop_new},
+                              {Py_tp_dealloc, loop_dealloc},
+                              {Py_tp_traverse, loop_traverse},
+                              {Py_tp_clear, loop_clear},
+                              {Py_tp_setattro, loop_setattro},
+                              {Py_tp_methods, methods},
+                              {Py_tp_members, members},
+                              {Py_tp_getset, getset},
+                              {0, NULL}};
+static PyType_Spec spec = {"goloop._core.Loop", sizeof(LoopObject), 0,
+                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE, slots};
+
+int loop_setup(PyObject *module) {
+    return (state_of(module)->types.Loop = new_type(module, &spec, NULL)) ? 0 : -1;
+}

@@ -1,0 +1,247 @@
+/* The methods that transports have in common, and their type. */
+#include "methods.h"
+
+#include "callback.h"
+#include "engine.h"
+#include "errors.h"
+#include "extra.h"
+
+/* f as a table has it: any function of the transport, with its loop's guard. */
+#define TABLE(name, call)                                                                                              \
+    PyObject *table_##name(PyObject *self, PyObject *arg) {                                                            \
+        TransportObject *t = TRANSPORT(self);                                                                          \
+        PyObject *result;                                                                                              \
+        (void)arg;                                                                                                     \
+        GUARD(t->loop->guard)                                                                                          \
+        result = call;                                                                                                 \
+        UNGUARD                                                                                                        \
+        return result;                                                                                                 \
+    }
+
+static PyObject *pause_reading(TransportObject *t) {
+    if (t->closing || t->paused) Py_RETURN_NONE;
+    if (t->attached && !new_sqe(t->loop, GL_OP_PAUSE, t->fd, t->gen)) return NULL;
+    t->paused = true;
+    transport_pin(t);
+    Py_RETURN_NONE;
+}
+
+static PyObject *start_reading(TransportObject *t) {
+    if (t->attached && !t->paused && !t->closing && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen)) return NULL;
+    transport_pin(t);
+    Py_RETURN_NONE;
+}
+
+PyObject *transport_resume_reading(TransportObject *t) {
+    if (t->closing || !t->paused) Py_RETURN_NONE;
+    if (t->attached && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen)) return NULL;
+    t->paused = false;
+    if (t->held || t->eof_held) transport_owe(t, false);
+    transport_pin(t);
+    Py_RETURN_NONE;
+}
+
+TABLE(close, none_or_null(transport_close(t)))
+TABLE(abort, none_or_null(transport_force_close(t, NULL)))
+TABLE(is_closing, PyBool_FromLong(t->closing))
+TABLE(is_reading, PyBool_FromLong(!t->closing && !t->paused))
+TABLE(get_protocol, Py_NewRef(t->protocol ? t->protocol : Py_None))
+TABLE(pause_reading, pause_reading(t))
+TABLE(start_reading, start_reading(t))
+TABLE(resume_reading, transport_resume_reading(t))
+TABLE(get_write_buffer_size, method_get_write_buffer_size(t, NULL))
+TABLE(get_write_buffer_limits, method_get_write_buffer_limits(t, NULL))
+TABLE(call_connection_lost, method_call_connection_lost(t, arg))
+static TABLE(force_close, none_or_null(transport_force_close(t, arg == Py_None ? NULL : arg)))
+
+PyObject *table_get_protocol_member(PyObject *self, void *i) { (void)i; return table_get_protocol(self, NULL); }
+PyObject *table_get_paused(PyObject *self, void *i) { (void)i; return PyBool_FromLong(TRANSPORT(self)->paused); }
+
+PyObject *table_set_write_buffer_limits(PyObject *self, PyObject *args, PyObject *kwargs) {
+    PyObject *result;
+    GUARD(TRANSPORT(self)->loop->guard)
+    result = method_set_write_buffer_limits(TRANSPORT(self), args, kwargs);
+    UNGUARD
+    return result;
+}
+
+PyObject *borrow_named(PyObject *self, const char *method, const char *name, PyObject *const *args, Py_ssize_t n,
+                       PyObject *kwnames) {
+    const char *type = strrchr(Py_TYPE(self)->tp_name, '.');
+    type = type ? type + 1 : Py_TYPE(self)->tp_name;
+    Py_ssize_t k = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    for (Py_ssize_t i = 0; i < k; i++) {
+        PyObject *keyword = PyTuple_GET_ITEM(kwnames, i);
+        if (PyUnicode_CompareWithASCIIString(keyword, name) != 0)
+            return PyErr_Format(PyExc_TypeError, "%s.%s() got an unexpected keyword argument '%U'", type, method, keyword);
+        if (n) return PyErr_Format(PyExc_TypeError, "%s.%s() got multiple values for argument '%s'", type, method, name);
+    }
+    if (n + k == 1) return args[0];
+    return n ? PyErr_Format(PyExc_TypeError, "%s.%s() takes 2 positional arguments but %zd were given", type, method, n + 1)
+             : PyErr_Format(PyExc_TypeError, "%s.%s() missing 1 required positional argument: '%s'", type, method, name);
+}
+
+static PyObject *set_protocol(TransportObject *t, PyObject *protocol) {
+    Py_XSETREF(t->protocol, Py_NewRef(protocol));
+    Py_RETURN_NONE;
+}
+
+TAKES_ONE(table_set_protocol, "set_protocol", "protocol", TransportObject, set_protocol)
+
+static PyObject *table_fatal_error(PyObject *self, PyObject *args) {
+    PyObject *exception;
+    const char *message = "Fatal error on transport";
+    if (!PyArg_ParseTuple(args, "O|s", &exception, &message)) return NULL;
+    int rc;
+    GUARD(TRANSPORT(self)->loop->guard)
+    rc = transport_fatal(TRANSPORT(self), Py_NewRef(exception), message);
+    UNGUARD
+    return none_or_null(rc);
+}
+
+GUARDED_CALL(TransportObject, method_get_extra_info)
+
+static PyObject *transport_repr(TransportObject *t) {
+    PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(t), "__name__");
+    if (!name) return NULL;
+    const char *state = t->lost ? " closed" : t->closing ? " closing" : "";
+    PyObject *text = PyUnicode_FromFormat("<%U%s fd=%d read=%s write=<%s, bufsize=%lld>>", name, state, t->fd,
+                                          t->attached && !t->closing && !t->paused ? "polling" : "idle",
+                                          t->buffered ? "polling" : "idle", (long long)t->buffered);
+    Py_DECREF(name);
+    return text;
+}
+
+static PyObject *get_sock(PyObject *self, void *i) {
+    (void)i;
+    PyObject *sock;
+    GUARD(TRANSPORT(self)->loop->guard)
+    sock = Py_XNewRef(transport_borrow_sock(TRANSPORT(self)));
+    UNGUARD
+    if (!sock && !PyErr_Occurred()) Py_RETURN_NONE;
+    return sock;
+}
+
+static PyObject *get_server(PyObject *self, void *i) {
+    (void)i;
+    PyObject *server;
+    GUARD(TRANSPORT(self)->loop->guard)
+    server = Py_NewRef(TRANSPORT(self)->server ? TRANSPORT(self)->server : Py_None);
+    UNGUARD
+    return server;
+}
+
+static PyMethodDef methods[] = {
+    COMMON_METHODS,
+    READING_METHODS,
+    WRITING_METHODS,
+    METHOD("_start_reading", table_start_reading, METH_NOARGS, NULL),
+    METHOD("resume_reading", table_resume_reading, METH_NOARGS, RESUME_DOC),
+    METHOD("close", table_close, METH_NOARGS, CLOSE_DOC),
+    METHOD("get_extra_info", GUARDED(method_get_extra_info), METH_FASTCALL | METH_KEYWORDS, "get_extra_info(name, default=None)\n--\n\n'socket', 'sockname', 'peername'."),
+    METHOD("_force_close", table_force_close, METH_O, NULL),
+    METHOD("_fatal_error", table_fatal_error, METH_VARARGS, NULL),
+    {0}};
+
+static PyMemberDef members[] = {
+    COMMON_MEMBERS,
+    {"_sock_fd", T_INT, offsetof(TransportObject, fd), READONLY, NULL},
+    {"_conn_lost", T_INT, offsetof(TransportObject, conn_lost), READONLY, NULL},
+    {"_protocol_paused", T_BOOL, offsetof(TransportObject, protocol_paused), READONLY, NULL},
+    {0}};
+
+static PyGetSetDef getset[] = {{"_sock", get_sock, NULL, NULL, NULL},
+                               {"_server", get_server, NULL, NULL, NULL},
+                               {"_paused", table_get_paused, NULL, NULL, NULL},
+                               COMMON_GETSET,
+                               {0}};
+
+/* ---- life ---- */
+
+int transport_traverse(PyObject *self, visitproc visit, void *arg) {
+    TransportObject *t = (TransportObject *)self;
+    Py_VISIT(Py_TYPE(t));
+    Py_VISIT(t->extra);
+    Py_VISIT(t->loop);
+    Py_VISIT(t->protocol);
+    Py_VISIT(t->sock);
+    Py_VISIT(t->server);
+    Py_VISIT(t->sockname);
+    Py_VISIT(t->context);
+    Py_VISIT(t->held);
+    Py_VISIT(t->end);
+    Py_VISIT(t->dict);
+    return 0;
+}
+
+int transport_clear(PyObject *self) {
+    TransportObject *t = (TransportObject *)self;
+    Py_CLEAR(t->extra);
+    Py_CLEAR(t->protocol);
+    Py_CLEAR(t->sock);
+    Py_CLEAR(t->server);
+    Py_CLEAR(t->sockname);
+    Py_CLEAR(t->context);
+    Py_CLEAR(t->held);
+    Py_CLEAR(t->end);
+    Py_CLEAR(t->dict);
+    return 0;
+}
+
+/* A transport that nobody closed: say so, as asyncio does, and close it. */
+void transport_finalize(PyObject *self) {
+    TransportObject *t = (TransportObject *)self;
+    if (t->fd < 0) return;
+    PyObject *pending = PyErr_GetRaisedException();
+    /* Without a protocol nobody has seen it: accept.c. */
+    if (t->protocol && PyErr_ResourceWarning(self, 1, "unclosed transport %R", self) < 0) {
+        if (PyErr_ExceptionMatches(PyExc_Warning))
+            PyErr_WriteUnraisable(self);
+        else
+            PyErr_Clear();
+    }
+    int rc;
+    GUARD(t->loop->guard)
+    rc = transport_release(t);
+    UNGUARD
+    if (rc < 0) PyErr_WriteUnraisable(self);
+    if (pending) PyErr_SetRaisedException(pending);
+}
+
+void transport_dealloc(PyObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    if (PyObject_CallFinalizerFromDealloc(self) < 0) return;
+    PyObject_GC_UnTrack(self);
+    PyObject_ClearWeakRefs(self);
+    type->tp_clear(self);
+    Py_CLEAR(((TransportObject *)self)->loop);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot slots[] = {{Py_tp_doc, "What the transports of goloop have in common."},
+                              LIFE_SLOTS,
+                              {Py_tp_repr, transport_repr},
+                              {Py_tp_methods, methods},
+                              {Py_tp_members, members},
+                              {Py_tp_getset, getset},
+                              {0, NULL}};
+static PyType_Spec spec = {"goloop._core._Transport", sizeof(TransportObject), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                           slots};
+
+int methods_setup(PyObject *module) {
+    if (callbacks_setup(module) < 0) return -1;
+    PyObject *base = import_attribute("asyncio.transports", "_FlowControlMixin");
+    if (!base) return -1;
+    int rc = check_slot(base, "_extra", offsetof(TransportObject, extra));
+    if (rc == 0) rc = check_slot(base, "_loop", offsetof(TransportObject, loop));
+    if (rc == 0 && ((PyTypeObject *)base)->tp_basicsize != offsetof(TransportObject, protocol)) {
+        PyErr_SetString(PyExc_ImportError, "goloop: this CPython's asyncio transports have another size");
+        rc = -1;
+    }
+    PyTypeObject *type = rc == 0 ? new_type(module, &spec, base) : NULL;
+    Py_DECREF(base);
+    state_of(module)->types.Transport = type;
+    return type ? 0 : -1;
+}

@@ -1,0 +1,99 @@
+/* Transport, and the tables that the transports' types are put together from. They stand in the types that
+ * do not derive from it as well: those of pipe.c, which have one direction only. */
+#ifndef GOLOOP_METHODS_H
+#define GOLOOP_METHODS_H
+
+#include "ending.h"
+#include "flow.h"
+
+#include <stddef.h>
+#include <structmember.h>
+
+#define CLOSE_DOC "close()\n--\n\nClose once what is queued has left."
+#define RESUME_DOC "resume_reading()\n--\n\nDeliver again."
+
+#define COMMON_METHODS                                                                                                 \
+    METHOD("is_closing", table_is_closing, METH_NOARGS,                                                               \
+           "is_closing()\n--\n\nWhether close() or abort() was called, or the connection was lost."),                  \
+    METHOD("set_protocol", table_set_protocol, METH_FASTCALL | METH_KEYWORDS,                                         \
+           "set_protocol(protocol)\n--\n\nDeliver to another protocol from now on."),                                  \
+    METHOD("get_protocol", table_get_protocol, METH_NOARGS,                                                           \
+           "get_protocol()\n--\n\nThe current protocol, None once the connection is lost."),                           \
+    METHOD("_call_connection_lost", table_call_connection_lost, METH_O, NULL)
+
+#define READING_METHODS                                                                                                \
+    METHOD("is_reading", table_is_reading, METH_NOARGS, "is_reading()\n--\n\nWhether data are delivered."),           \
+    METHOD("pause_reading", table_pause_reading, METH_NOARGS,                                                         \
+           "pause_reading()\n--\n\nDeliver nothing until resume_reading().")
+
+#define WRITING_METHODS                                                                                                \
+    METHOD("abort", table_abort, METH_NOARGS, "abort()\n--\n\nClose now; what is queued is lost."),                   \
+    METHOD("get_write_buffer_size", table_get_write_buffer_size, METH_NOARGS,                                         \
+           "get_write_buffer_size()\n--\n\nBytes that the kernel has not taken."),                                     \
+    METHOD("get_write_buffer_limits", table_get_write_buffer_limits, METH_NOARGS,                                     \
+           "get_write_buffer_limits()\n--\n\n(low, high) in bytes."),                                                  \
+    METHOD("set_write_buffer_limits", table_set_write_buffer_limits, METH_VARARGS | METH_KEYWORDS,                    \
+           "set_write_buffer_limits(high=None, low=None)\n--\n\n"                                                      \
+           "Bytes at which pause_writing and resume_writing are called. Raises ValueError.")
+
+#define COMMON_MEMBERS                                                                                                 \
+    {"_loop", T_OBJECT, offsetof(TransportObject, loop), READONLY, NULL},                                              \
+    {"_context", T_OBJECT, offsetof(TransportObject, context), READONLY, NULL},                                        \
+    {"_closing", T_BOOL, offsetof(TransportObject, closing), READONLY, NULL},                                          \
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(TransportObject, weakrefs), READONLY, NULL},                           \
+    {"__dictoffset__", T_PYSSIZET, offsetof(TransportObject, dict), READONLY, NULL}
+
+#define COMMON_GETSET                                                                                                  \
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},                                        \
+        {"_protocol", table_get_protocol_member, NULL, NULL, NULL}
+
+#define LIFE_SLOTS                                                                                                     \
+    {Py_tp_dealloc, transport_dealloc}, {Py_tp_finalize, transport_finalize}, {Py_tp_traverse, transport_traverse},    \
+    {Py_tp_clear, transport_clear}
+
+int methods_setup(PyObject *module);
+
+/* The functions of the tables: those of methods.c, guarded. */
+#define PUBLIC_ONE(f) PyObject *f(PyObject *self, PyObject *arg)
+PUBLIC_ONE(table_close);
+PUBLIC_ONE(table_abort);
+PUBLIC_ONE(table_is_closing);
+PUBLIC_ONE(table_get_protocol);
+PUBLIC_ONE(table_is_reading);
+PUBLIC_ONE(table_start_reading);
+PUBLIC_ONE(table_pause_reading);
+PUBLIC_ONE(table_resume_reading);
+PUBLIC_ONE(table_get_write_buffer_size);
+PUBLIC_ONE(table_get_write_buffer_limits);
+PUBLIC_ONE(table_call_connection_lost);
+PyObject *table_set_protocol(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
+PyObject *table_set_write_buffer_limits(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *table_get_paused(PyObject *self, void *closure);
+PyObject *table_get_protocol_member(PyObject *self, void *closure);
+
+PyObject *transport_resume_reading(TransportObject *t);
+int transport_traverse(PyObject *self, visitproc visit, void *arg);
+int transport_clear(PyObject *self);
+void transport_finalize(PyObject *self);
+void transport_dealloc(PyObject *self);
+
+/* The only argument of a method, by its place or by its name; NULL with TypeError. Borrows. */
+PyObject *borrow_named(PyObject *self, const char *method, const char *name, PyObject *const *args, Py_ssize_t n,
+                       PyObject *kwnames);
+static inline PyObject *borrow_argument(PyObject *self, const char *method, const char *name, PyObject *const *args,
+                                        Py_ssize_t n, PyObject *kwnames) {
+    return n == 1 && !kwnames ? args[0] : borrow_named(self, method, name, args, n, kwnames);
+}
+
+/* A method of one argument around f(self, argument). */
+#define TAKES_ONE(function, method, name, type, f)                                                                     \
+    PyObject *function(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {                       \
+        PyObject *argument = borrow_argument(self, method, name, args, n, kwnames), *result = NULL;                    \
+        if (!argument) return NULL;                                                                                    \
+        GUARD(TRANSPORT(self)->loop->guard)                                                                            \
+        result = f((type *)self, argument);                                                                            \
+        UNGUARD                                                                                                        \
+        return result;                                                                                                 \
+    }
+
+#endif

@@ -1,0 +1,15 @@
+/* Which sockets are the engine's to serve. */
+#ifndef GOLOOP_PLAIN_H
+#define GOLOOP_PLAIN_H
+
+#include "state.h"
+
+int plain_setup(State *state); /* finds the class and the methods; imports.socket is the class from then on */
+bool socket_is_plain(State *state, PyObject *sock);
+bool accepts_plain_sockets(State *state);
+
+/* Functions of the module. */
+PyObject *is_plain(PyObject *module, PyObject *sock);
+PyObject *accepts_plain(PyObject *module, PyObject *ignored);
+
+#endif

@@ -1,0 +1,28 @@
+/* When what is written leaves. */
+#ifndef GOLOOP_SENDING_H
+#define GOLOOP_SENDING_H
+
+#include "arrival.h"
+#include "transport.h"
+
+bool batch_may_hold(LoopObject *loop, int64_t callbacks); /* whether so many are a brisk crowd */
+int64_t batch_begins(LoopObject *loop, int64_t callbacks); /* 0: nothing is to be said of its end */
+bool batch_holds(LoopObject *loop); /* whether what has been written may wait for the next callback */
+void batch_ended(LoopObject *loop, int64_t callbacks, int64_t began);
+
+/* After each callback, whose outcome is rc. */
+static inline int callback_ran(LoopObject *loop, int rc) {
+    if (loop->barred && rc == 0) rc = unbar_arrivals(loop);
+    return loop->sq_sends && rc == 0 && !batch_holds(loop) ? submit_now(loop) : rc;
+}
+
+static inline bool transport_gathers(TransportObject *t) { return t->loop->holds && !t->drains; } /* a write is held back */
+static inline bool transport_sends_now(TransportObject *t) {
+    return t->unsent == 0 && !t->loop->in_turn && t->attach_epoch != t->loop->sq_epoch;
+}
+bool has_drain(State *state, PyObject *protocol);
+/* Hands one WRITE or SEND to the engine. 1: it keeps what s->user names, which the caller has given
+ * it a reference to; 0: it does not; -1: an exception. */
+int transport_send(TransportObject *t, gl_sqe *s);
+
+#endif

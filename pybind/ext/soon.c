@@ -1,0 +1,95 @@
+/* Scheduling for the next turn. */
+#include "soon.h"
+
+#include <sched.h>
+
+#include "call.h"
+#include "engine.h"
+#include "handle.h"
+#include "inbox.h"
+#include "ready.h"
+#include "threadsafe.h"
+
+/* Callbacks waiting from which on other threads are held up: what 5 ms, the interpreter's
+ * switch interval, are enough for. */
+enum { FLOOD = 1 << 14 };
+
+/* What other threads have scheduled before comes first. */
+static int push(LoopObject *loop, PyObject *handle) { return inbox_empty(loop) < 0 ? -1 : ready_push(loop, handle); }
+
+PyObject *loop_call_soon(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n, PyObject *context) {
+    PyObject *handle = new_handle(loop, callback, args, n, context);
+    if (handle && push(loop, handle) < 0) Py_CLEAR(handle);
+    return handle;
+}
+
+int loop_call_soon_drop(LoopObject *loop, PyObject *callback, PyObject *arg, PyObject *context) {
+    PyObject *handle = loop_call_soon(loop, callback, &arg, arg ? 1 : 0, context);
+    Py_XDECREF(handle);
+    return handle ? 0 : -1;
+}
+
+static int check_open(LoopObject *loop) {
+    if (!loop->closed && loop_is_ours(loop)) return 0;
+    return engine_usable_slow(loop);
+}
+
+PyObject *method_call_soon(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    Call c;
+    if (take_call(&c, "BaseEventLoop.call_soon", NULL, args, n, kwnames) < 0) return NULL;
+    if (check_open(loop) < 0) return NULL;
+    if (loop->debug && debug_checks(loop, c.args[0], "call_soon", true) < 0) return NULL;
+    return loop_call_soon(loop, c.args[0], c.args + 1, c.n - 1, c.context);
+}
+
+static bool is_own_thread(LoopObject *loop) {
+    return atomic_load_explicit(&loop->runner, memory_order_relaxed) == PyThread_get_thread_ident();
+}
+
+/* Threads that schedule without a pause would keep the loop from the GIL while its next
+ * batch grows: asyncio's let go of it with each call, for a system call; these with a flood. */
+static void let_others_run(LoopObject *loop) {
+    if (atomic_load(&loop->inbox_len) + loop->ready_len <= FLOOD || !atomic_load(&loop->runner)) return;
+    Py_BEGIN_ALLOW_THREADS
+    sched_yield();
+    Py_END_ALLOW_THREADS
+}
+
+/* Behind what is ready, and the loop wakes. Of any thread. */
+static int push_from_anywhere(LoopObject *loop, PyObject *handle) {
+    int rc;
+    if (is_own_thread(loop)) {
+        GUARD(loop->guard)
+        rc = push(loop, handle);
+        UNGUARD
+        return rc;
+    }
+    rc = inbox_push(loop, handle);
+    if (rc == 0) {
+        loop_wake(loop);
+        let_others_run(loop);
+    }
+    return rc;
+}
+
+PyObject *method_call_soon_threadsafe(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    Call c;
+    if (take_call(&c, "BaseEventLoop.call_soon_threadsafe", NULL, args, n, kwnames) < 0) return NULL;
+    if (check_open(loop) < 0) return NULL;
+    if (loop->debug && debug_checks(loop, c.args[0], "call_soon_threadsafe", false) < 0) return NULL;
+    PyObject *handle = new_thread_safe_handle(loop, c.args[0], c.args + 1, c.n - 1, c.context);
+    if (handle && push_from_anywhere(loop, handle) < 0) Py_CLEAR(handle);
+    return handle;
+}
+
+PyObject *method_add_callback(LoopObject *loop, PyObject *handle) {
+    if (check_handle(loop->state, handle) < 0) return NULL;
+    if (!handle_is_cancelled(handle) && push(loop, handle) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+PyObject *method_add_callback_signalsafe(LoopObject *loop, PyObject *handle) {
+    if (check_handle(loop->state, handle) < 0) return NULL;
+    if (!handle_is_cancelled(handle) && push_from_anywhere(loop, handle) < 0) return NULL;
+    Py_RETURN_NONE;
+}

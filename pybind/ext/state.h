@@ -1,0 +1,116 @@
+/* What one interpreter's module has: its types, the names and imported objects that the others use,
+ * and what is kept to be used again. A loop knows it, and so whatever knows its loop; the others find
+ * it by their type. */
+#ifndef GOLOOP_STATE_H
+#define GOLOOP_STATE_H
+
+#include "base.h"
+
+/* Interned. */
+#define NAMES(X)                                                                                   \
+    X(data_received) X(eof_received) X(connection_made) X(connection_lost) X(get_buffer)           \
+    X(time) X(call_at)                                                                             \
+    X(buffer_updated) X(pause_writing) X(resume_writing) X(call_exception_handler) X(_attach)      \
+    X(_detach) X(close) X(fileno) X(transport) X(protocol) X(socket) X(sockname) X(peername)       \
+    X(set_result) X(done) X(context) X(_handle_signal) X(_run_handle_in_debug) X(_handle_failed)   \
+    X(create_future) X(_ensure_fd_no_transport) X(_accept_failed) X(_warn_slow) X(_resolved)       \
+    X(datagram_received) X(error_received) X(_sendfile_lost) X(_accept_dropped) X(_sockets)        \
+    X(_accept_replaced)                                                                            \
+    X(read) X(write) X(pending) X(append) X(call_soon) X(_loop) X(_sslobj) X(_ssl_protocol)        \
+    X(_do_read) X(_do_write) X(_process_outgoing) X(_write_appdata) X(_control_ssl_reading)        \
+    X(_control_app_writing) X(_call_eof_received) X(_start_shutdown)                               \
+    X(_app_protocol)
+typedef struct {
+#define X(n) PyObject *n;
+    NAMES(X)
+#undef X
+} Names;
+
+typedef struct {
+    PyObject *transport_socket; /* asyncio.trsock.TransportSocket */
+    PyObject *socket;           /* socket.socket as the standard library defines it */
+    PyObject *buffered_protocol;
+    PyObject *flow_control; /* asyncio.streams.FlowControlMixin */
+    PyObject *ssl_protocol; /* asyncio.sslproto.SSLProtocol */
+    PyObject *logger_warning;
+    PyObject *gaierror;      /* socket.gaierror */
+    PyObject *lock;          /* threading.Lock */
+    PyObject *extract_stack; /* asyncio.format_helpers.extract_stack */
+} Imports;
+
+/* Of asyncio.sslproto and ssl; protocol is NULL where there is no ssl. */
+typedef struct {
+    PyObject *protocol;     /* sslproto.SSLProtocol */
+    PyObject *transport;    /* sslproto._SSLProtocolTransport */
+    PyObject *again_errors; /* sslproto.SSLAgainErrors */
+    PyObject *wrapped;      /* sslproto.SSLProtocolState.WRAPPED */
+    PyObject *ssl_object;   /* ssl.SSLObject */
+    PyObject *memory_bio;   /* ssl.MemoryBIO */
+    PyObject *deque;        /* collections.deque */
+    PyObject *zero;
+} TLSImports;
+
+/* plain.c: what asyncio calls on the sockets of transports, of servers and of connects. */
+enum { PLAIN_METHODS = 15 };
+typedef struct {
+    PyObject *c_socket; /* _socket.socket */
+    PyObject *module;   /* socket */
+    PyObject *names[PLAIN_METHODS];
+    PyObject *methods[PLAIN_METHODS]; /* NULL: it was replaced before we could see it */
+} Plain;
+
+typedef struct {
+    PyTypeObject *Loop, *Handle, *TimerHandle, *ThreadSafeHandle, *AsyncioHandle;
+    PyTypeObject *Transport, *Stream, *Datagram, *ReadPipe, *WritePipe, *Listener;
+    PyTypeObject *Message, *Readiness, *Arrival, *SSLProtocol;
+} Types;
+
+enum { CALLBACKS = 7 }; /* callback.c */
+
+/* handle.c: freed handles, for malloc is a third of a call_soon's cost. Without a GIL, none. */
+enum { FREE_HANDLES = 2048 };
+typedef struct {
+    PyObject *items[FREE_HANDLES];
+    int n;
+} FreeList;
+
+struct State {
+    /* references, up to `reserve` */
+    Names names;
+    Imports imports;
+    TLSImports tls;
+    Plain plain;
+    Types types;
+    PyObject *callbacks[CALLBACKS], *callback_names[CALLBACKS];
+    PyObject *wake;     /* readiness.c */
+    PyObject *no_hint;  /* -1, as asyncio passes it to get_buffer */
+
+    _Atomic(char *) reserve; /* tls_read.c: room for plaintext, NULL while a read has it */
+    _Atomic(uint64_t) plain_seen;
+    PyMethodDef callback_methods[CALLBACKS];
+    /* TLS of a stream that reads: tls.c, which this one cannot know */
+    int (*tls_received)(PyObject *protocol, const char *data, Py_ssize_t n);
+    bool (*tls_takes_bytes)(State *state, PyObject *protocol);
+    FreeList free_handles, free_timers;
+};
+
+int state_fill(State *state); /* names and imports */
+int state_traverse(PyObject *module, visitproc visit, void *arg);
+void state_free(State *state);
+
+static inline State *state_of(PyObject *module) { return PyModule_GetState(module); }
+/* The module of one of its types, or of a class that derives from one; NULL when it is none. Borrows. */
+PyObject *borrow_module(PyTypeObject *type);
+/* Of a type that nobody derives from. NULL while it is being collected. */
+static inline State *state_of_type(PyTypeObject *type) {
+    PyObject *module = ((PyHeapTypeObject *)type)->ht_module;
+    return module ? state_of(module) : NULL;
+}
+
+/* Makes a type of the module over base, or over nothing (NULL), and adds it where it has a name for users. */
+PyTypeObject *new_type(PyObject *module, PyType_Spec *spec, PyObject *base);
+/* asyncio.module.name, or NULL with an exception. */
+PyObject *import_attribute(const char *module, const char *name);
+int check_slot(PyObject *type, const char *name, Py_ssize_t offset); /* ImportError when it lies elsewhere */
+
+#endif

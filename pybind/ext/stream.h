@@ -1,0 +1,62 @@
+/* StreamTransport: a connected TCP or Unix stream. Its two directions, which pipes have as well, are in
+ * stream_write.c and stream_read.c. */
+#ifndef GOLOOP_STREAM_H
+#define GOLOOP_STREAM_H
+
+#include "ending.h"
+#include "flow.h"
+#include "transport.h"
+
+typedef struct StreamObject StreamObject;
+
+/* What differs where there is a pipe. */
+typedef struct {
+    int (*ended)(StreamObject *t);                                          /* the end of file */
+    int (*failed)(StreamObject *t, PyObject *exception, int direction);     /* of a system call; steals */
+    int (*callback_failed)(StreamObject *t, PyObject *exception);           /* data_received raised; steals */
+    const char *read_failed;
+} StreamSide;
+
+struct StreamObject {
+    TRANSPORT_FIELDS
+    const StreamSide *side;
+    PyObject *empty_waiter;
+    int write_error; /* errno of a submission that failed, not yet told */
+    bool buffered_protocol, eof_written;
+    bool handshakes; /* its listener's */
+    uint8_t pipe;    /* of pipe.c: its direction, GL_READ or GL_WRITE; sock is its file object */
+};
+
+#ifdef Py_GIL_DISABLED
+static inline PyObject *guard_of_StreamObject(StreamObject *t) { return t->loop->guard; }
+#endif
+
+int stream_setup(PyObject *module);
+StreamObject *new_stream(LoopObject *loop, int fd, PyObject *protocol, PyObject *context);
+int stream_attach(StreamObject *t);
+PyObject *connected_stream(PyObject *module, PyObject *args); /* of the module */
+
+/* stream_write.c */
+int stream_queue(StreamObject *t, PyObject *data);
+PyObject *stream_write(StreamObject *t, PyObject *data);
+PyObject *stream_writelines(StreamObject *t, PyObject *list);
+PyObject *stream_write_eof(StreamObject *t, PyObject *ignored);
+PyObject *stream_make_empty_waiter(StreamObject *t, PyObject *ignored);
+PyObject *stream_reset_empty_waiter(StreamObject *t, PyObject *ignored);
+bool stream_must_tell(TransportObject *t);
+int stream_wrote(TransportObject *t, int64_t n);
+void stream_write_failed(TransportObject *t, int error);
+int stream_lost(TransportObject *t);
+
+/* stream_read.c */
+int stream_arrived(LoopObject *loop, PyObject *owner, gl_cqe *c);
+int stream_failed(StreamObject *t, int error, int direction);
+int stream_deliver_held(TransportObject *t);
+
+/* Of a TransportKind. */
+#define STREAM_KIND(name)                                                                                              \
+    .asks = {transport_file, transport_keeps, transport_evict, transport_forgotten, stream_arrived},                   \
+    .lost_name = name, .must_tell = stream_must_tell, .wrote = stream_wrote, .write_failed = stream_write_failed,      \
+    .deliver_held = stream_deliver_held, .connection_lost = method_call_connection_lost, .lost = stream_lost
+
+#endif

@@ -1,0 +1,13 @@
+/* Turns and batches. */
+#ifndef GOLOOP_TURN_H
+#define GOLOOP_TURN_H
+
+#include "loop.h"
+
+/* Methods of the loop. */
+PyObject *loop_run_once(LoopObject *loop, PyObject *ignored);
+PyObject *loop_turn(LoopObject *loop, PyObject *seconds);
+PyObject *loop_batch(LoopObject *loop, PyObject *due);
+PyObject *loop_is_busy(LoopObject *loop, PyObject *ignored);
+
+#endif
