@@ -13,7 +13,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import sysconfig
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -55,12 +54,6 @@ def check_platform():
         )
 
 
-def check_python():
-    """Refuse a free-threaded CPython: the extension relies on the GIL."""
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        stop("a CPython with the GIL: this one is free-threaded; use asyncio's own loop there.")
-
-
 def find_c_compiler(command):
     """The first word of a compiler's command line, when it can be run; else None."""
     words = shlex.split(command or "")
@@ -97,7 +90,6 @@ class GoLibrary(Extension):
 class BuildExt(build_ext):
     def run(self):
         check_platform()
-        check_python()
         self.go = check_go()
         super().run()
 
