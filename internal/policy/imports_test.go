@@ -51,6 +51,9 @@ var engine = []string{"internal/sys", "selector", "internal/batch", "internal/ma
 // pythonHeader is the one folder whose files may include Python.h.
 const pythonHeader = "pybind/ext"
 
+// header stands apart from the include, or this package would have files that include it.
+const header = "Python.h"
+
 // starved is what tests build into the extension.
 const starved = "tests/nomemory"
 
@@ -123,7 +126,6 @@ func TestCheckImports(t *testing.T) {
 			t.Errorf("%s with %s: got %q, want %q", test.name, test.source, problems, test.problem)
 		}
 	}
-	const header = "Python.h" // apart, or this file would be one that includes it
 	for source, want := range map[string]bool{
 		"#include <" + header + ">":                                 true,
 		"package x\n// #  include \"" + header + "\"\nimport \"C\"": true,
