@@ -111,7 +111,7 @@ func (f *cFile) items(tokens []cToken) {
 // invoke is a macro that stands where a declaration would. One of ours defines the function that
 // its first argument names; it is static if the macro says so, or the word before it.
 func (f *cFile) invoke(head []cToken, macro cToken, arguments []cToken) {
-	if strings.HasPrefix(macro.text, "Py") || strings.HasSuffix(macro.text, "assert") || len(arguments) == 0 {
+	if strings.HasPrefix(macro.text, "Py") || strings.HasPrefix(macro.text, "GUARDED_") || strings.HasSuffix(macro.text, "assert") || len(arguments) == 0 {
 		return
 	}
 	f.defined = append(f.defined, cSymbol{name: arguments[0].text, line: macro.line, function: true,

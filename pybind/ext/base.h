@@ -3,15 +3,14 @@
 #ifndef GOLOOP_BASE_H
 #define GOLOOP_BASE_H
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "compat.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
 #include "abi.h"
-#include "compat.h"
 
 typedef struct State State;
 typedef struct LoopObject LoopObject;

@@ -1,7 +1,8 @@
-/* What newer CPythons have and 3.10 to 3.12 lack. */
+/* CPython, and what newer ones have and 3.10 to 3.12 lack. */
 #ifndef GOLOOP_COMPAT_H
 #define GOLOOP_COMPAT_H
 
+#define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
 #if PY_VERSION_HEX < 0x030C0000
@@ -20,6 +21,11 @@ static inline PyObject *PyErr_GetRaisedException(void) {
 static inline void PyErr_SetRaisedException(PyObject *exception) {
     PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(exception)), exception, PyException_GetTraceback(exception));
 }
+#endif
+
+#ifndef Py_BEGIN_CRITICAL_SECTION /* 3.13 */
+#define Py_BEGIN_CRITICAL_SECTION(o) {
+#define Py_END_CRITICAL_SECTION() }
 #endif
 
 #endif

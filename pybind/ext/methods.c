@@ -8,7 +8,7 @@
 
 /* f as a table has it: any function of the transport, with its loop's guard. */
 #define TABLE(name, call)                                                                                              \
-    PyObject *table_##name(PyObject *self, PyObject *arg) {                                                            \
+    PyObject *name(PyObject *self, PyObject *arg) {                                                            \
         TransportObject *t = TRANSPORT(self);                                                                          \
         PyObject *result;                                                                                              \
         (void)arg;                                                                                                     \
@@ -41,18 +41,18 @@ PyObject *transport_resume_reading(TransportObject *t) {
     Py_RETURN_NONE;
 }
 
-TABLE(close, none_or_null(transport_close(t)))
-TABLE(abort, none_or_null(transport_force_close(t, NULL)))
-TABLE(is_closing, PyBool_FromLong(t->closing))
-TABLE(is_reading, PyBool_FromLong(!t->closing && !t->paused))
-TABLE(get_protocol, Py_NewRef(t->protocol ? t->protocol : Py_None))
-TABLE(pause_reading, pause_reading(t))
-TABLE(start_reading, start_reading(t))
-TABLE(resume_reading, transport_resume_reading(t))
-TABLE(get_write_buffer_size, method_get_write_buffer_size(t, NULL))
-TABLE(get_write_buffer_limits, method_get_write_buffer_limits(t, NULL))
-TABLE(call_connection_lost, method_call_connection_lost(t, arg))
-static TABLE(force_close, none_or_null(transport_force_close(t, arg == Py_None ? NULL : arg)))
+TABLE(table_close, none_or_null(transport_close(t)))
+TABLE(table_abort, none_or_null(transport_force_close(t, NULL)))
+TABLE(table_is_closing, PyBool_FromLong(t->closing))
+TABLE(table_is_reading, PyBool_FromLong(!t->closing && !t->paused))
+TABLE(table_get_protocol, Py_NewRef(t->protocol ? t->protocol : Py_None))
+TABLE(table_pause_reading, pause_reading(t))
+TABLE(table_start_reading, start_reading(t))
+TABLE(table_resume_reading, transport_resume_reading(t))
+TABLE(table_get_write_buffer_size, method_get_write_buffer_size(t, NULL))
+TABLE(table_get_write_buffer_limits, method_get_write_buffer_limits(t, NULL))
+TABLE(table_call_connection_lost, method_call_connection_lost(t, arg))
+static TABLE(table_force_close, none_or_null(transport_force_close(t, arg == Py_None ? NULL : arg)))
 
 PyObject *table_get_protocol_member(PyObject *self, void *i) { (void)i; return table_get_protocol(self, NULL); }
 PyObject *table_get_paused(PyObject *self, void *i) { (void)i; return PyBool_FromLong(TRANSPORT(self)->paused); }

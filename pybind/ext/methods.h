@@ -54,18 +54,17 @@
 int methods_setup(PyObject *module);
 
 /* The functions of the tables: those of methods.c, guarded. */
-#define PUBLIC_ONE(f) PyObject *f(PyObject *self, PyObject *arg)
-PUBLIC_ONE(table_close);
-PUBLIC_ONE(table_abort);
-PUBLIC_ONE(table_is_closing);
-PUBLIC_ONE(table_get_protocol);
-PUBLIC_ONE(table_is_reading);
-PUBLIC_ONE(table_start_reading);
-PUBLIC_ONE(table_pause_reading);
-PUBLIC_ONE(table_resume_reading);
-PUBLIC_ONE(table_get_write_buffer_size);
-PUBLIC_ONE(table_get_write_buffer_limits);
-PUBLIC_ONE(table_call_connection_lost);
+PyObject *table_close(PyObject *self, PyObject *ignored);
+PyObject *table_abort(PyObject *self, PyObject *ignored);
+PyObject *table_is_closing(PyObject *self, PyObject *ignored);
+PyObject *table_get_protocol(PyObject *self, PyObject *ignored);
+PyObject *table_is_reading(PyObject *self, PyObject *ignored);
+PyObject *table_start_reading(PyObject *self, PyObject *ignored);
+PyObject *table_pause_reading(PyObject *self, PyObject *ignored);
+PyObject *table_resume_reading(PyObject *self, PyObject *ignored);
+PyObject *table_get_write_buffer_size(PyObject *self, PyObject *ignored);
+PyObject *table_get_write_buffer_limits(PyObject *self, PyObject *ignored);
+PyObject *table_call_connection_lost(PyObject *self, PyObject *exception);
 PyObject *table_set_protocol(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
 PyObject *table_set_write_buffer_limits(PyObject *self, PyObject *args, PyObject *kwargs);
 PyObject *table_get_paused(PyObject *self, void *closure);

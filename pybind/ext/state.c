@@ -2,6 +2,7 @@
 #include "state.h"
 
 #include <stddef.h>
+#include <structmember.h>
 
 static int intern_names(Names *names) {
 #define X(n)                                                                                       \
