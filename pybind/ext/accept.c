@@ -18,6 +18,7 @@
 #include "errors.h"
 #include "extra.h"
 #include "handle.h"
+#include "inbox.h"
 #include "plain.h"
 #include "sending.h"
 #include "sockaddr.h"
@@ -232,7 +233,7 @@ static void forget(LoopObject *loop, int32_t n) {
 
 /* Where nothing is ready, nothing that was scheduled meanwhile is left to run. */
 void age_accepted(LoopObject *loop) {
-    bool quiet = loop->ready_len == 0 && !loop->stopping;
+    bool quiet = loop->ready_len == 0 && !inbox_has_some(loop) && !loop->stopping;
     int32_t n = 0;
     for (int32_t i = 0; i < loop->accepted_made; i++)
         if (loop->accepted[i].age++ >= AGE || quiet) n = i + 1;

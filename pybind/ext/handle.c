@@ -104,22 +104,23 @@ LoopObject *new_loop_of(PyObject *self) {
 int handle_cancel_fields(PyObject *self) {
     HandleObject *h = (HandleObject *)self;
     LoopObject *loop = new_loop_of(self);
-    PyObject *repr = loop && loop->debug ? PyObject_Repr(self) : NULL, *callback, *args;
-    bool failed = loop && loop->debug && !repr;
+    PyObject *repr = NULL, *callback, *args;
+    bool debug = loop && loop->debug;
     Py_XDECREF(loop);
     Py_BEGIN_CRITICAL_SECTION(self);
     Py_XSETREF(h->cancelled, Py_NewRef(Py_True));
-    callback = failed ? NULL : h->callback;
-    args = failed ? NULL : h->args;
+    Py_END_CRITICAL_SECTION();
+    if (debug && !(repr = PyObject_Repr(self))) return -1;
+    Py_BEGIN_CRITICAL_SECTION(self);
     if (repr) Py_XSETREF(h->repr, repr);
-    if (!failed) {
-        h->callback = Py_NewRef(Py_None);
-        h->args = Py_NewRef(Py_None);
-    }
+    callback = h->callback;
+    args = h->args;
+    h->callback = Py_NewRef(Py_None);
+    h->args = Py_NewRef(Py_None);
     Py_END_CRITICAL_SECTION();
     Py_XDECREF(callback);
     Py_XDECREF(args);
-    return failed ? -1 : 0;
+    return 0;
 }
 
 PyDoc_STRVAR(cancel_doc, "cancel()\n--\n\nCancel the callback. A second call, or one after it has run, does nothing.");

@@ -86,7 +86,10 @@ class Signals(_Base):
         """Let signals wake this loop, unless the program has a wake-up descriptor of its own."""
         global _in_use
         fd = self._signal_fd()
-        previous = signal.set_wakeup_fd(fd)
+        try:
+            previous = signal.set_wakeup_fd(fd)
+        except ValueError:  # another interpreter's main thread: no signal comes there
+            return False
         if previous == fd:
             return True
         if previous != -1:
