@@ -25,7 +25,7 @@ ARGS ?=
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll test-py-watchers soak test-asan conformance \
-	test-bench test-sdist suites test-nomemory test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt bench wheel clean
+	test-bench test-sdist suites test-nomemory test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt bench bench-guard wheel clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
@@ -43,6 +43,7 @@ help:
 	@echo 'make build     build and install goloop in .venv/3.N for every Python found'
 	@echo 'make wheel     dist/*.whl for every Python found'
 	@echo 'make bench     the benchmarks; ARGS="..." for benchmarks/run.py'
+	@echo 'make bench-guard  instructions per operation (valgrind), which may not rise by 3 %; PY, ARGS="--only echo*", ARGS=--record'
 	@echo 'make clean     take away everything that was built'
 
 # What the other targets need first: at least one Python, and a word on those that are not there.
@@ -189,6 +190,11 @@ fmt: pythons
 bench: pythons
 	@tools/venv bench $(NEWEST) --goloop benchmarks/requirements.txt
 	.venv/bench/bin/python benchmarks/run.py $(ARGS)
+
+# Not part of `make test`: it needs valgrind, and some minutes.
+bench-guard: pythons
+	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
+	cd benchmarks && env -u PYTHONPATH ../.venv/$(NEWEST)/bin/python -m guard $(ARGS)
 
 wheel: pythons
 	rm -rf build/lib.* build/bdist.*

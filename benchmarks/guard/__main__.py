@@ -1,0 +1,87 @@
+"""Instructions per operation, compared with the recorded ones; fails when one has risen by more than 3 %.
+
+Each operation is counted in a process of its own. Neither the kernel's instructions are counted nor those of Go's own
+threads. Recorded figures are those of one Python and one set of tools: what differs is told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import shutil
+import ssl
+import subprocess
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from guard import callgrind, figures
+from guard.operations import OPERATIONS, SPANS
+
+RECORDED = Path(__file__).parent / "recorded"
+BENCHMARKS = Path(__file__).parent.parent
+
+
+def versions() -> str:
+    """What the figures depend on, besides the tree."""
+
+    def first(*command: str) -> str:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+
+    return ", ".join(
+        [
+            f"CPython {platform.python_version()} ({platform.python_compiler()})",
+            f"{first('go', 'env', 'GOVERSION')} {platform.machine()}",
+            f"gcc {first('gcc', '-dumpfullversion')}",
+            f"{' '.join(platform.libc_ver())}",
+            f"{' '.join(ssl.OPENSSL_VERSION.split()[:2])}",
+            first("valgrind", "--version"),
+        ]
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench-guard", description=__doc__)
+    parser.add_argument("--record", action="store_true", help="write the figures instead of comparing them")
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="operations, as 'echo*'")
+    parser.add_argument("--python", default=sys.executable, help="the Python of another venv of that version")
+    options = parser.parse_args()
+    if not shutil.which("valgrind"):
+        sys.exit("make bench-guard needs valgrind, which is not on PATH (Debian: apt-get install valgrind)")
+    names = [name for name in OPERATIONS if fnmatchcase(name, options.only)]
+    if not names:
+        sys.exit(f"no operation is called {options.only!r}: {', '.join(OPERATIONS)}")
+
+    version = "{}.{}".format(*sys.version_info)
+    path = RECORDED / f"{version}.tsv"
+    here = versions()
+    about, before = figures.read(path) if path.exists() else ([], {})
+    if about and about[-1] != here:
+        print(f"recorded with {about[-1]}\nhere          {here}")
+
+    now = {}
+    print(figures.aligned(figures.HEADINGS))
+    for name in names:
+        command = [options.python, "-s", "-m", "guard.operations", name]
+        try:
+            lots = callgrind.count(command, BENCHMARKS, SPANS)
+        except callgrind.Failed as failed:
+            sys.exit(str(failed))
+        now[name] = figures.figure(lots, OPERATIONS[name][1])
+        print(figures.aligned(figures.row(name, now[name], before.get(name))), flush=True)
+
+    if options.record:
+        kept = {name: now.get(name) or before[name] for name in OPERATIONS if name in now or name in before}
+        figures.write(path, [f"make bench-guard PY={version} ARGS=--record", here], kept)
+        print(f"written: {path}")
+        return 0
+    if missing := [name for name in names if name not in before]:
+        print(f"not recorded in {path}: {', '.join(missing)}; ARGS=--record does")
+    risen = list(figures.rises(now, before))
+    if risen:
+        print(f"more than {figures.LIMIT - 1:.0%} above what is recorded: {', '.join(risen)}")
+    return 1 if risen or missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
