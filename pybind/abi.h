@@ -197,7 +197,7 @@ typedef struct gl_api {
     int32_t (*child_watcher)(int64_t engine, char *name);                 /* GL_NAME bytes, in and out */
     int32_t (*stats)(int64_t engine, gl_stats *out);
     int32_t (*close)(int64_t engine);
-    int32_t (*panic_text)(char *out, int32_t n);                          /* length written */
+    int32_t (*panic_text)(char *out, int32_t n);                          /* of the calling thread's last; length written */
 } gl_api;
 #endif
 

@@ -1,7 +1,29 @@
 package main
 
 /*
+#include <unistd.h>
+
 #include "abi.h"
+
+extern int32_t goloop_turn(int64_t handle, uint32_t flags);
+extern int32_t goloop_submit(int64_t handle, gl_sqe *sq, int32_t n);
+
+// Echoes size bytes so many times: to fd, attached as gen, from peer and back. 0, or the number of what went wrong.
+static int echo(int64_t handle, uintptr_t memory, int fd, uint32_t gen, int peer, int64_t size, int64_t rounds) {
+    char bytes[4096] = {0};
+    gl_shared *shared = (gl_shared *)memory;
+    shared->sq_len = 0;
+    for (int64_t i = 0; i < rounds; i++) {
+        if (write(peer, bytes, size) != size) return 1;
+        if (goloop_turn(handle, GL_TURN_WAIT) != 1) return 2;
+        gl_cqe *c = shared->cq;
+        if (c->kind != GL_DATA || c->fd != fd || c->len != size) return 3;
+        gl_sqe s = {.op = GL_OP_WRITE, .fd = fd, .gen = gen, .ptr = c->ptr, .len = c->len};
+        if (goloop_submit(handle, &s, 1) != 0 || s.flags != GL_SQE_DONE) return 4;
+        if (read(peer, bytes, size) != size) return 5;
+    }
+    return 0;
+}
 */
 import "C"
 
@@ -50,6 +72,12 @@ func (c *client) submit(sq ...loop.Submission) int {
 
 func (c *client) read(fd int32, generation uint32, p []byte) int {
 	return int(goloop_read(c.handle, C.int32_t(fd), C.uint32_t(generation), unsafe.Pointer(unsafe.SliceData(p)), C.int64_t(len(p))))
+}
+
+// echo is C that calls the exported functions, as the extension does.
+func (c *client) echo(fd int, generation uint32, peer, size, rounds int) int {
+	memory := C.uintptr_t(uintptr(unsafe.Pointer(c.shared))) // it points to Go's, which cgo would refuse
+	return int(C.echo(c.handle, memory, C.int(fd), C.uint32_t(generation), C.int(peer), C.int64_t(size), C.int64_t(rounds)))
 }
 
 func (c *client) signalFd() int { return int(goloop_signal_fd(c.handle)) }

@@ -35,10 +35,12 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 		return C.int64_t(errnoOf(err))
 	}
 	b := &binding{engine: e, shared: shared}
-	if err := store(b); err != nil {
+	open, err := engines.store(b)
+	if err != nil {
 		_ = e.Close()
 		return C.int64_t(errnoOf(err))
 	}
+	provide(open)
 	shared.wake_fd = C.int32_t(e.Selector().WakeFd())
 	shared.poll_fd = C.int32_t(e.Selector().Fd())
 	for i, c := range []byte(e.Selector().Name()) {
@@ -59,7 +61,7 @@ func goloop_turn(handle C.int64_t, flags C.uint32_t) (n C.int32_t) {
 			n = panicked
 		}
 	}()
-	b := find(handle)
+	b := engines.find(int64(handle))
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)
 	}
@@ -82,7 +84,7 @@ func goloop_submit(handle C.int64_t, sq *C.gl_sqe, count C.int32_t) (n C.int32_t
 			n = panicked
 		}
 	}()
-	b := find(handle)
+	b := engines.find(int64(handle))
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)
 	}
@@ -104,7 +106,7 @@ func goloop_read(handle C.int64_t, fd C.int32_t, gen C.uint32_t, p unsafe.Pointe
 			n = panicked
 		}
 	}()
-	b := find(handle)
+	b := engines.find(int64(handle))
 	if b == nil {
 		return -C.int64_t(syscall.EBADF)
 	}
@@ -126,7 +128,7 @@ func goloop_signal_fd(handle C.int64_t) (fd C.int32_t) {
 			fd = panicked
 		}
 	}()
-	b := find(handle)
+	b := engines.find(int64(handle))
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)
 	}
@@ -149,7 +151,7 @@ func goloop_child_watcher(handle C.int64_t, name *C.char) (rc C.int32_t) {
 			rc = panicked
 		}
 	}()
-	b := find(handle)
+	b := engines.find(int64(handle))
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)
 	}
@@ -176,7 +178,7 @@ func goloop_stats(handle C.int64_t, out *C.gl_stats) (rc C.int32_t) {
 			rc = panicked
 		}
 	}()
-	b := find(handle)
+	b := engines.find(int64(handle))
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)
 	}
@@ -194,7 +196,7 @@ func goloop_close(handle C.int64_t) (rc C.int32_t) {
 			rc = panicked
 		}
 	}()
-	b := release(handle)
+	b := engines.release(int64(handle))
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)
 	}
@@ -211,15 +213,13 @@ func goloop_close(handle C.int64_t) (rc C.int32_t) {
 	return 0
 }
 
-// goloop_panic_text copies the last recovered panic, with its stack, as UTF-8.
+// goloop_panic_text copies the last panic of a call by this thread, with its stack, as UTF-8.
 //
 //export goloop_panic_text
 func goloop_panic_text(out *C.char, size C.int32_t) (n C.int32_t) {
 	defer func() { _ = recover() }()
-	panicMu.Lock()
-	defer panicMu.Unlock()
 	if size <= 0 {
 		return 0
 	}
-	return C.int32_t(copy(unsafe.Slice((*byte)(unsafe.Pointer(out)), int(size)), panicText))
+	return C.int32_t(copy(unsafe.Slice((*byte)(unsafe.Pointer(out)), int(size)), lastPanic()))
 }

@@ -8,13 +8,14 @@ package main
 import "C"
 
 import (
+	"sync/atomic"
 	"syscall"
 
 	"goloop/internal/sys"
 )
 
 // plan is what goloop_inject has armed.
-var plan *sys.Plan
+var plan atomic.Pointer[sys.Plan]
 
 // goloop_inject lets system calls of the engine fail, for tests: sys.Fault has the arguments. It
 // replaces what was injected before; an empty name ends it.
@@ -26,7 +27,7 @@ func goloop_inject(name *C.char, fd, skip, times, errno, n C.int32_t) {
 		if fd < 0 {
 			fd = sys.Any
 		}
-		plan = sys.Arm(sys.Fault{Name: text, Fd: int(fd), Skip: int(skip), Times: int(times), Errno: syscall.Errno(errno), N: int(n)})
+		plan.Store(sys.Arm(sys.Fault{Name: text, Fd: int(fd), Skip: int(skip), Times: int(times), Errno: syscall.Errno(errno), N: int(n)}))
 	}
 }
 
@@ -34,8 +35,9 @@ func goloop_inject(name *C.char, fd, skip, times, errno, n C.int32_t) {
 //
 //export goloop_injected
 func goloop_injected() C.int32_t {
-	if plan == nil {
+	p := plan.Load()
+	if p == nil {
 		return 0
 	}
-	return C.int32_t(plan.Met())
+	return C.int32_t(p.Met())
 }

@@ -12,13 +12,9 @@ import "C"
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"runtime"
 	"runtime/debug"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -55,86 +51,7 @@ func (b *binding) openSignals() (*unixevents.Signals, error) {
 	return b.signals, nil
 }
 
-// The table of open engines. Writers hold mu and replace the slice; readers load
-// it. A handle is the place in the table and, above it, a number that is never
-// used again: the handle of a closed engine does not name the next one.
-var (
-	mu       sync.Mutex
-	bindings atomic.Pointer[[]*binding]
-	opened   int64 // engines so far
-)
-
-// placeBits of a handle are the place in the table, from 1.
-const placeBits = 20
-
-func find(handle C.int64_t) *binding {
-	table := bindings.Load()
-	place := int64(handle)&(1<<placeBits-1) - 1
-	if table == nil || handle <= 0 || uint64(place) >= uint64(len(*table)) {
-		return nil
-	}
-	if b := (*table)[place]; b != nil && b.handle == int64(handle) {
-		return b
-	}
-	return nil
-}
-
-// store puts b into the table, at a free place, and gives it a handle. Error:
-// EMFILE when a million engines are open.
-func store(b *binding) error {
-	mu.Lock()
-	defer mu.Unlock()
-	table := copyTable()
-	place := slices.Index(table, nil)
-	if place < 0 {
-		place = len(table)
-		table = append(table, nil)
-	}
-	if place >= 1<<placeBits-1 {
-		return syscall.EMFILE
-	}
-	opened++
-	b.handle = opened<<placeBits | int64(place+1)
-	table[place] = b
-	bindings.Store(&table)
-	return nil
-}
-
-// release takes the engine of a handle out of the table, once: of two calls that
-// race, one gets nil.
-func release(handle C.int64_t) *binding {
-	mu.Lock()
-	defer mu.Unlock()
-	b := find(handle)
-	if b == nil {
-		return nil
-	}
-	table := copyTable()
-	table[slices.Index(table, b)] = nil
-	bindings.Store(&table)
-	return b
-}
-
-func copyTable() []*binding {
-	if old := bindings.Load(); old != nil {
-		return slices.Clone(*old)
-	}
-	return nil
-}
-
 const panicked = C.GL_PANICKED
-
-var (
-	panicMu   sync.Mutex
-	panicText string
-)
-
-// keep records a recovered panic with its stack.
-func keep(r any) {
-	panicMu.Lock()
-	panicText = fmt.Sprintf("%v\n%s", r, debug.Stack())
-	panicMu.Unlock()
-}
 
 // errnoOf is err as a negative errno.
 func errnoOf(err error) int {

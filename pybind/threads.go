@@ -31,42 +31,12 @@ static int start_thread(uintptr_t task) {
 import "C"
 
 import (
-	"runtime"
 	"runtime/cgo"
 	"syscall"
-
-	"goloop/selector"
 )
 
 // What waits in a system call or in libc does so on a thread that C starts and that may be
-// refused: Go's runtime ends the process when it cannot start one. Of its own threads it
-// needs no more than there are from the start. An M that executes Go code has a P, so with
-// those that wait in the kernel for a P to be passed on there are at most a few more than
-// GOMAXPROCS, and none that has been started ever ends.
-
-// passing is how many Ms may be without a P for an instant, having just given it away.
-const passing = 2
-
-// goloop_start makes the runtime's threads, before the first engine is opened. procs is the
-// most processors that it may use; 0 leaves it as it is. pybind/ext/limits.c has seen to it that
-// so many threads, and two of the runtime's own beside passing, can be had.
-//
-//export goloop_start
-func goloop_start(procs C.int32_t) (rc C.int32_t) {
-	defer func() {
-		if r := recover(); r != nil {
-			keep(r)
-			rc = panicked
-		}
-	}()
-	if n := int(procs); n > 0 {
-		if runtime.GOMAXPROCS(0) > n {
-			runtime.GOMAXPROCS(n)
-		}
-		selector.StartThreads(runtime.GOMAXPROCS(0) + passing)
-	}
-	return 0
-}
+// refused: Go's runtime ends the process when it cannot start one.
 
 // startThread is the loop.Options.StartThread of the library.
 func startThread(task func()) error {

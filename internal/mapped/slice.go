@@ -6,6 +6,7 @@ package mapped
 import "unsafe"
 
 const (
+	least = 256      // bytes: arrays of two threads lie in no line of the processor's cache together
 	small = 32 << 10 // bytes that are Go's: a mapping is pages, and one of 65,530
 	unit  = 64 << 10 // bytes: sizes of mappings are multiples
 )
@@ -27,7 +28,7 @@ func (s *Slice[T]) Grow(n int) bool {
 		return true
 	}
 	if size := s.sizeof(need); size <= small {
-		items := make([]T, len(s.Items), min(max(need, 2*cap(s.Items)), max(need, small/s.sizeof(1))))
+		items := make([]T, len(s.Items), min(max(need, 2*cap(s.Items), least/s.sizeof(1)), max(need, small/s.sizeof(1))))
 		copy(items, s.Items)
 		s.Items = items
 		return true

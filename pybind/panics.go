@@ -1,0 +1,43 @@
+package main
+
+/*
+#include <pthread.h>
+#include <stdint.h>
+
+static uintptr_t this_thread(void) { return (uintptr_t)pthread_self(); }
+*/
+import "C"
+
+import (
+	"fmt"
+	"runtime/debug"
+	"sync"
+)
+
+// panics keeps the last panic of each thread that had one, until its text is asked for by that thread:
+// engines of other threads may fail at the same time.
+var panics struct {
+	mu    sync.Mutex // guards texts
+	texts map[C.uintptr_t]string
+}
+
+// mostTexts are kept. A thread that never asks leaves one behind.
+const mostTexts = 64
+
+// keep records a recovered panic with its stack.
+func keep(r any) {
+	text := fmt.Sprintf("%v\n%s", r, debug.Stack())
+	panics.mu.Lock()
+	defer panics.mu.Unlock()
+	if panics.texts == nil || len(panics.texts) >= mostTexts {
+		panics.texts = map[C.uintptr_t]string{}
+	}
+	panics.texts[C.this_thread()] = text
+}
+
+// lastPanic is the text of the last panic in this thread.
+func lastPanic() string {
+	panics.mu.Lock()
+	defer panics.mu.Unlock()
+	return panics.texts[C.this_thread()]
+}

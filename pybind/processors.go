@@ -1,0 +1,108 @@
+package main
+
+/*
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+
+static void *pass(void *gate) {
+    pthread_mutex_lock(gate);
+    pthread_mutex_unlock(gate);
+    return NULL;
+}
+
+// How many more threads can be there at once, of so many, at least one.
+static int count_threads(int wanted) {
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t threads[wanted];
+    sigset_t all, old;
+    int n = 0;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pthread_mutex_lock(&gate);
+    while (n < wanted && pthread_create(&threads[n], NULL, pass, &gate) == 0) n++;
+    pthread_mutex_unlock(&gate);
+    for (int i = 0; i < n; i++) pthread_join(threads[i], NULL);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return n;
+}
+*/
+import "C"
+
+import (
+	"runtime"
+	"sync"
+
+	"goloop/selector"
+)
+
+// A thread that has called an engine keeps a P, a processor of Go's scheduler, while it runs Python: to the runtime
+// an exported call that returns is a system call that begins. The runtime's monitor takes the P away after 10 ms
+// when another is free, else at its next look, 20 us later, and starts a thread that spins in search of work. A call
+// that finds none free sleeps until then. So there are as many as engines, each of which may have a thread of its own, and
+// one more; one engine takes those that there are.
+//
+// An M, a thread of the runtime, that executes Go code has a P, so with those that wait in the kernel for a P to be
+// passed on there are at most a few more Ms than Ps, and none that has been started ever ends. The runtime
+// ends the process when it cannot start one: they are started with the Ps, and only as many as the system gives.
+
+const (
+	passing        = 2  // Ms that may be without a P for an instant, having just given it away
+	mostProcessors = 64 // or one more than the system has: engines beyond share them
+)
+
+var processors struct {
+	mu      sync.Mutex // one call at a time changes GOMAXPROCS; guards refused
+	refused bool       // the system has no more threads
+}
+
+// goloop_start makes the runtime's threads, before the first engine is opened. procs is the
+// most processors that it may use until there are as many engines; 0 leaves it as it is.
+// pybind/ext/limits.c has seen to it that so many threads, and two of the runtime's own beside passing,
+// can be had.
+//
+//export goloop_start
+func goloop_start(procs C.int32_t) (rc C.int32_t) {
+	defer func() {
+		if r := recover(); r != nil {
+			keep(r)
+			rc = panicked
+		}
+	}()
+	processors.mu.Lock()
+	defer processors.mu.Unlock()
+	if n := int(procs); n > 0 {
+		if runtime.GOMAXPROCS(0) > n {
+			runtime.GOMAXPROCS(n)
+		}
+		selector.StartThreads(runtime.GOMAXPROCS(0) + passing)
+	}
+	return 0
+}
+
+// provide sees to it that so many open engines have processors enough, as far as the system has threads. It
+// stops the world, so it does so seldom: it doubles them.
+func provide(engines int) { provideFrom(engines, countThreads) }
+
+func countThreads(wanted int) int { return int(C.count_threads(C.int(wanted))) }
+
+// provideFrom is provide with the question to the system, how many of so many threads there can be.
+func provideFrom(engines int, count func(wanted int) int) {
+	if engines < 2 {
+		return
+	}
+	processors.mu.Lock()
+	defer processors.mu.Unlock()
+	have := runtime.GOMAXPROCS(0)
+	want := min(max(2*have, engines+1), max(mostProcessors, runtime.NumCPU()+1))
+	if engines < have || have >= want || processors.refused {
+		return
+	}
+	more := count(want - have)
+	processors.refused = more < want-have
+	if more == 0 {
+		return
+	}
+	runtime.GOMAXPROCS(have + more)
+	selector.StartThreads(have + more + passing)
+}
