@@ -12,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import traceback
 import tty
@@ -19,10 +20,10 @@ import warnings
 
 import hypothesis
 import pytest
-import trustme
 
 import divergences
 import protocols
+from certificates import Authority
 
 LIMIT = 20  # seconds that a coroutine may take; below the 30 s of pytest.ini, so that the coroutine is shown
 ONLY = os.environ.get("GOLOOP_TESTS_ONLY")  # "asyncio" or "goloop": for work on the tests, or on the loop
@@ -37,6 +38,12 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 hypothesis.settings.load_profile("goloop")
+
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+# What these import cannot be installed there: greenlet; cryptography, of aioquic.
+collect_ignore = []
+if FREE_THREADED and sys.version_info < (3, 14):
+    collect_ignore = ["test_greenlets.py", "hosts/test_datagrams.py"]
 
 # A shell ignores SIGINT for what runs in its background, and the programs of the tests would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -362,7 +369,7 @@ def unix_peer(tmp_path):
 
 @pytest.fixture(scope="session")
 def authority():
-    return trustme.CA()
+    return Authority()
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ import tempfile
 from asyncio.unix_events import _UnixSelectorEventLoop as UnixLoop
 
 import pytest
-import trustme
 
+from certificates import Authority
 from protocols import Recorder, reset, turns
 
 DATA = os.urandom(3 << 20)
@@ -220,7 +220,7 @@ def test_two_sendfiles_of_one_transport_are_refused(loop, run, tcp_pair, file):
 @pytest.mark.filterwarnings("ignore:unclosed transport <asyncio.sslproto:ResourceWarning")
 @pytest.mark.parametrize("memory", [False, True], ids=["file", "memory"])
 def test_sendfile_over_tls_falls_back(loop, run, file, memory):
-    authority = trustme.CA()
+    authority = Authority()
     ours, theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("127.0.0.1").configure_cert(ours)
     authority.configure_trust(theirs)

@@ -13,8 +13,8 @@ import tempfile
 import uuid
 
 import pytest
-import trustme
 
+from certificates import Authority
 from protocols import Echo, Recorder, turns
 
 if sys.version_info < (3, 11):
@@ -506,7 +506,7 @@ def test_socket_pair_is_a_connection(loop, run, socket_pair):
 
 
 def test_tls_over_a_unix_socket(loop, run, path):
-    authority = trustme.CA()
+    authority = Authority()
     inside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(inside)
     outside = ssl.create_default_context()

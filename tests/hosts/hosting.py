@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 
-import trustme
+from certificates import Authority
 
 
 def running_on(loop_name):
@@ -19,7 +19,7 @@ async def until(condition):
 
 def certificates():
     """(server, client): contexts of a certificate for localhost and of one who trusts it."""
-    authority = trustme.CA()
+    authority = Authority()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost", "127.0.0.1").configure_cert(server)
     client = ssl.create_default_context()

@@ -8,22 +8,20 @@ import dns.asyncquery
 import dns.message
 import dns.rcode
 import dns.rrset
-import trustme
 from aioquic.quic.configuration import QuicConfiguration
 from hosting import running_on
 
+from certificates import Authority
 
-def configurations(folder):
+
+def configurations():
     """(server, client) of QUIC: one with a certificate for localhost, one who trusts it."""
-    authority = trustme.CA()
+    authority = Authority()
     certificate = authority.issue_cert("localhost")
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    certificate.private_key_pem.write_to_path(folder / "key.pem")
-    certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
     server = QuicConfiguration(is_client=False, alpn_protocols=["echo"])
-    server.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    server.load_cert_chain(certificate.certificate, certificate.key)
     client = QuicConfiguration(is_client=True, alpn_protocols=["echo"], server_name="localhost")
-    client.load_verify_locations(str(folder / "ca.pem"))
+    client.load_verify_locations(str(authority.certificate))
     return server, client
 
 
@@ -32,8 +30,8 @@ async def echo(reader, writer):
     writer.write_eof()
 
 
-def test_quic_streams(run, loop_name, tmp_path):
-    serving, asking = configurations(tmp_path)
+def test_quic_streams(run, loop_name):
+    serving, asking = configurations()
     tasks = set()
 
     def accept(reader, writer):

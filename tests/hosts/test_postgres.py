@@ -3,14 +3,16 @@
 import asyncio
 import os
 import pathlib
+import shutil
 import ssl
 import subprocess
 
 import asyncpg
 import pytest
-import trustme
 from hosting import running_on
 from services import AS_OWNER, ENVIRONMENT, UNPACKED, folder, free_port, program, running
+
+from certificates import Authority
 
 PLACES = ["/usr/lib/postgresql/*/bin", UNPACKED / "lib/postgresql/*/bin"]
 AT_ONCE = 40
@@ -25,11 +27,10 @@ def cluster():
         command = [initdb, "-D", data, "-U", "goloop", "-A", "trust", "-E", "UTF8", "--no-sync"]
         done = subprocess.run(command, env=ENVIRONMENT, cwd="/", capture_output=True, text=True, **AS_OWNER)
         assert done.returncode == 0, done.stderr
-        authority = trustme.CA()
+        authority = Authority()
         certificate = authority.issue_cert("localhost")
-        certificate.private_key_pem.write_to_path(data / "server.key")
-        for pem in certificate.cert_chain_pems:
-            pem.write_to_path(data / "server.crt")
+        shutil.copy(certificate.key, data / "server.key")
+        shutil.copy(certificate.certificate, data / "server.crt")
         for name in ("server.key", "server.crt"):
             os.chmod(data / name, 0o600)
             os.chown(data / name, data.stat().st_uid, data.stat().st_gid)

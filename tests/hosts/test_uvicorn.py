@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 
@@ -17,7 +18,9 @@ import pytest
 import uvicorn
 import uvicorn_app
 import websockets
-from hosting import certificates, running_on, until
+from hosting import running_on, until
+
+from certificates import Authority
 
 # The hosts' own deprecations are no matter of the loop.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -125,17 +128,15 @@ def test_websocket(run, implementation):
     assert run(main()) == ([b"%d" % number for number in range(100)], ["websocket ended"])
 
 
-def test_tls(run, tmp_path):
-    import trustme
-
-    authority = trustme.CA()
+def test_tls(run):
+    authority = Authority()
     certificate = authority.issue_cert("localhost", "127.0.0.1")
-    certificate.private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
-    _, client_context = certificates()
+    client_context = ssl.create_default_context()
     authority.configure_trust(client_context)
+    files = {"ssl_certfile": certificate.certificate, "ssl_keyfile": certificate.key}
 
     async def main():
-        async with serving(uvicorn_app.app, ssl_certfile=str(tmp_path / "both.pem")) as host:
+        async with serving(uvicorn_app.app, **files) as host:
             async with httpx.AsyncClient(base_url=f"https://{host}", verify=client_context) as client:
                 body = os.urandom(500_000)
                 assert (await client.post("/echo", content=body)).content == body

@@ -3,9 +3,10 @@
 import asyncio
 import ssl
 
-import trustme
 from attempt import Echo, Taker, Wrong
 from operations import DATA
+
+from certificates import Authority
 
 
 def encrypted(attempt):
@@ -68,7 +69,7 @@ _contexts = []
 
 def contexts():
     if not _contexts:
-        authority = trustme.CA()
+        authority = Authority()
         server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(server_context)
         client_context = ssl.create_default_context()

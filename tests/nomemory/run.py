@@ -224,7 +224,7 @@ def parse(arguments=None):
 
 def run(options):
     """Yields for each operation its name, the number of calls tried, the seconds, and a list of what is wrong."""
-    sys.path.insert(0, str(HERE))
+    sys.path[:0] = [str(HERE), str(HERE.parent)]
     with tempfile.TemporaryDirectory() as folder:
         package = None if options.everywhere else options.package or build(folder)
         for name in options.operations or every_operation():
@@ -236,7 +236,7 @@ def run(options):
 def main():
     options = parse()
     if options.child:
-        sys.path.insert(0, str(HERE))
+        sys.path[:0] = [str(HERE), str(HERE.parent)]
         work(options)
         return 0
     if options.build:

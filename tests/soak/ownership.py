@@ -14,6 +14,7 @@ import functools
 import gc
 import importlib
 import json
+import pathlib
 import random
 import socket
 import ssl
@@ -21,7 +22,8 @@ import sys
 import tempfile
 import time
 
-import trustme
+sys.path.insert(1, str(pathlib.Path(__file__).resolve().parent.parent))
+
 from datagrams import datagram_end, pipe_end, pipe_files, udp_sockets, unix_datagram_sockets
 from descriptors import Numbers
 from link import DATAGRAMS, Link, answer, ask
@@ -29,6 +31,8 @@ from message import Fault
 from meters import GROWTH, Meters
 from tally import Tally
 from wiring import Server, connected_end, stream_end
+
+from certificates import Authority
 
 LINKS = 60  # at once
 LIMIT = 40  # seconds that a link may take
@@ -47,7 +51,7 @@ class Stress:
         self.servers = []
         self._tasks = set()
         self._serial = 0
-        authority = trustme.CA()
+        authority = Authority()
         self.server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(self.server_context)
         self.client_context = ssl.create_default_context()
