@@ -19,13 +19,15 @@ SECONDS ?= 60
 TEST_REQUIREMENTS := tests/requirements.txt tests/hosts/requirements.txt
 # Tested in a chroot of Debian sid, which has them where the system has not.
 SID_PYTHONS := $(or $(PY),3.14 3.15)
+# The free-threaded CPython that tools/nogil builds.
+NOGIL ?= 3.13t
 # More words for pytest, tests/conformance/run.py or benchmarks/run.py.
 ARGS ?=
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll test-py-watchers soak test-asan conformance \
-	test-bench test-sdist suites test-nomemory test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt bench bench-guard wheel clean
+	test-bench test-sdist suites test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt bench bench-guard wheel clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
@@ -34,6 +36,7 @@ help:
 	@echo 'make conformance  CPython'"'"'s own asyncio tests, and tornado'"'"'s, on asyncio and on goloop; PY, ARGS="-k name"'
 	@echo 'make suites    the asyncio tests of anyio, websockets, asyncssh and aiosmtpd, on asyncio and on goloop; SUITE=name'
 	@echo 'make test-sid, conformance-sid  both on Python 3.14 and 3.15, in a chroot of Debian sid that tools/sid makes; as root'
+	@echo 'make test-nogil  the Python tests on a free-threaded CPython 3.13, which tools/nogil builds once, outside the tree'
 	@echo 'make test-nomemory  each call of the extension that may need memory fails once; PY, ARGS="operation --width 4"'
 	@echo 'make test-go   the Go tests, with the race detector, and short fuzzing'
 	@echo 'make soak      connections of all kinds and generated programs against the loop, for SECONDS=60 in all'
@@ -60,7 +63,7 @@ demo: pythons
 	go build -o build/loadgen ./benchmarks/loadgen
 	.venv/demo/bin/python examples/demo.py --loadgen build/loadgen
 
-test: pythons lint test-go test-go-fuzz test-py test-py-poll test-py-watchers soak conformance test-bench test-sdist
+test: pythons lint test-go test-go-fuzz test-py test-py-poll test-py-watchers soak conformance test-bench test-sdist test-nogil-short
 	@echo 'Tested on Python $(FOUND)$(if $(MISSING),; NOT FOUND and not tested: $(MISSING)).'
 
 test-go:
@@ -92,6 +95,19 @@ test-nomemory: pythons
 	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
 	cd tests && for width in 1 3; do \
 		env -u PYTHONPATH ../.venv/$(NEWEST)/bin/python nomemory/run.py --width $$width $(ARGS) || exit; done
+
+# Without the GIL. All targets with a PY know the same Python as PY=3.13t, once it is there.
+test-nogil:
+	@tools/nogil $(NOGIL)
+	@$(MAKE) test-py PY=$(NOGIL)
+
+# What `make test` does of it, where that Python is there or can be built in the time.
+test-nogil-short:
+	@tools/nogil --within 8 $(NOGIL) || { status=$$?; [ $$status = 69 -o $$status = 75 ] && echo 'test-nogil-short: SKIPPED' && \
+		exit 0; exit $$status; }
+	@if [ -n "$$(tools/find-python $(NOGIL))" ]; then \
+		tools/venv short-$(NOGIL) $(NOGIL) --goloop tests/requirements.txt && \
+		cd tests && env -u PYTHONPATH GOLOOP_TESTS_ONLY=goloop ../.venv/short-$(NOGIL)/bin/python $(PYTEST) $(NOGIL_SHORT); fi
 
 # Other projects' tests of asyncio, compared with asyncio's own loop. In a folder outside the tree, so that
 # nothing of it can be imported; build/conformance holds the results of the last whole runs.
@@ -175,8 +191,8 @@ lint-py: pythons
 	@tools/venv lint $(NEWEST) tools/lint/requirements.txt
 	.venv/lint/bin/ruff check
 	.venv/lint/bin/ruff format --check
-	.venv/lint/bin/mypy --python-version $(firstword $(FOUND))
-	.venv/lint/bin/mypy --python-version $(NEWEST)
+	.venv/lint/bin/mypy --python-version $(patsubst %t,%,$(firstword $(FOUND)))
+	.venv/lint/bin/mypy --python-version $(NEWEST:t=)
 
 lint-size:
 	tools/lint/long-files 600

@@ -191,7 +191,7 @@ def main():
             row["passed"] += verdict.word == verdicts.PASSED
         found = {
             "suite": options.suite,
-            "python": platform.python_version(),
+            "python": platform.python_version() + sys.abiflags,  # "3.13.5t" is free-threaded
             "areas": rows,
             "classes": classes,
         }
