@@ -24,7 +24,7 @@ GO_BUILD = (
     # keeps no cgroup files open to follow its limits.
     "-ldflags=-s -w -X=runtime.godebugDefault=asyncpreemptoff=1,containermaxprocs=0,updatemaxprocs=0",
 )
-C_FLAGS = ["-O2", "-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra"]
+C_FLAGS = ["-O2", "-flto", "-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra"]
 
 
 def stop(why):
@@ -145,6 +145,7 @@ setup(
             depends=files("pybind/*.h", "pybind/ext/*.h"),
             include_dirs=["pybind", "pybind/ext"],
             extra_compile_args=C_FLAGS,
+            extra_link_args=["-O2", "-flto"],
             libraries=["dl", "pthread"],
         ),
         GoLibrary("goloop._engine", "./pybind", depends=["go.mod", "go.sum"]),

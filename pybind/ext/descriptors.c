@@ -111,7 +111,7 @@ static int forget_watched(LoopObject *loop, int fd) {
     int rc = 0;
     fd_release(loop, fd);
     for (int i = 0; i < 2; i++) {
-        if (handles[i] && handle_cancel_fields(handles[i]) < 0) rc = -1;
+        if (handles[i] && handle_cancel_fields(handles[i], loop) < 0) rc = -1;
         Py_XDECREF(handles[i]);
     }
     return rc;

@@ -19,18 +19,6 @@ PyObject *handle_alloc(PyTypeObject *type, FreeList *list) {
     return type->tp_alloc(type, 0);
 }
 
-void handle_free(PyObject *self, FreeList *list) {
-    PyTypeObject *type = Py_TYPE(self);
-#ifndef Py_GIL_DISABLED
-    if (list && list->n < FREE_HANDLES)
-        list->items[list->n++] = self;
-    else
-#endif
-        type->tp_free(self);
-    (void)list;
-    Py_DECREF(type);
-}
-
 /* Before their type goes. */
 void handles_free(FreeList *list) {
     while (list->n) PyObject_GC_Del(list->items[--list->n]);
@@ -53,9 +41,12 @@ int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject 
 }
 
 PyObject *new_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n, PyObject *context) {
-    PyObject *h = handle_alloc(loop->state->types.Handle, &loop->state->free_handles);
-    if (h && handle_fill((HandleObject *)h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
-    return h;
+    State *state = loop->state;
+    HandleObject *h = (HandleObject *)handle_alloc(state->types.Handle, &state->free_handles);
+    if (!h) return NULL;
+    h->state = state;
+    if (handle_fill(h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
+    return (PyObject *)h;
 }
 
 int handle_traverse(PyObject *self, visitproc visit, void *arg) {
@@ -83,15 +74,14 @@ int handle_clear(PyObject *self) {
 }
 
 static void handle_dealloc(PyObject *self) {
-    State *state = state_of_type(Py_TYPE(self));
+    State *state = ((HandleObject *)self)->state;
     PyObject_GC_UnTrack(self);
     PyObject_ClearWeakRefs(self);
     handle_clear(self);
-    handle_free(self, state ? &state->free_handles : NULL);
+    handle_free(self, state ? &state->free_handles : NULL); /* NULL: of a program's own making */
 }
 
-LoopObject *new_loop_of(PyObject *self) {
-    State *state = state_of_type(Py_TYPE(self));
+LoopObject *new_loop_of(State *state, PyObject *self) {
     PyObject *loop;
     Py_BEGIN_CRITICAL_SECTION(self);
     loop = Py_XNewRef(((HandleObject *)self)->loop);
@@ -101,16 +91,13 @@ LoopObject *new_loop_of(PyObject *self) {
 }
 
 /* cancel() of all: asyncio's, with the loop's debug flag read directly. */
-int handle_cancel_fields(PyObject *self) {
+int handle_cancel_fields(PyObject *self, LoopObject *loop) {
     HandleObject *h = (HandleObject *)self;
-    LoopObject *loop = new_loop_of(self);
     PyObject *repr = NULL, *callback, *args;
-    bool debug = loop && loop->debug;
-    Py_XDECREF(loop);
     Py_BEGIN_CRITICAL_SECTION(self);
     Py_XSETREF(h->cancelled, Py_NewRef(Py_True));
     Py_END_CRITICAL_SECTION();
-    if (debug && !(repr = PyObject_Repr(self))) return -1;
+    if (loop && loop->debug && !(repr = PyObject_Repr(self))) return -1;
     Py_BEGIN_CRITICAL_SECTION(self);
     if (repr) Py_XSETREF(h->repr, repr);
     callback = h->callback;
@@ -123,12 +110,18 @@ int handle_cancel_fields(PyObject *self) {
     return 0;
 }
 
+int handle_cancel_with_loop(PyObject *self) {
+    LoopObject *loop = new_loop_of(state_of_type(Py_TYPE(self)), self);
+    int rc = handle_cancel_fields(self, loop);
+    Py_XDECREF(loop);
+    return rc;
+}
+
 PyDoc_STRVAR(cancel_doc, "cancel()\n--\n\nCancel the callback. A second call, or one after it has run, does nothing.");
 
 static PyObject *handle_cancel(PyObject *self, PyObject *ignored) {
     (void)ignored;
-    if (!handle_is_cancelled(self) && handle_cancel_fields(self) < 0) return NULL;
-    Py_RETURN_NONE;
+    return handle_is_cancelled(self) ? Py_NewRef(Py_None) : none_or_null(handle_cancel_with_loop(self));
 }
 
 /* A handle that a program has made may have any iterable for its arguments; run_callback wants a tuple. */
@@ -229,7 +222,7 @@ int handle_setup(PyObject *module) {
     CHECK(loop);
     CHECK(repr);
     CHECK(source_traceback);
-    if (((PyTypeObject *)base)->tp_basicsize != sizeof(HandleObject)) {
+    if (((PyTypeObject *)base)->tp_basicsize != offsetof(HandleObject, state)) {
         PyErr_SetString(PyExc_ImportError, "goloop: this CPython's asyncio handles have another size");
         return -1;
     }

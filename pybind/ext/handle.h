@@ -16,9 +16,18 @@
 #define HANDLE_WEAK
 #endif
 
+/* Where a handle waits in the inbox. */
+typedef struct Letter {
+    struct Letter *next;
+    PyObject *handle;
+} Letter;
+
 typedef struct HandleObject {
     HANDLE_FIELDS
     HANDLE_WEAK
+    /* ours */
+    State *state;
+    Letter letter;
 } HandleObject;
 
 int handle_setup(PyObject *module);
@@ -33,13 +42,25 @@ int callback_failed(LoopObject *loop, PyObject *exception, PyObject *callback, P
 
 /* For the kinds of handles. */
 PyObject *handle_alloc(PyTypeObject *type, FreeList *list);
-void handle_free(PyObject *handle, FreeList *list); /* list: NULL for none */
+/* list: not used while its type is being collected; NULL for none. */
+static inline void handle_free(PyObject *self, FreeList *list) {
+    PyTypeObject *type = Py_TYPE(self);
+#ifndef Py_GIL_DISABLED
+    if (list && ((PyHeapTypeObject *)type)->ht_module && list->n < FREE_HANDLES)
+        list->items[list->n++] = self;
+    else
+#endif
+        type->tp_free(self);
+    (void)list;
+    Py_DECREF(type);
+}
 void handles_free(FreeList *list);
 int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
                 PyObject *context);
 int handle_traverse(PyObject *handle, visitproc visit, void *arg);
 int handle_clear(PyObject *handle);
-int handle_cancel_fields(PyObject *handle);
-LoopObject *new_loop_of(PyObject *handle); /* NULL when its loop is none of ours */
+int handle_cancel_fields(PyObject *handle, LoopObject *loop); /* loop: its own, or NULL */
+int handle_cancel_with_loop(PyObject *handle); /* finds its loop */
+LoopObject *new_loop_of(State *state, PyObject *handle); /* NULL when its loop is none of ours */
 
 #endif

@@ -10,61 +10,65 @@
 #include "engine.h"
 #include "ready.h"
 
-struct Letter {
-    PyObject *handle;
-    struct Letter *next;
-};
-
-int inbox_push(LoopObject *loop, PyObject *handle) {
-    struct Letter *letter = PyMem_RawMalloc(sizeof *letter);
-    if (!letter) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    letter->handle = Py_NewRef(handle);
+void inbox_push(LoopObject *loop, Letter *letter) {
+    Py_INCREF(letter->handle);
     letter->next = atomic_load(&loop->inbox);
     atomic_fetch_add(&loop->inbox_len, 1);
     while (!atomic_compare_exchange_weak(&loop->inbox, &letter->next, letter)) {}
-    return 0;
 }
 
-/* All that has come, behind what was taken before. */
-static void take(LoopObject *loop) {
-    struct Letter *stack = atomic_exchange(&loop->inbox, NULL), *first = NULL;
+/* A stack in the order in which it was pushed. */
+static Letter *reversed(Letter *stack) {
+    Letter *first = NULL;
     while (stack) {
-        struct Letter *next = stack->next;
+        Letter *next = stack->next;
         stack->next = first;
         first = stack;
         stack = next;
     }
-    struct Letter **end = &loop->letters;
-    while (*end) end = &(*end)->next;
-    *end = first;
+    return first;
 }
 
-static PyObject *steal_first(LoopObject *loop) {
-    struct Letter *letter = loop->letters;
-    PyObject *handle = letter->handle;
-    loop->letters = letter->next;
-    atomic_fetch_sub(&loop->inbox_len, 1);
-    PyMem_RawFree(letter);
-    return handle;
+/* Puts letters back that were taken: beneath those that have come since. */
+static void put_back(LoopObject *loop, Letter *letters) {
+    Letter *bottom = reversed(letters), *none = NULL;
+    while (!atomic_compare_exchange_strong(&loop->inbox, &none, bottom)) {
+        Letter *newer = atomic_exchange(&loop->inbox, NULL), *end = newer;
+        while (end && end->next) end = end->next;
+        if (end) {
+            end->next = bottom;
+            bottom = newer;
+        }
+        none = NULL;
+    }
 }
 
 int inbox_empty_slowly(LoopObject *loop) {
-    take(loop);
-    while (loop->letters) {
-        if (ready_reserve(loop, 1) < 0) return -1;
-        PyObject *handle = steal_first(loop);
-        ready_push(loop, handle); /* there is room */
-        Py_DECREF(handle);
+    size_t n = 0;
+    Letter *letters = reversed(atomic_exchange(&loop->inbox, NULL));
+    for (Letter *l = letters; l; l = l->next) n++;
+    if (ready_reserve(loop, n) < 0) {
+        put_back(loop, letters);
+        return -1;
     }
+    while (letters) {
+        Letter *next = letters->next; /* its handle may be run, and pushed elsewhere, from here on */
+        ready_push(loop, letters->handle); /* there is room */
+        Py_DECREF(letters->handle);
+        letters = next;
+    }
+    atomic_fetch_sub(&loop->inbox_len, n);
     return 0;
 }
 
 void inbox_clear(LoopObject *loop) {
-    take(loop);
-    while (loop->letters) Py_DECREF(steal_first(loop));
+    Letter *letters = reversed(atomic_exchange(&loop->inbox, NULL));
+    while (letters) {
+        Letter *next = letters->next;
+        Py_DECREF(letters->handle);
+        letters = next;
+        atomic_fetch_sub(&loop->inbox_len, 1);
+    }
 }
 
 /* The engine's descriptor takes eight bytes; when it would block, a wake-up is pending already. It is

@@ -2,15 +2,15 @@
 #ifndef GOLOOP_INBOX_H
 #define GOLOOP_INBOX_H
 
-#include "loop.h"
+#include "handle.h"
 
 /* Of any thread, without the guard. */
-int inbox_push(LoopObject *loop, PyObject *handle); /* borrows */
+void inbox_push(LoopObject *loop, Letter *letter); /* takes a reference to its handle */
 void loop_wake(LoopObject *loop); /* ends the wait of a sleeping loop, once a turn */
 
 /* Puts what has come behind what is ready. Of the loop's thread, or with its guard. */
 int inbox_empty_slowly(LoopObject *loop);
-static inline bool inbox_has_some(LoopObject *loop) { return atomic_load(&loop->inbox) || loop->letters; }
+static inline bool inbox_has_some(LoopObject *loop) { return atomic_load(&loop->inbox); }
 static inline int inbox_empty(LoopObject *loop) { return inbox_has_some(loop) ? inbox_empty_slowly(loop) : 0; }
 void inbox_clear(LoopObject *loop);
 

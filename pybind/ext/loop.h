@@ -42,8 +42,7 @@ struct LoopObject {
 
     /* inbox.c: handles of other threads, the last one first. Any thread, without the guard */
     _Atomic(struct Letter *) inbox;
-    struct Letter *letters; /* the first one first: taken from there, and guarded */
-    atomic_size_t inbox_len; /* of both */
+    atomic_size_t inbox_len;
     atomic_bool sleeping; /* in the selector, or about to look there */
     atomic_bool woken;    /* since it sleeps */
     atomic_int wakers;    /* threads that may write to shared.wake_fd */

@@ -57,19 +57,17 @@ static void let_others_run(LoopObject *loop) {
 
 /* Behind what is ready, and the loop wakes. Of any thread. */
 static int push_from_anywhere(LoopObject *loop, PyObject *handle) {
-    int rc;
     if (is_own_thread(loop)) {
+        int rc;
         GUARD(loop->guard)
         rc = push(loop, handle);
         UNGUARD
         return rc;
     }
-    rc = inbox_push(loop, handle);
-    if (rc == 0) {
-        loop_wake(loop);
-        let_others_run(loop);
-    }
-    return rc;
+    inbox_push(loop, letter_of(loop->state, handle));
+    loop_wake(loop);
+    let_others_run(loop);
+    return 0;
 }
 
 PyObject *method_call_soon_threadsafe(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
@@ -90,6 +88,14 @@ PyObject *method_add_callback(LoopObject *loop, PyObject *handle) {
 
 PyObject *method_add_callback_signalsafe(LoopObject *loop, PyObject *handle) {
     if (check_handle(loop->state, handle) < 0) return NULL;
-    if (!handle_is_cancelled(handle) && push_from_anywhere(loop, handle) < 0) return NULL;
+    PyObject *ours = is_own_thread(loop) ? Py_NewRef(handle) : NULL;
+    if (!ours) { /* it may be none of ours, and be here already: the loop's thread puts it into the queue */
+        PyObject *add = PyObject_GetAttrString((PyObject *)loop, "_add_callback");
+        ours = add ? new_handle(loop, add, &handle, 1, NULL) : NULL;
+        Py_XDECREF(add);
+    }
+    if (ours && !handle_is_cancelled(handle) && push_from_anywhere(loop, ours) < 0) Py_CLEAR(ours);
+    if (!ours) return NULL;
+    Py_DECREF(ours);
     Py_RETURN_NONE;
 }

@@ -15,6 +15,7 @@ typedef struct {
     /* ours */
     unsigned long runner; /* identity of the thread that runs the callback, 0: none */
     PyObject *waiting;    /* list of locks, one for each thread that waits, or NULL */
+    Letter letter;
 } ThreadSafeHandleObject;
 
 PyObject *new_thread_safe_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
@@ -41,7 +42,7 @@ static int release_waiting(PyObject *waiting, int rc) {
     return rc;
 }
 
-static int run_thread_safe_handle(LoopObject *loop, PyObject *self) {
+static __attribute__((noinline)) int run_thread_safe_handle(LoopObject *loop, PyObject *self) {
     ThreadSafeHandleObject *h = (ThreadSafeHandleObject *)self;
     PyObject *waiting;
     Py_BEGIN_CRITICAL_SECTION(self);
@@ -56,8 +57,15 @@ static int run_thread_safe_handle(LoopObject *loop, PyObject *self) {
     return waiting ? release_waiting(waiting, rc) : rc;
 }
 
+Letter *letter_of(State *state, PyObject *self) {
+    Letter *letter = Py_IS_TYPE(self, state->types.ThreadSafeHandle) ? &((ThreadSafeHandleObject *)self)->letter
+                     : Py_IS_TYPE(self, state->types.Handle)         ? &((HandleObject *)self)->letter
+                                                                     : NULL;
+    if (letter) letter->handle = self;
+    return letter;
+}
+
 int run_handle(LoopObject *loop, PyObject *self) {
-    if (handle_is_cancelled(self)) return 0;
     return Py_IS_TYPE(self, loop->state->types.ThreadSafeHandle) ? run_thread_safe_handle(loop, self) : run_callback(loop, self);
 }
 
@@ -99,7 +107,7 @@ PyDoc_STRVAR(cancel_doc, "cancel()\n--\n\n"
 static PyObject *cancel(PyObject *self, PyObject *ignored) {
     (void)ignored;
     if (wait_for_callback((ThreadSafeHandleObject *)self) < 0) return NULL;
-    if (!handle_is_cancelled(self) && handle_cancel_fields(self) < 0) return NULL;
+    if (!handle_is_cancelled(self) && handle_cancel_with_loop(self) < 0) return NULL;
     Py_RETURN_NONE;
 }
 

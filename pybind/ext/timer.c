@@ -126,9 +126,12 @@ static int enroll(LoopObject *loop, TimerHandleObject *h, int64_t ns) {
 
 static TimerHandleObject *new_timer_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
                                            PyObject *context) {
-    PyObject *h = handle_alloc(loop->state->types.TimerHandle, &loop->state->free_timers);
-    if (h && handle_fill((HandleObject *)h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
-    return (TimerHandleObject *)h;
+    State *state = loop->state;
+    TimerHandleObject *h = (TimerHandleObject *)handle_alloc(state->types.TimerHandle, &state->free_timers);
+    if (!h) return NULL;
+    h->state = state;
+    if (handle_fill((HandleObject *)h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
+    return h;
 }
 
 /* What call_at asks before it looks at the time; call_later has added to it by then. */
@@ -310,7 +313,7 @@ static int timer_traverse(PyObject *self, visitproc visit, void *arg) {
 }
 
 static void timer_dealloc(PyObject *self) {
-    State *state = state_of_type(Py_TYPE(self));
+    State *state = ((TimerHandleObject *)self)->state;
     PyObject_GC_UnTrack(self);
     PyObject_ClearWeakRefs(self);
     timer_clear(self);
@@ -320,15 +323,16 @@ static void timer_dealloc(PyObject *self) {
 static PyObject *timer_cancel(PyObject *self, PyObject *ignored) {
     (void)ignored;
     if (handle_is_cancelled(self)) Py_RETURN_NONE;
-    LoopObject *loop = new_loop_of(self);
+    State *state = ((TimerHandleObject *)self)->state;
+    LoopObject *loop = new_loop_of(state ? state : state_of_type(Py_TYPE(self)), self);
     Py_INCREF(self); /* the table may hold the last reference */
     if (loop) {
         GUARD(loop->guard)
         timer_cancelled(loop, (TimerHandleObject *)self);
         UNGUARD
-        Py_DECREF(loop);
     }
-    int rc = handle_cancel_fields(self);
+    int rc = handle_cancel_fields(self, loop);
+    Py_XDECREF(loop);
     Py_DECREF(self);
     return none_or_null(rc);
 }
@@ -351,7 +355,7 @@ int timer_setup(PyObject *module) {
     if (!base) return -1;
     int rc = check_slot(base, "_scheduled", offsetof(TimerHandleObject, scheduled));
     if (rc == 0) rc = check_slot(base, "_when", offsetof(TimerHandleObject, when));
-    if (rc == 0 && ((PyTypeObject *)base)->tp_basicsize != offsetof(TimerHandleObject, id)) {
+    if (rc == 0 && ((PyTypeObject *)base)->tp_basicsize != offsetof(TimerHandleObject, state)) {
         PyErr_SetString(PyExc_ImportError, "goloop: this CPython's asyncio handles have another size");
         rc = -1;
     }

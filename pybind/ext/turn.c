@@ -81,13 +81,7 @@ static int32_t ask_engine(LoopObject *loop, int flags) {
     return n;
 }
 
-static int take_turn(LoopObject *loop, int flags) {
-    if (inbox_empty(loop) < 0) return -1;
-    if (flags < 0) {
-        loop->todo = loop->ready_len;
-        loop->owed_todo = loop->owed_len;
-        return 0;
-    }
+static int turn(LoopObject *loop, int flags) {
     if (engine_usable(loop) < 0) return -1;
     if (flags == GL_TURN_WAIT) {
         if (PyErr_CheckSignals() < 0) return -1;
@@ -115,6 +109,15 @@ static int take_turn(LoopObject *loop, int flags) {
     if (n < 0) return engine_error(loop, n);
     if (rc < 0) return -1;
     return PyErr_CheckSignals();
+}
+
+/* What runs next is what is ready by now. */
+static inline int take_turn(LoopObject *loop, int flags) {
+    if (inbox_empty(loop) < 0) return -1;
+    if (flags >= 0) return turn(loop, flags);
+    loop->todo = loop->ready_len;
+    loop->owed_todo = loop->owed_len;
+    return 0;
 }
 
 /* Connections that come after stop() wait for the next run, as asyncio's tasks would: only then is known whether
