@@ -180,7 +180,7 @@ def test_bytes_that_are_being_delivered_outlive_a_nested_turn(loop, run, nested,
         assert pieces.received == data
         for transport in transports:
             transport.close()
-        await protocols.turns(3)
+        await until(lambda: all(transport.get_protocol() is None for transport in transports))
 
     traffic = None
     run(main())

@@ -76,7 +76,15 @@ def row(name: str, now: Figure, before: Figure | None) -> tuple[str, ...]:
     if not before:
         return (name, "-", *ours, "-", "-", f"{now.total:.0f}", "-")
     ratios = [f"{ratio(now.ours, before.ours):.3f}", f"{ratio(now.total, before.total):.3f}"]
-    return (name, f"{before.ours:.0f}", *ours, ratios[0], f"{before.total:.0f}", f"{now.total:.0f}", ratios[1])
+    return (
+        name,
+        f"{before.ours:.0f}",
+        *ours,
+        ratios[0],
+        f"{before.total:.0f}",
+        f"{now.total:.0f}",
+        ratios[1],
+    )
 
 
 def aligned(cells: Sequence[str]) -> str:

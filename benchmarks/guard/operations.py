@@ -17,9 +17,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import goloop
-from servers.certificate import server_context
-
 from guard.callgrind import mark
+from servers.certificate import server_context
 
 Lot = Callable[[int], object]
 Operation = Callable[[asyncio.AbstractEventLoop], Lot]
