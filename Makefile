@@ -46,7 +46,7 @@ help:
 	@echo 'make build     build and install goloop in .venv/3.N for every Python found'
 	@echo 'make wheel     dist/*.whl for every Python found'
 	@echo 'make bench     the benchmarks; ARGS="..." for benchmarks/run.py'
-	@echo 'make bench-guard  instructions per operation (valgrind), which may not rise by 3 %; PY, ARGS="--only echo*", ARGS=--record'
+	@echo 'make bench-guard  instructions per operation (valgrind), which may not rise by 3 %; PY, ARGS=ARGS="--only echo", ARGS=--record'
 	@echo 'make clean     take away everything that was built'
 
 # What the other targets need first: at least one Python, and a word on those that are not there.
@@ -209,8 +209,8 @@ bench: pythons
 
 # Not part of `make test`: it needs valgrind, and some minutes.
 bench-guard: pythons
-	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
-	cd benchmarks && env -u PYTHONPATH ../.venv/$(NEWEST)/bin/python -m guard $(ARGS)
+	@GOLOOP_SYMBOLS=1 tools/venv guard-$(NEWEST) $(NEWEST) --goloop
+	cd benchmarks && env -u PYTHONPATH ../.venv/guard-$(NEWEST)/bin/python -m guard $(ARGS)
 
 wheel: pythons
 	rm -rf build/lib.* build/bdist.*

@@ -21,8 +21,8 @@ ROOT = pathlib.Path(__file__).resolve().parent
 GO_BUILD = (
     *("-mod=readonly", "-trimpath", "-buildvcs=false", "-buildmode=c-shared"),
     # asyncpreemptoff: the runtime then sends its threads no SIGURG. The other two: it
-    # keeps no cgroup files open to follow its limits.
-    "-ldflags=-s -w -X=runtime.godebugDefault=asyncpreemptoff=1,containermaxprocs=0,updatemaxprocs=0",
+    # keeps no cgroup files open to follow its limits. GOLOOP_SYMBOLS=1 names functions for valgrind, perf and gdb.
+    f"-ldflags={'' if os.environ.get('GOLOOP_SYMBOLS') == '1' else '-s -w '}-X=runtime.godebugDefault=asyncpreemptoff=1,containermaxprocs=0,updatemaxprocs=0",
 )
 C_FLAGS = ["-O2", "-flto", "-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra"]
 

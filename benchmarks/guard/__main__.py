@@ -12,7 +12,6 @@ import shutil
 import ssl
 import subprocess
 import sys
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from guard import callgrind, figures
@@ -43,14 +42,14 @@ def versions() -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-guard", description=__doc__)
     parser.add_argument("--record", action="store_true", help="write the figures instead of comparing them")
-    parser.add_argument("--only", default="*", metavar="PATTERN", help="operations, as 'echo*'")
+    parser.add_argument("--only", default="", metavar="NAMES", help="operations that begin so: echo,timers")
     parser.add_argument("--python", default=sys.executable, help="the Python of another venv of that version")
     options = parser.parse_args()
     if not shutil.which("valgrind"):
         sys.exit("make bench-guard needs valgrind, which is not on PATH (Debian: apt-get install valgrind)")
-    names = [name for name in OPERATIONS if fnmatchcase(name, options.only)]
+    names = [name for name in OPERATIONS if name.startswith(tuple(options.only.split(",")))]
     if not names:
-        sys.exit(f"no operation is called {options.only!r}: {', '.join(OPERATIONS)}")
+        sys.exit(f"no operation begins with {options.only!r}: {', '.join(OPERATIONS)}")
 
     version = "{}.{}".format(*sys.version_info)
     path = RECORDED / f"{version}.tsv"
@@ -64,10 +63,9 @@ def main() -> int:
     for name in names:
         command = [options.python, "-s", "-m", "guard.operations", name]
         try:
-            lots = callgrind.count(command, BENCHMARKS, SPANS)
+            now[name] = figures.figure(callgrind.count(command, BENCHMARKS, SPANS), OPERATIONS[name][1])
         except callgrind.Failed as failed:
-            sys.exit(str(failed))
-        now[name] = figures.figure(lots, OPERATIONS[name][1])
+            sys.exit(f"{name}: {failed}")
         print(figures.aligned(figures.row(name, now[name], before.get(name))), flush=True)
 
     if options.record:

@@ -25,6 +25,9 @@ ENVIRONMENT = {
 }
 
 
+Counts = Counter[tuple[str, str]]  # instructions by the object's path and the function's name
+
+
 class Failed(Exception):
     """The program could not be counted; the text says why."""
 
@@ -34,9 +37,8 @@ def mark() -> None:
     os.ctermid()
 
 
-def count(command: list[str], folder: Path, spans: int) -> list[Counter[str]]:
-    """Run the command in a folder: the instructions in so many spans, each up to one of the last marks, by the path of
-    the object that they are in.
+def count(command: list[str], folder: Path, spans: int) -> list[Counts]:
+    """Run the command in a folder: the instructions in so many spans, each up to one of the last marks.
 
     Of several threads that mark, the spans are added. ``Failed`` when the command fails or marks too seldom.
     """
@@ -49,34 +51,34 @@ def count(command: list[str], folder: Path, spans: int) -> list[Counter[str]]:
         )
         if done.returncode:
             raise Failed(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
-        threads: dict[str, dict[int, Counter[str]]] = defaultdict(dict)
+        threads: dict[str, dict[int, Counts]] = defaultdict(dict)
         for path in Path(dumps).iterdir():
             if found := re.fullmatch(r"dump\.(\d+)-(\d+)", path.name):
                 with path.open() as lines:
-                    threads[found[2]][int(found[1])] = by_object(lines)
+                    threads[found[2]][int(found[1])] = by_function(lines)
     if not threads or min(map(len, threads.values())) <= spans:  # the first is from the start of the thread
         raise Failed(f"{' '.join(command)}: too few marks")
     last = [[parts[part] for part in sorted(parts)][-spans:] for parts in threads.values()]
     return [sum(parts, Counter()) for parts in zip(*last)]
 
 
-def by_object(lines: Iterable[str]) -> Counter[str]:
-    """The instructions of one dump in callgrind's format, by object; those of a callee are the callee's."""
-    total: Counter[str] = Counter()
-    names: dict[str, str] = {}  # "(25)" stands for a path that has been named once
-    current = ""
+def by_function(lines: Iterable[str]) -> Counts:
+    """The instructions of one dump in callgrind's format; those of a callee are the callee's."""
+    total: Counts = Counter()
+    names: dict[tuple[str, str], str] = {}  # "(25)" stands for a name that has been told once
+    current = {"ob": "", "fn": ""}
     called = False
     for line in lines:
-        if found := re.match(r"(c?ob)=(\(\d+\))(?: (.+))?", line):
-            kind, number, name = found.groups()
+        if found := re.match(r"(c?)(ob|fn)=(\(\d+\))(?: (.+))?", line):
+            callee, kind, number, name = found.groups()
             if name:
-                names[number] = name
-            if kind == "ob":
-                current = names[number]
+                names[kind, number] = name
+            if not callee:
+                current[kind] = names[kind, number]
         elif line.startswith("calls="):
             called = True  # the next line is what the call cost
         elif line[0].isdigit() or line[0] in "+-*":
             if not called:
-                total[current] += int(line.split()[1])
+                total[current["ob"], current["fn"]] += int(line.split()[1])
             called = False
     return total

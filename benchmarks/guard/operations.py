@@ -11,6 +11,7 @@ import asyncio
 import gc
 import os
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -230,8 +231,6 @@ async def connected(pair: tuple[socket.socket, socket.socket], ping: Ping, tls: 
     context = server_context() if tls else None
     echo = asyncio.ensure_future(loop.connect_accepted_socket(Echo, far, ssl=context))
     if context:
-        import ssl
-
         client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         client.check_hostname = False
         client.verify_mode = ssl.CERT_NONE
