@@ -71,6 +71,7 @@ async def everything(loop_name, folder):
     assert type(asyncio.get_running_loop()).__module__.partition(".")[0] == loop_name
     jobs = (tcp(), tls(folder), unix(), datagrams(), sockets(), pipe(), timers(), child(), names(), threads())
     await asyncio.gather(*jobs)
+    await asyncio.get_running_loop().shutdown_default_executor()
 
 
 async def converse(reader, writer, rounds=20):
@@ -205,4 +206,3 @@ async def threads():
     await asyncio.gather(*[loop.run_in_executor(None, call, number) for number in came])
     await asyncio.sleep(0)
     assert came == {number: list(range(300)) for number in came}
-    await loop.shutdown_default_executor()
