@@ -107,6 +107,8 @@ def wanted(item):
         return False
     if item.get_closest_marker("root_only") and os.geteuid() != 0:
         return False
+    if item.get_closest_marker("free_threaded") and not sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return False
     since, until = item.get_closest_marker("since"), item.get_closest_marker("until")
     if since and sys.version_info < version(since.args[0]):
         return False

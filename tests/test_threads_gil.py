@@ -13,6 +13,7 @@ import time
 import pytest
 
 from conftest import LIMIT
+from crowd import ask, echo, join, threads_of
 
 
 @pytest.fixture(autouse=True)
@@ -22,42 +23,6 @@ def busy_gil():
     sys.setswitchinterval(0.0002)
     yield
     sys.setswitchinterval(interval)
-
-
-def threads_of(function, count):
-    """Start `count` daemon threads of function(number)."""
-    threads = [threading.Thread(target=function, args=[number], daemon=True) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    return threads
-
-
-def join(threads):
-    deadline = time.monotonic() + LIMIT
-    for thread in threads:
-        thread.join(deadline - time.monotonic())
-    assert not any(thread.is_alive() for thread in threads)
-
-
-async def echo(reader, writer):
-    while data := await reader.read(100_000):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
-    await writer.wait_closed()
-
-
-async def ask(address, number, rounds, size=100):
-    """Send numbered messages and compare what comes back; returns how many were right."""
-    reader, writer = await asyncio.open_connection(*address)
-    right = 0
-    for step in range(rounds):
-        message = b"%06d %06d " % (number, step) * size
-        writer.write(message)
-        right += await reader.readexactly(len(message)) == message
-    writer.close()
-    await writer.wait_closed()
-    return right
 
 
 def test_eight_threads_serve_sockets_on_loops_of_their_own(loop_factory):
