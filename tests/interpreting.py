@@ -154,10 +154,10 @@ async def sockets():
 
 async def pipe():
     loop = asyncio.get_running_loop()
-    reading, writing = os.pipe()
+    reading, writing = (os.fdopen(end, mode, 0) for end, mode in zip(os.pipe(), ("rb", "wb")))
     reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), open(reading, "rb", 0))
-    transport, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, open(writing, "wb", 0))
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), reading)
+    transport, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, writing)
     transport.write(b"through")
     transport.close()
     assert await reader.read() == b"through"

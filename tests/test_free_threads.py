@@ -274,17 +274,18 @@ def test_handles_cancelled_by_other_threads_while_they_run(loop, loop_name, repo
 
 def test_timers_cancelled_by_another_thread_never_fire(loop, run):
     """And those between them do, in their order."""
-    fired = []
+    fired, handles = [], []
 
-    def cancel(handles):
-        for handle in handles:
+    def cancel(number):
+        for handle in handles[number + 1 :: 4]:
             handle.cancel()
 
     async def main():
+        nonlocal handles
         for _ in range(20):
             now = loop.time()
             handles = [loop.call_at(now + 0.05 + index / 1e5, fired.append, index) for index in range(200)]
-            await asyncio.to_thread(at_once, lambda number: cancel(handles[number + 1 :: 4]), 3)
+            await asyncio.to_thread(at_once, cancel, 3)
             if loop.time() > now + 0.05:
                 fired.clear()  # too slow: some were due
                 continue
@@ -384,7 +385,9 @@ def test_connections_accepted_by_one_loop_and_served_by_others(in_loops):
         if number == 0:
             await dispatch(loop)
         else:
-            right = sum(await asyncio.gather(*[ask(address, 100 * number + client, 10) for client in range(15)]))
+            right = sum(
+                await asyncio.gather(*[ask(address, 100 * number + client, 10) for client in range(15)])
+            )
         await loop.run_in_executor(None, asked.wait, LIMIT)
         await asyncio.gather(*served[number])
         return right
@@ -465,7 +468,9 @@ def test_signals_reach_the_main_loop_while_others_run(loop, run, in_loops):
     assert results == [0] * 3
 
 
-@pytest.mark.filterwarnings("ignore:.*child_watcher:DeprecationWarning")  # asyncio ignores it for all threads at once
+@pytest.mark.filterwarnings(
+    "ignore:.*child_watcher:DeprecationWarning"
+)  # asyncio ignores it for all threads at once
 @pytest.mark.usefixtures("fresh_policy")
 @pytest.mark.parametrize("watcher", ["pidfd", "sigchld", "thread"])
 def test_children_of_loops_in_threads(monkeypatch, loop_name, in_loops, watcher):
@@ -508,7 +513,9 @@ def test_lookups_of_loops_in_threads(in_loops):
                 names.pop().cancel()
             for index, found in enumerate(await asyncio.gather(*names)):
                 assert {address for *_, address in found} == {("127.0.0.1", port + index)}
-            assert await loop.getnameinfo(("127.0.0.1", port), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV) == (
+            assert await loop.getnameinfo(
+                ("127.0.0.1", port), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+            ) == (
                 "127.0.0.1",
                 str(port),
             )

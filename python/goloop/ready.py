@@ -54,8 +54,11 @@ class Ready:
             self.appendleft(handle)
 
     def clear(self) -> None:
-        while self:
-            self.popleft()
+        try:
+            while True:
+                self.popleft()
+        except IndexError:  # not by len(): another thread may clear it too
+            pass
 
 
 class ReadyQueue(_Base):
