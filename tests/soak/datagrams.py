@@ -17,7 +17,7 @@ class EndpointEnd(asyncio.DatagramProtocol):
         self._came = deque()
         self._waiter = None
         self._error = None
-        self._paused = False
+        self._paused = self._gone = False
         self.transport = None
 
     def _wake(self):
@@ -40,7 +40,7 @@ class EndpointEnd(asyncio.DatagramProtocol):
         self._wake()
 
     def connection_lost(self, exc):
-        self._error = exc or ConnectionResetError("connection lost")
+        self._gone, self._error = True, exc or ConnectionResetError("connection lost")
         self._wake()
 
     def pause_writing(self):
@@ -68,6 +68,10 @@ class EndpointEnd(asyncio.DatagramProtocol):
     def close(self):
         self.transport.close()
 
+    async def gone(self):
+        while not self._gone:
+            await self._woken()
+
     def drop(self):
         self.transport.abort()
 
@@ -93,6 +97,9 @@ class DatagramSockEnd:
 
     def close(self):
         self._sock.close()
+
+    async def gone(self):
+        pass
 
     drop = close
 
@@ -148,6 +155,10 @@ class PipeEnd:
     def close(self):
         self._reader.close()
         self._writer.close()
+
+    async def gone(self):
+        await self._reader.gone()
+        await self._writer.gone()
 
     def drop(self):
         self._reader.close()

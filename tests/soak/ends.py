@@ -1,7 +1,8 @@
 """Ends of a connected socket, one class for each of asyncio's ways to use it.
 
 An end has read() (b"" at the end of the stream), write(data), which returns when more may be written, close(), which
-sends what was written first, drop(), which does not, and half_close(), which is False where it cannot.
+sends what was written first, drop(), which does not, gone(), which waits for the end of both, and half_close(), which is
+False where it cannot.
 """
 
 import asyncio
@@ -53,6 +54,9 @@ class SockEnd:
 
     def close(self):
         self._sock.close()
+
+    async def gone(self):
+        pass
 
     def drop(self):
         if self._rng.random() < 0.5 and self._sock.family != socket.AF_UNIX:
@@ -196,6 +200,10 @@ class TransportEnd:
     def close(self):
         self.transport.close()
 
+    async def gone(self):
+        while not self._gone:
+            await self._woken()
+
     def __repr__(self):
         state = {
             name: value for name, value in vars(self).items() if name not in ("_rng", "_loop", "_buffer")
@@ -254,6 +262,12 @@ class StreamEnd:
 
     def close(self):
         self.writer.close()
+
+    async def gone(self):
+        try:
+            await self.writer.wait_closed()
+        except OSError:
+            pass
 
     def drop(self):
         if self._rng.random() < 0.5:

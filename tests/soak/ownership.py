@@ -29,7 +29,7 @@ from descriptors import Numbers
 from link import DATAGRAMS, Link, answer, ask
 from message import Fault
 from meters import GROWTH, Meters
-from tally import Tally
+from tally import Tally, figures
 from wiring import Server, connected_end, stream_end
 
 from certificates import Authority
@@ -290,22 +290,6 @@ async def main(loop, seed, seconds, gentle, looks):
             await asyncio.sleep(0)
             stress.end()
     return stress.tally, meters
-
-
-def figures(loop_name, tally, meters, seconds):
-    descriptors, memory = meters.leaks()
-    return {
-        "loop": loop_name,
-        "seconds": round(seconds, 1),
-        "links": tally.links,
-        "cut": tally.cut,
-        "exchanges": tally.exchanges,
-        "posted": tally.posted,
-        **tally.faults,
-        "descriptors": descriptors,
-        "memory_kib": memory >> 10,
-        "resident_kib": meters.memory[-1] >> 10,
-    }
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ class Tally:
         self.exchanges = 0
         self.cut = 0
         self.posted = 0
+        self.children = 0
         self.faults = dict.fromkeys(FAULTS, 0)
         self.texts = []
         self._lock = threading.Lock()
@@ -56,3 +57,27 @@ class Tally:
     @property
     def clean(self):
         return not any(self.faults.values())
+
+    def add(self, other):
+        """Add what another one has counted."""
+        for name in ("links", "exchanges", "cut", "posted", "children"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for kind, count in other.faults.items():
+            self.faults[kind] += count
+        self.texts += other.texts[: max(0, 5 * _SHOWN - len(self.texts))]
+
+
+def figures(loop_name, tally, meters, seconds):
+    descriptors, memory = meters.leaks()
+    return {
+        "loop": loop_name,
+        "seconds": round(seconds, 1),
+        "links": tally.links,
+        "cut": tally.cut,
+        "exchanges": tally.exchanges,
+        "posted": tally.posted,
+        **tally.faults,
+        "descriptors": descriptors,
+        "memory_kib": memory >> 10,
+        "resident_kib": meters.memory[-1] >> 10,
+    }

@@ -70,7 +70,7 @@ class Server:
         self.ssl = stress.server_context if rng.random() < 0.25 else None
         self.links = set()
         self._accepting = self._server = None
-        self._closed = False
+        self.closed = False
 
     async def open(self):
         listener = socket.socket(self.family)
@@ -99,7 +99,7 @@ class Server:
 
     async def _accept(self):
         try:
-            while not self._closed:
+            while not self.closed:
                 sock, _ = await self.stress.loop.sock_accept(self._listener)
                 self.stress.start(self._accepted(sock))
         except asyncio.CancelledError:
@@ -115,9 +115,9 @@ class Server:
         self.stress.serve(self, end)
 
     def close(self):
-        for link in self.links:
+        self.closed = True
+        for link in list(self.links):
             link.cut = True  # its connection may lie in the backlog still
-        self._closed = True
         if self._accepting and not self.stress.gentle:
             self._accepting.cancel()
         elif self._accepting:
