@@ -14,6 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import textwrap
+import threading
 import traceback
 import tty
 import warnings
@@ -46,7 +47,8 @@ if FREE_THREADED and sys.version_info < (3, 14):
     collect_ignore = ["test_greenlets.py", "hosts/test_datagrams.py"]
 
 # A shell ignores SIGINT for what runs in its background, and the programs of the tests would inherit that.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+if threading.current_thread() is threading.main_thread():  # parallel.py has sessions in others
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc):

@@ -80,7 +80,8 @@ class Life:
         if carrier == "served":
             server = self.rng.choice(self.town.servers())
             server.links.add(link)
-            link.cut = server.closed  # else it finds the link when it closes
+            if server.closed:  # else it finds the link when it closes
+                link.cut = True
             self._side(link, functools.partial(connected_end, self, link, server, link.rng), ask)
         else:
             self._begin_between(link)

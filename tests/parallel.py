@@ -1,0 +1,148 @@
+"""Four sessions of pytest in four threads of one process: each test runs in all of them at the same time.
+
+    python parallel.py [--threads 4] [words for pytest, files among them]
+
+Each session has fixtures and loops of its own, so that the tests are those of the suite, unchanged. What a process has only one
+of (signals, the environment, warnings, descriptors that are counted) is left out, by the names below. Exits 1 when a
+test has failed in any of the threads, or fewer tests were run than MOST_LEFT_OUT allows.
+"""
+
+import argparse
+import functools
+import inspect
+import os
+import pathlib
+import re
+import sys
+import tempfile
+import threading
+
+import _pytest.runner
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+LIMIT = 120  # seconds that a thread may wait for the others before a test
+MOST_LEFT_OUT = 0.5  # of the tests that were collected
+
+# Files whose subject is one loop and what it talks with. The others are about processes, of which there is one, or start
+# programs of their own.
+FILES = """
+test_accepting test_bad_input test_batches test_buffered test_connecting test_context test_datagram test_datagram_addresses
+test_datagram_errors test_datagram_flow test_delivery test_eof test_error_contexts test_errors test_factories test_flow_control
+test_free_threads test_handles test_keywords test_names test_pipes test_protocol_errors test_readiness_order test_scheduling
+test_sending test_sendfile test_servers test_sock test_sock_cancel test_sock_owners test_streams test_tasks test_tcp test_threads
+test_timers test_tls test_tls_ends test_tls_life test_tls_records test_tls_upgrades test_unix test_watch test_wide_buffers
+test_write
+""".split()
+
+# Fixtures that change what all threads have, or start a process of their own.
+SHARED = {"monkeypatch", "capsys", "capfd", "caplog", "recwarn", "script", "fresh_policy", "pidfd_watcher", "watcher"}
+
+# What a test says that is of the whole process.
+OF_THE_PROCESS = re.compile(
+    r"\bsignal\b|set_event_loop_policy|setswitchinterval|pytest\.warns|catch_warnings|\bwarnings\b|chdir|getrefcount|"
+    r"\bdescriptors\(|/proc/self|\bfork|subprocess|waitpid|umask|setrlimit|tracemalloc|gc\.(get|set|disable|is_tracked)|"
+    r"getsockopt\(.*SO_DOMAIN|sys\.(modules|stderr|unraisablehook)|threading\.(enumerate|active_count)|weakref|given\("
+)
+
+
+@functools.lru_cache(maxsize=None)
+def reason_to_leave_out(item_function, fixtures):
+    shared = SHARED.intersection(fixtures)
+    if shared:
+        return f"fixture {min(shared)}"
+    found = OF_THE_PROCESS.search(inspect.getsource(item_function))
+    return found and f"says {found[0]!r}"
+
+
+class Session:
+    """A plugin: one of the sessions. It waits for the others before each test, and keeps the failures."""
+
+    def __init__(self, number, barrier, starting):
+        self.number, self.barrier = number, barrier
+        self._starting = starting  # held until all is imported, which pytest does for one thread at a time
+        self.collected = self.chosen = self.passed = 0
+        self.failures = []
+        self.left_out = {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config, items):
+        self.collected = len(items)
+        kept = []
+        for item in items:
+            reason = reason_to_leave_out(item.function, tuple(item.fixturenames))
+            if reason:
+                self.left_out[item.nodeid] = reason
+            else:
+                kept.append(item)
+        items[:] = kept
+        self.chosen = len(kept)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self):
+        self._starting.release()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item):
+        self.barrier.wait(LIMIT)
+        return (yield)
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            self.failures.append((report.nodeid, report.when, str(report.longrepr)))
+        elif report.when == "call":
+            self.passed += 1
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.failures.append((report.nodeid, "collect", str(report.longrepr)))
+
+    def run(self, words, folder):
+        # Without what is one a process: captured output, warnings' filters, hooks, alarms.
+        off = ("terminal", "warnings", "logging", "faulthandler", "timeout", "unraisableexception", "threadexception")
+        options = [word for name in off for word in ("-p", f"no:{name}")]
+        options += ["--capture=no", "-o", "addopts=", "-p", "no:cacheprovider", "--strict-markers"]
+        options += [f"--rootdir={HERE}", f"--basetemp={folder}/{self.number}"]
+        self._starting.acquire()
+        code = pytest.main([*options, *words], plugins=[self])
+        if self._starting.locked() and not self.collected:
+            self._starting.release()
+        if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            self.failures.append(("pytest", "session", f"ended with {code!r}"))
+        self.barrier.abort()  # the others need not wait
+
+
+def main(options, words):
+    _pytest.runner._update_current_test_var = lambda item, when: None  # a variable of the environment
+    words = words if any(".py" in word for word in words) else [f"{name}.py" for name in FILES] + words
+    barrier, starting = threading.Barrier(options.threads), threading.Lock()
+    sessions = [Session(number, barrier, starting) for number in range(options.threads)]
+    with tempfile.TemporaryDirectory(prefix="parallel-") as folder:
+        threads = [threading.Thread(target=session.run, args=[words, folder]) for session in sessions]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    first = sessions[0]
+    if options.verbose:
+        for name, reason in first.left_out.items():
+            print(f"left out: {name}: {reason}")
+    for session in sessions:
+        for name, when, text in session.failures:
+            print(f"\n==== thread {session.number}: {name} ({when})\n{text}")
+    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    print(
+        f"{options.threads} threads, {'with' if gil else 'without'} a GIL: {first.chosen} of {first.collected} tests, "
+        f"passed {[session.passed for session in sessions]}, failed {[len(session.failures) for session in sessions]}"
+    )
+    enough = first.chosen and (first.chosen >= (1 - MOST_LEFT_OUT) * first.collected)
+    return bool(enough) and not any(session.failures for session in sessions)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--verbose", action="store_true", help="name what is left out")
+    options, words = parser.parse_known_args()
+    os.chdir(HERE)
+    sys.exit(not main(options, words))
