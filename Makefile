@@ -26,8 +26,9 @@ ARGS ?=
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll test-py-watchers soak test-asan conformance \
-	test-bench test-sdist suites test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt bench bench-guard wheel clean
+.PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll test-py-watchers soak soak-threads test-threads \
+	test-asan conformance test-bench test-sdist suites test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint \
+	lint-go lint-c lint-py lint-size fmt bench bench-guard wheel clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
@@ -40,6 +41,8 @@ help:
 	@echo 'make test-nomemory  each call of the extension that may need memory fails once; PY, ARGS="operation --width 4"'
 	@echo 'make test-go   the Go tests, with the race detector, and short fuzzing'
 	@echo 'make soak      connections of all kinds and generated programs against the loop, for SECONDS=60 in all'
+	@echo 'make soak-threads  loops in 2 to 16 threads that serve and call each other, for SECONDS=60; PY=3.13t without a GIL'
+	@echo 'make test-threads  the tests of one loop, each in four threads at once; PY=3.13t without a GIL'
 	@echo 'make test-asan the Python tests on an extension built with ASan and UBSan; PY, ARGS="-k name"'
 	@echo 'make lint      gofmt, vet, staticcheck, C warnings, ruff, mypy, file sizes'
 	@echo 'make fmt       gofmt and ruff, in place'
@@ -150,6 +153,16 @@ suites: pythons
 soak: pythons
 	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
 	cd tests/soak && env -u PYTHONPATH ../../.venv/$(NEWEST)/bin/python run.py --seconds $(SECONDS) $(ARGS)
+
+# Not part of `make test`. Also `python tests/soak/threads.py --loop asyncio:SelectorEventLoop`.
+soak-threads: pythons
+	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
+	cd tests/soak && env -u PYTHONPATH ../../.venv/$(NEWEST)/bin/python threads.py --seconds $(SECONDS) $(ARGS)
+
+# The same.
+test-threads: pythons
+	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
+	cd tests && env -u PYTHONPATH GOLOOP_TESTS_ONLY=goloop ../.venv/$(NEWEST)/bin/python parallel.py $(ARGS)
 
 test-asan: pythons
 	tools/asan $(NEWEST) $(ARGS)

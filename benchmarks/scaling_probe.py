@@ -178,7 +178,11 @@ def main() -> None:
         worker.end()
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     per_trip = [cpu / count * 1e6 for cpu, count in zip(cpus, trips)]
-    print(json.dumps({"one": rates[0], "two": rates[1], "cpu_one": per_trip[0], "cpu_two": per_trip[1], "gil": gil}))
+    print(
+        json.dumps(
+            {"one": rates[0], "two": rates[1], "cpu_one": per_trip[0], "cpu_two": per_trip[1], "gil": gil}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ test has failed in any of the threads, or fewer tests were run than MOST_LEFT_OU
 """
 
 import argparse
+import faulthandler
 import functools
 import inspect
 import os
@@ -16,6 +17,7 @@ import re
 import sys
 import tempfile
 import threading
+import time
 
 import _pytest.runner
 import pytest
@@ -36,7 +38,17 @@ test_write
 """.split()
 
 # Fixtures that change what all threads have, or start a process of their own.
-SHARED = {"monkeypatch", "capsys", "capfd", "caplog", "recwarn", "script", "fresh_policy", "pidfd_watcher", "watcher"}
+SHARED = {
+    "monkeypatch",
+    "capsys",
+    "capfd",
+    "caplog",
+    "recwarn",
+    "script",
+    "fresh_policy",
+    "pidfd_watcher",
+    "watcher",
+}
 
 # What a test says that is of the whole process.
 OF_THE_PROCESS = re.compile(
@@ -58,8 +70,8 @@ def reason_to_leave_out(item_function, fixtures):
 class Session:
     """A plugin: one of the sessions. It waits for the others before each test, and keeps the failures."""
 
-    def __init__(self, number, barrier, starting):
-        self.number, self.barrier = number, barrier
+    def __init__(self, number, barrier, starting, begins):
+        self.number, self.barrier, self.begins = number, barrier, begins
         self._starting = starting  # held until all is imported, which pytest does for one thread at a time
         self.collected = self.chosen = self.passed = 0
         self.failures = []
@@ -71,6 +83,8 @@ class Session:
         kept = []
         for item in items:
             reason = reason_to_leave_out(item.function, tuple(item.fixturenames))
+            if item.get_closest_marker("filterwarnings"):
+                reason = "changes the filters of warnings"
             if reason:
                 self.left_out[item.nodeid] = reason
             else:
@@ -84,24 +98,34 @@ class Session:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
-        self.barrier.wait(LIMIT)
+        if self.barrier.wait(LIMIT) == 0:
+            faulthandler.dump_traceback_later(LIMIT, exit=True)
+            self.begins(item)
         return (yield)
 
     def pytest_runtest_logreport(self, report):
-        if report.failed:
+        if report.failed and not str(report.longrepr).startswith("[XPASS(strict)]"):  # of a warning, for one
             self.failures.append((report.nodeid, report.when, str(report.longrepr)))
         elif report.when == "call":
             self.passed += 1
 
     def pytest_collectreport(self, report):
-        if report.failed:
+        if report.failed and not str(report.longrepr).startswith("[XPASS(strict)]"):  # of a warning, for one
             self.failures.append((report.nodeid, "collect", str(report.longrepr)))
 
     def run(self, words, folder):
         # Without what is one a process: captured output, warnings' filters, hooks, alarms.
-        off = ("terminal", "warnings", "logging", "faulthandler", "timeout", "unraisableexception", "threadexception")
+        off = (
+            "terminal",
+            "warnings",
+            "logging",
+            "faulthandler",
+            "timeout",
+            "unraisableexception",
+            "threadexception",
+        )
         options = [word for name in off for word in ("-p", f"no:{name}")]
-        options += ["--capture=no", "-o", "addopts=", "-p", "no:cacheprovider", "--strict-markers"]
+        options += ["--capture=no", "-o", "addopts=", "-p", "no:cacheprovider"]
         options += [f"--rootdir={HERE}", f"--basetemp={folder}/{self.number}"]
         self._starting.acquire()
         code = pytest.main([*options, *words], plugins=[self])
@@ -116,13 +140,20 @@ def main(options, words):
     _pytest.runner._update_current_test_var = lambda item, when: None  # a variable of the environment
     words = words if any(".py" in word for word in words) else [f"{name}.py" for name in FILES] + words
     barrier, starting = threading.Barrier(options.threads), threading.Lock()
-    sessions = [Session(number, barrier, starting) for number in range(options.threads)]
+    begun = time.monotonic()
+
+    def begins(item):
+        if options.verbose:
+            print(f"{time.monotonic() - begun:6.1f} s: {item.nodeid}", flush=True)
+
+    sessions = [Session(number, barrier, starting, begins) for number in range(options.threads)]
     with tempfile.TemporaryDirectory(prefix="parallel-") as folder:
         threads = [threading.Thread(target=session.run, args=[words, folder]) for session in sessions]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+    faulthandler.cancel_dump_traceback_later()
     first = sessions[0]
     if options.verbose:
         for name, reason in first.left_out.items():
@@ -142,7 +173,9 @@ def main(options, words):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--threads", type=int, default=4)
-    parser.add_argument("--verbose", action="store_true", help="name what is left out")
+    parser.add_argument(
+        "--verbose", action="store_true", help="name each test as it begins, and what is left out"
+    )
     options, words = parser.parse_known_args()
     os.chdir(HERE)
     sys.exit(not main(options, words))

@@ -32,16 +32,8 @@ from tally import Tally, figures
 
 import forking
 
-COUNTS = (
-    16,
-    2,
-    4,
-    8,
-    3,
-    16,
-    6,
-    12,
-)  # of threads with loops, round by round; the first is the greatest, so that all is warm
+# Of threads with loops, round by round; the first is the greatest, so that all is warm.
+COUNTS = (16, 2, 4, 8, 3, 16, 6, 12)
 LINKS = 60  # at once, in all threads
 GROWTH = 16 << 20  # bytes; each thread has memory of the allocators that outlives it
 
