@@ -56,9 +56,9 @@ var processors struct {
 	refused bool       // the system has no more threads
 }
 
-// goloop_start makes the runtime's threads, before the first engine is opened. procs is the
+// goloop_start makes the runtime's threads, and room for its heap, before the first engine is opened. procs is the
 // most processors that it may use until there are as many engines; 0 leaves it as it is.
-// pybind/ext/limits.c has seen to it that so many threads, and two of the runtime's own beside passing,
+// pybind/ext/capacity.c has seen to it that so many threads, and two of the runtime's own beside passing,
 // can be had.
 //
 //export goloop_start
@@ -76,6 +76,7 @@ func goloop_start(procs C.int32_t) (rc C.int32_t) {
 			runtime.GOMAXPROCS(n)
 		}
 		selector.StartThreads(runtime.GOMAXPROCS(0) + passing)
+		reserveHeap()
 	}
 	return 0
 }

@@ -35,6 +35,12 @@ PRELUDE = """
         except (MemoryError, RuntimeError, OSError) as exc:
             return exc
 
+    def often(function):  # in processes that have no engine yet: Go begins its heap at a random place
+        for _ in range(20):
+            if (pid := os.fork()) == 0:
+                function()
+            assert os.waitpid(pid, 0)[1] == 0
+
     def leave(*words):  # without what a process at its limits may not do any more
         print(*words)
         os._exit(0)
@@ -46,31 +52,38 @@ def limited(script):
     return lambda source: script(textwrap.dedent(PRELUDE) + textwrap.dedent(source))
 
 
-@pytest.mark.parametrize("mebibytes", [64, 256, 512, 640, 700, 720, 740, 760, 780, 1024, 4096])
+@pytest.mark.parametrize("mebibytes", [64, 256, 512, 640, 700, 740, 780, 800, 820, 830, 840, 860, 1024, 4096])
 def test_first_loop_with_few_addresses(limited, mebibytes):
     out = limited(f"""
-        limits.limit_addresses({mebibytes})
-        loop = attempt(new_event_loop)
-        if isinstance(loop, Exception):
-            leave(type(loop).__name__, "RLIMIT_AS" in str(loop))
-        leave(loop.run_until_complete(asyncio.sleep(0.01, "works")))
+        def first_loop():
+            limits.limit_addresses({mebibytes})
+            loop = attempt(new_event_loop)
+            if isinstance(loop, Exception):
+                leave(type(loop).__name__, "RLIMIT_AS" in str(loop))
+            leave(loop.run_until_complete(asyncio.sleep(0.01, "works")))
+
+        often(first_loop)
     """)
-    assert out in ("works\n", "RuntimeError True\n")
+    assert set(out.splitlines()) in ({"works"}, {"RuntimeError True"})
 
 
-@pytest.mark.parametrize("mebibytes", [16, 48, 64, 128, 1024])
+@pytest.mark.parametrize("mebibytes", [16, 48, 64, 128, 132, 136, 140, 1024])
 def test_first_loop_with_little_data(limited, mebibytes):
     out = limited(f"""
         import resource
-        with open("/proc/self/statm") as file:
-            used = int(file.read().split()[5]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_DATA, (used + ({mebibytes} << 20),) * 2)
-        loop = attempt(new_event_loop)
-        if isinstance(loop, Exception):
-            leave(type(loop).__name__, "RLIMIT_DATA" in str(loop))
-        leave(loop.run_until_complete(asyncio.sleep(0.01, "works")))
+
+        def first_loop():
+            with open("/proc/self/statm") as file:
+                used = int(file.read().split()[5]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_DATA, (used + ({mebibytes} << 20),) * 2)
+            loop = attempt(new_event_loop)
+            if isinstance(loop, Exception):
+                leave(type(loop).__name__, "RLIMIT_DATA" in str(loop))
+            leave(loop.run_until_complete(asyncio.sleep(0.01, "works")))
+
+        often(first_loop)
     """)
-    assert out in ("works\n", "RuntimeError True\n")
+    assert set(out.splitlines()) in ({"works"}, {"RuntimeError True"})
 
 
 @pytest.mark.goloop_only
@@ -203,7 +216,7 @@ TOO_MUCH = {
 @pytest.mark.goloop_only  # a transport of asyncio's adds up its queue at each write: 30 minutes
 @pytest.mark.parametrize("what", TOO_MUCH)
 def test_memory_error_of_what_is_too_much(limited, what, tmp_path):
-    program = f"""
+    out = limited(f"""
         loop = new_event_loop()
         piece = b"y" * 60
 
@@ -235,15 +248,7 @@ def test_memory_error_of_what_is_too_much(limited, what, tmp_path):
             return n < 10**7 - 1
 
         leave(loop.run_until_complete(main()))
-    """
-    try:
-        out = limited(program)
-    except AssertionError as exc:
-        # Once in hundreds Go's own runtime wants memory just then, which ends the process: the README's limits.
-        if "'runtime" not in str(exc):
-            raise
-        (tmp_path / "peer").unlink()
-        out = limited(program)
+    """)
     assert out == "True\n"
 
 

@@ -21,11 +21,11 @@
 #include <sched.h>
 
 /* Of Go 1.26, measured by lowering the limits until it failed. On 64-bit Linux it reserves 0.6 GiB for
- * the summary of its pages, whatever it uses of it. */
+ * the summary of its pages, whatever it uses of it, and one arena of 64 MiB for its heap or two (pybind/heap.go). */
 enum {
     MIB = 1 << 20,
-    RESERVED = 704, /* MiB of addresses without the threads' stacks */
-    WRITABLE = 64,  /* MiB of them that RLIMIT_DATA and strict overcommitting count */
+    RESERVED = 768, /* MiB of addresses without the threads' stacks */
+    WRITABLE = 72,  /* MiB of them that RLIMIT_DATA and strict overcommitting count */
     BESIDES = 6,    /* threads besides one for each processor that the runtime uses: pybind/threads.go, and two to spare */
     LEAST = 2,      /* processors: with one, a thread that waits would keep the others from running */
     MOST = 8        /* of a process whose Python code runs on one at a time */
