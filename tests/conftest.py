@@ -26,6 +26,8 @@ import divergences
 import protocols
 from certificates import Authority
 
+pytest_plugins = ["reporting"]
+
 LIMIT = 20  # seconds that a coroutine may take; below the 30 s of pytest.ini, so that the coroutine is shown
 ONLY = os.environ.get("GOLOOP_TESTS_ONLY")  # "asyncio" or "goloop": for work on the tests, or on the loop
 LOOPS = [ONLY] if ONLY else ["asyncio", "goloop"]
@@ -162,11 +164,7 @@ FAILED = pytest.StashKey()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    try:
-        report = yield
-    except TypeError:  # pytest's own, of a frame without a line: it would end the run and not say why
-        traceback.print_exception(call.excinfo.value, file=sys.__stderr__)
-        raise
+    report = yield
     if call.when == "call":
         item.stash[FAILED] = call.excinfo is not None
         if call.excinfo is not None:
