@@ -21,7 +21,7 @@ def configurations():
     server = QuicConfiguration(is_client=False, alpn_protocols=["echo"])
     server.load_cert_chain(certificate.certificate, certificate.key)
     client = QuicConfiguration(is_client=True, alpn_protocols=["echo"], server_name="localhost")
-    client.load_verify_locations(str(authority.certificate))
+    client.load_verify_locations(cadata=authority.certificate.read_bytes())
     return server, client
 
 
