@@ -9,6 +9,7 @@ import contextvars
 import gc
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -72,8 +73,8 @@ def test_goloop_does_not_bring_the_gil_back(script):
 
 
 def test_all_that_a_loop_can_do_in_four_threads(loop_name, tmp_path, authority):
-    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
-    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    shutil.copy(authority.certificate, tmp_path / "authority.pem")
+    authority.issue_cert("localhost").write(tmp_path / "server.pem")
     at_once(lambda _: interpreting.work(loop_name, str(tmp_path)), 4)
 
 

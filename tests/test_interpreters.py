@@ -4,6 +4,7 @@ Each program is a process of its own. `kind` says whether an interpreter has a G
 """
 
 import pathlib
+import shutil
 import textwrap
 
 import pytest
@@ -19,9 +20,9 @@ since_313 = pytest.mark.since("3.13")
 @pytest.fixture
 def folder(tmp_path, authority):
     """A folder with certificates: the package that makes them cannot be imported in a sub-interpreter."""
-    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    shutil.copy(authority.certificate, tmp_path / "authority.pem")
     certificate = authority.issue_cert("localhost")
-    certificate.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    certificate.write(tmp_path / "server.pem")
     return str(tmp_path)
 
 

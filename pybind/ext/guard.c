@@ -5,6 +5,7 @@
 #ifdef Py_GIL_DISABLED
 
 enum { INACTIVE = 1, TWO = 2, TAGS = 3 };
+enum { PARKED = 2 }; /* of a mutex: threads sleep that wait for it, and who has slept for a millisecond is given it */
 
 bool guard_is_held(PyObject *o) {
     uintptr_t link = PyThreadState_GetUnchecked()->critical_section;
@@ -17,6 +18,12 @@ bool guard_is_held(PyObject *o) {
         link = c->_cs_prev;
     }
     return false;
+}
+
+void guard_lend(PyObject *o) {
+    if (!(__atomic_load_n(&o->ob_mutex._bits, __ATOMIC_RELAXED) & PARKED)) return;
+    Py_BEGIN_ALLOW_THREADS
+    Py_END_ALLOW_THREADS
 }
 
 int guard_check(void) {

@@ -1,7 +1,8 @@
 /* Who may touch what where no GIL says so: one thread at a time holds the guard of an object. It is
  * CPython's critical section, so that a thread which waits, for another lock or in the system, lets
  * others in, as it would let go of the GIL; and it may be entered again by who holds it, which a
- * critical section is slow at. Under a GIL there is nothing to do.
+ * critical section is slow at. A loop that runs has its own all the time, and lends it each turn. Under a GIL
+ * there is nothing to do.
  *
  *   GUARD(object) ... UNGUARD
  *
@@ -19,6 +20,7 @@ typedef struct {
 } Guard;
 
 bool guard_is_held(PyObject *o);
+void guard_lend(PyObject *o); /* by who holds it: to those that wait */
 int guard_check(void); /* whether this CPython keeps critical sections as guard_is_held reads them */
 
 static inline void guard_enter(Guard *g, PyObject *o) {
@@ -63,6 +65,7 @@ static inline void guard_leave(Guard *g) {
 #else
 
 static inline int guard_check(void) { return 0; }
+#define guard_lend(o) ((void)0)
 
 #define GUARD(o) {
 #define UNGUARD }

@@ -208,6 +208,7 @@ static int run_once(LoopObject *loop) {
      * their memory. Without any, its callbacks are ready ones among others. */
     int rc = is_left(loop) ? run_batch(loop) : 0;
     while (rc == 0) {
+        guard_lend(loop->guard);
         rc = take_turn(loop, plan(loop, must_poll));
         must_poll = false;
         if (rc == 0) rc = run_batch(loop);
