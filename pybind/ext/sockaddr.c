@@ -6,12 +6,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* As socket.getpeername() would give it; None for a family that is not known. */
+/* As socket.getpeername() would give it; None for a family that is not known. addr need not be aligned: behind
+ * a datagram's bytes it is not. */
 PyObject *sockaddr_to_python(const void *addr, socklen_t len) {
     char text[INET6_ADDRSTRLEN];
     sa_family_t family = AF_UNSPEC;
     if (len >= sizeof family + offsetof(struct sockaddr, sa_family))
-        family = ((const struct sockaddr *)addr)->sa_family;
+        memcpy(&family, (const char *)addr + offsetof(struct sockaddr, sa_family), sizeof family);
     switch (family) {
     case AF_INET: {
         struct sockaddr_in a;
@@ -27,11 +28,11 @@ PyObject *sockaddr_to_python(const void *addr, socklen_t len) {
                              (unsigned)a.sin6_scope_id);
     }
     case AF_UNIX: {
-        const struct sockaddr_un *a = addr;
+        const char *path = (const char *)addr + offsetof(struct sockaddr_un, sun_path);
         Py_ssize_t n = (Py_ssize_t)len - (Py_ssize_t)offsetof(struct sockaddr_un, sun_path);
-        if (n > 0 && a->sun_path[0] == 0) return PyBytes_FromStringAndSize(a->sun_path, n); /* abstract */
+        if (n > 0 && path[0] == 0) return PyBytes_FromStringAndSize(path, n); /* abstract */
         if (n < 0) n = 0;
-        return PyUnicode_DecodeFSDefaultAndSize(a->sun_path, (Py_ssize_t)strnlen(a->sun_path, (size_t)n));
+        return PyUnicode_DecodeFSDefaultAndSize(path, (Py_ssize_t)strnlen(path, (size_t)n));
     }
     }
     Py_RETURN_NONE;
