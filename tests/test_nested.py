@@ -157,8 +157,8 @@ def test_bytes_that_are_being_delivered_outlive_a_nested_turn(loop, run, nested,
             return self.buffer
 
         def buffer_updated(self, count):
-            self.received += self.buffer[:count]
             traffic(b"u")
+            self.received += self.buffer[:count]  # at the end, for main() goes on in a nested run too
 
     async def main():
         nonlocal traffic
@@ -188,12 +188,15 @@ def test_bytes_that_are_being_delivered_outlive_a_nested_turn(loop, run, nested,
 
 def test_accepted_connection_keeps_its_peer_through_a_nested_run(loop, run, nested):
     async def main():
-        peers = []
+        peers, lost = [], []
 
         class Accepted(asyncio.Protocol):
             def connection_made(self, transport):
                 peers.append(transport.get_extra_info("peername"))
                 transport.close()
+
+            def connection_lost(self, exc):
+                lost.append(exc)
 
         def factory():
             nested(asyncio.sleep(0.001))
@@ -201,7 +204,7 @@ def test_accepted_connection_keeps_its_peer_through_a_nested_run(loop, run, nest
 
         server = await loop.create_server(factory, "127.0.0.1", 0)
         clients = [socket.create_connection(server.sockets[0].getsockname()) for _ in range(3)]
-        await until(lambda: len(peers) == 3)
+        await until(lambda: len(lost) == 3)
         assert sorted(peers) == sorted(client.getsockname() for client in clients)
         for client in clients:
             client.close()
