@@ -424,7 +424,7 @@ def test_signals(run):
             (lambda process: process.terminate(), -signal.SIGTERM),
             (lambda process: process.kill(), -signal.SIGKILL),
             (lambda process: process.send_signal(signal.SIGINT), -signal.SIGINT),
-            (lambda process: process.send_signal(int(signal.SIGHUP)), -signal.SIGHUP),
+            (lambda process: process.send_signal(int(signal.SIGUSR2)), -signal.SIGUSR2),
         ]:
             process = await EXEC("sleep", "100")
             process.send_signal(0)  # only asks
