@@ -86,6 +86,8 @@ type Engine struct {
 	waited bool  // it was asked with a timeout
 	tempo  tempo
 
+	briskness briskness
+
 	// The turn under way.
 	sq       []Submission
 	dirty    []*descriptor // with writes or sends in sq

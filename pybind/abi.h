@@ -149,8 +149,20 @@ typedef struct gl_address {
 
 #define GL_NAME 16 /* bytes of a name, with its end */
 
+/* What Go's runtime takes when it starts, which C asks the system for before it loads the engine. Of Go 1.26, measured by
+ * lowering the limits until it failed; on 64-bit Linux it reserves 0.6 GiB for the summary of its pages, whatever
+ * it uses of it. */
+enum {
+    GL_START_RESERVED = 704,   /* MiB of addresses without the threads' stacks */
+    GL_START_WRITABLE = 64,    /* MiB of them that RLIMIT_DATA and strict overcommitting count */
+    GL_START_BESIDES = 6,      /* threads besides one for each processor: pybind/processors.go, and two to spare */
+    GL_START_PROCS_LEAST = 2,  /* with one, a thread that waits would keep the others from running */
+    GL_START_PROCS_MOST = 8    /* for the first loop; further loops bring more */
+};
+
 /* One loop's memory. C writes the first part before goloop_open and sq, sq_len
- * before each turn; the engine writes the second part. */
+ * before each turn; the engine writes the last part. In between is what C tells of the batches
+ * that it has run, and the engine takes in a turn. */
 typedef struct gl_shared {
     gl_sqe *sq;
     gl_cqe *cq;
@@ -161,6 +173,9 @@ typedef struct gl_shared {
     char selector[GL_NAME]; /* a backend's name, or empty for the best */
     int32_t unbatched;      /* 1: no io_uring, each socket has system calls of its own */
 
+    int64_t ran_short;   /* C adds: callbacks of batches of crowd or more that took hold_time or less */
+    int64_t ran, ran_ns; /* C sets: callbacks and time of one that took longer; a turn is due before the next batch */
+
     int64_t next_deadline; /* ns; INT64_MAX without a timer */
     int64_t looked;        /* ns, when a turn was last done with the selector */
     int32_t nfds;          /* descriptors and lookups that a poll could find ready */
@@ -169,7 +184,18 @@ typedef struct gl_shared {
     int32_t wake_fd;       /* write a uint64_t 1 to end the wait */
     int32_t poll_fd;       /* of epoll or kqueue, or -1: a forked child closes it */
     int32_t batch_fd;      /* of io_uring, or -1: the same */
+
+    /* When what is written leaves: loop/briskness.go. */
+    int64_t hold_time;  /* ns: writes that are held leave when the first has waited so long, */
+    int32_t hold_sends; /* or when they are so many */
+    int32_t hold_from;  /* a batch of so many callbacks holds writes; INT32_MAX: none does */
+    int32_t look_every; /* before such a batch, each so many-th time is enough to ask whether the selector has something */
+    int32_t crowd;      /* C takes the time of batches of so many callbacks */
+
+    int64_t high_water, low_water; /* limits of a new transport's write buffer, bytes */
 } gl_shared;
+
+enum { GL_LIMIT_HIGH = 1, GL_LIMIT_LOW = 2 };
 
 /* How a turn treats the selector. */
 enum { GL_TURN_POLL = 1, GL_TURN_WAIT = 2 };
@@ -198,6 +224,9 @@ typedef struct gl_api {
     int32_t (*stats)(int64_t engine, gl_stats *out);
     int32_t (*close)(int64_t engine);
     int32_t (*panic_text)(char *out, int32_t n);                          /* of the calling thread's last; length written */
+    /* asyncio's set_write_buffer_limits(). given: GL_LIMIT_*, of high and low; the other is filled in. bytes: high, low. EINVAL: not
+     * high >= low >= 0. */
+    int32_t (*write_buffer_limits)(int32_t given, double *high, double *low, int64_t bytes[2]);
 } gl_api;
 #endif
 

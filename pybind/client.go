@@ -96,6 +96,42 @@ func (c *client) stats() (s loop.Stats, rc int) {
 	return s, rc
 }
 
+// ran tells the engine of batches, as C does before a turn.
+func (c *client) ran(short, callbacks, ns int) {
+	c.shared.ran_short += C.int64_t(short)
+	c.shared.ran, c.shared.ran_ns = C.int64_t(callbacks), C.int64_t(ns)
+}
+
+// rules is what the engine has written for C to compare with.
+type rules struct {
+	holdTime                               int64
+	holdSends, holdFrom, lookEvery, crowd  int
+	highWater, lowWater                    int64
+	untoldShort, untoldCallbacks, untoldNs int64
+}
+
+func (c *client) rules() rules {
+	s := c.shared
+	return rules{
+		int64(s.hold_time), int(s.hold_sends), int(s.hold_from), int(s.look_every), int(s.crowd),
+		int64(s.high_water), int64(s.low_water), int64(s.ran_short), int64(s.ran), int64(s.ran_ns),
+	}
+}
+
+// writeBufferLimits is goloop_write_buffer_limits; nil is None.
+func writeBufferLimits(high, low *float64) (bytes [2]int64, shown [2]float64, rc int) {
+	var given C.int32_t
+	var h, l C.double
+	if high != nil {
+		given, h = given|C.GL_LIMIT_HIGH, C.double(*high)
+	}
+	if low != nil {
+		given, l = given|C.GL_LIMIT_LOW, C.double(*low)
+	}
+	rc = int(goloop_write_buffer_limits(given, &h, &l, (*C.int64_t)(&bytes[0])))
+	return bytes, [2]float64{float64(h), float64(l)}, rc
+}
+
 func start(procs int) int { return int(goloop_start(C.int32_t(procs))) }
 
 func (c *client) close() int { return int(goloop_close(c.handle)) }

@@ -47,6 +47,7 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 		shared.selector[i] = C.char(c)
 	}
 	shared.selector[len(e.Selector().Name())] = 0
+	b.publishRules()
 	b.publish()
 	return C.int64_t(b.handle)
 }
@@ -66,6 +67,7 @@ func goloop_turn(handle C.int64_t, flags C.uint32_t) (n C.int32_t) {
 		return -C.int32_t(syscall.EBADF)
 	}
 	b.pace()
+	b.learn()
 	count, err := b.engine.Turn(submissions(b.shared.sq, b.shared.sq_len), loop.TurnFlags(flags))
 	b.publish()
 	if err != nil && count == 0 {
@@ -183,6 +185,29 @@ func goloop_stats(handle C.int64_t, out *C.gl_stats) (rc C.int32_t) {
 		return -C.int32_t(syscall.EBADF)
 	}
 	*(*loop.Stats)(unsafe.Pointer(out)) = b.engine.Stats()
+	return 0
+}
+
+// goloop_write_buffer_limits is loop.WriteBufferLimits.Set.
+//
+//export goloop_write_buffer_limits
+func goloop_write_buffer_limits(given C.int32_t, high, low *C.double, bytes *C.int64_t) (rc C.int32_t) {
+	defer func() {
+		if r := recover(); r != nil {
+			keep(r)
+			rc = panicked
+		}
+	}()
+	w := loop.WriteBufferLimits{
+		High: float64(*high), Low: float64(*low), HasHigh: given&C.GL_LIMIT_HIGH != 0, HasLow: given&C.GL_LIMIT_LOW != 0,
+	}
+	highWater, lowWater, err := w.Set()
+	*high, *low = C.double(w.High), C.double(w.Low)
+	if err != nil {
+		return C.int32_t(errnoOf(err))
+	}
+	out := unsafe.Slice(bytes, 2)
+	out[0], out[1] = C.int64_t(highWater), C.int64_t(lowWater)
 	return 0
 }
 

@@ -78,7 +78,26 @@ func (b *binding) pace() {
 	}
 }
 
-// publish writes the engine's half of the shared memory.
+// learn takes what C tells of the batches that it has run.
+func (b *binding) learn() {
+	if s := b.shared; s.ran_short != 0 || s.ran_ns != 0 {
+		b.engine.BatchesRan(int64(s.ran_short), int64(s.ran), int64(s.ran_ns))
+		s.hold_from = C.int32_t(b.engine.HoldFrom())
+		s.ran_short, s.ran, s.ran_ns = 0, 0, 0
+	}
+}
+
+// publishRules writes the part of the shared memory that no turn changes, but for learn.
+func (b *binding) publishRules() {
+	b.shared.hold_time = C.int64_t(loop.HoldTime)
+	b.shared.hold_sends = loop.HoldSends
+	b.shared.hold_from = C.int32_t(b.engine.HoldFrom())
+	b.shared.look_every = loop.LookEvery
+	b.shared.crowd = loop.Crowd
+	b.shared.high_water, b.shared.low_water = loop.HighWater, loop.LowWater
+}
+
+// publish writes the engine's part of the shared memory.
 func (b *binding) publish() {
 	b.shared.next_deadline = C.int64_t(b.engine.Deadline())
 	b.shared.looked = C.int64_t(b.engine.Looked())

@@ -68,6 +68,8 @@ func numbers() []number {
 		{"CHILD_KILL", loop.ChildKill, C.GL_CHILD_KILL},
 		{"CHILD_SCAN", loop.ChildScan, C.GL_CHILD_SCAN},
 		{"CHILD_SIGCHLD", loop.FlagSigchld, C.GL_CHILD_SIGCHLD},
+		// Of the runtime's own: the monitor and one that starts others. Two to spare.
+		{"START_BESIDES", passing + 2 + 2, C.GL_START_BESIDES},
 		{"TURN_POLL", int(loop.TurnPoll), C.GL_TURN_POLL},
 		{"TURN_WAIT", int(loop.TurnWait), C.GL_TURN_WAIT},
 	}

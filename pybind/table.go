@@ -21,8 +21,8 @@ type table struct {
 
 	// mu guards what follows and the writing of what is above.
 	mu     sync.Mutex
-	free   []int64 // places below used without an engine
-	used   int64
+	free   []uint64 // places below used without an engine
+	used   uint64
 	opened int64 // engines so far
 }
 
@@ -30,21 +30,19 @@ type chunk [1 << chunkBits]atomic.Pointer[binding]
 
 var engines table
 
-// find returns the engine of a handle, or nil.
+// find returns the engine of a handle, or nil. What is no handle leads to a place without an engine or
+// to another's, whose handle differs.
 func (t *table) find(handle int64) *binding {
-	place := handle&(1<<placeBits-1) - 1
-	if handle <= 0 || place < 0 {
-		return nil
-	}
-	c := t.chunks[place>>chunkBits].Load()
-	if c == nil {
-		return nil
-	}
-	if b := c[place&(1<<chunkBits-1)].Load(); b != nil && b.handle == handle {
-		return b
+	place := placeOf(handle)
+	if c := t.chunks[place>>chunkBits].Load(); c != nil {
+		if b := c[place&(1<<chunkBits-1)].Load(); b != nil && b.handle == handle {
+			return b
+		}
 	}
 	return nil
 }
+
+func placeOf(handle int64) uint64 { return uint64(handle-1) & (1<<placeBits - 1) }
 
 // store gives b a place and a handle, and returns how many engines are open. Error: EMFILE when
 // a million are.
@@ -66,7 +64,7 @@ func (t *table) store(b *binding) (int, error) {
 		t.chunks[place>>chunkBits].Store(c)
 	}
 	t.opened++
-	b.handle = t.opened<<placeBits | (place + 1)
+	b.handle = t.opened<<placeBits | int64(place+1)
 	c[place&(1<<chunkBits-1)].Store(b)
 	return int(t.used) - len(t.free), nil
 }
@@ -80,7 +78,7 @@ func (t *table) release(handle int64) *binding {
 	if b == nil {
 		return nil
 	}
-	place := handle&(1<<placeBits-1) - 1
+	place := placeOf(handle)
 	t.chunks[place>>chunkBits].Load()[place&(1<<chunkBits-1)].Store(nil)
 	t.free = append(t.free, place)
 	return b

@@ -1,0 +1,72 @@
+package loop
+
+import (
+	"math"
+	"time"
+)
+
+// When what is written leaves: in the call, as asyncio's does, when nothing of its transport
+// waits. But one system call for many transports costs the loop up to a quarter less for each
+// (docs/rationale.md). So a brisk crowd's writes are held back: those of a batch of Crowd callbacks
+// or more, when the last briskAfter that ran in such batches were short; until HoldSends wait, or,
+// as callbacks return, for HoldTime. The host knows of which transports they are not held, and when
+// they leave earlier.
+//
+// A callback that goes on for long thus holds up nobody's bytes, unless a thousand before it
+// were short: then those of few, and once.
+const (
+	// Crowd is how many callbacks a batch has of which the host takes the time.
+	Crowd = 4
+	// HoldSends is how many writes are held at most.
+	HoldSends = 32
+	// HoldTime is how long, in ns. A batch that takes no longer is short.
+	HoldTime = int64(100 * time.Microsecond)
+	// LookEvery: of a brisk crowd's batches only each second is preceded by a look at the selector.
+	LookEvery = 2
+
+	briskAfter    = 1000
+	shortCallback = int64(25 * time.Microsecond)
+)
+
+// briskness tells from how long batches take whether the next may hold what it writes.
+//
+//	slow ──briskAfter callbacks in batches that were short, or short for their length──▶ brisk
+//	brisk ──a batch that was neither──▶ slow
+type briskness struct {
+	callbacks int64 // in a row that were short, up to briskAfter
+}
+
+// ranShort notes callbacks of batches that took HoldTime or less.
+func (b *briskness) ranShort(callbacks int64) {
+	b.callbacks = min(b.callbacks+min(callbacks, briskAfter), briskAfter)
+}
+
+// ran notes one batch.
+func (b *briskness) ran(callbacks, ns int64) {
+	if ns-HoldTime > callbacks*shortCallback {
+		b.callbacks = 0
+		return
+	}
+	b.ranShort(callbacks)
+}
+
+// holdFrom is how many callbacks a batch has that holds what it writes.
+func (b *briskness) holdFrom() int32 {
+	if b.callbacks < briskAfter {
+		return math.MaxInt32
+	}
+	return Crowd
+}
+
+// BatchesRan tells of batches of Crowd callbacks or more that the host has run since it did so last: of how many
+// callbacks those were that took HoldTime or less, and of the last, when it took longer, its callbacks and its
+// time in ns.
+func (e *Engine) BatchesRan(short, callbacks, ns int64) {
+	e.briskness.ranShort(short)
+	if ns > 0 {
+		e.briskness.ran(callbacks, ns)
+	}
+}
+
+// HoldFrom is how many callbacks the next batch has if it may hold what it writes; math.MaxInt32: it may not.
+func (e *Engine) HoldFrom() int32 { return e.briskness.holdFrom() }
