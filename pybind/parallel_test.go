@@ -104,7 +104,7 @@ func TestEnginesInParallel(t *testing.T) {
 		runtime.KeepAlive(message)
 		c.submit(loop.Submission{Op: loop.OpTimerAdd, User: 1, Generation: 1, Len: 1})
 		c.until(t, loop.TimerDue, 1)
-		c.endChild(t, i)
+		c.endChild(t, []string{"", "thread"}[i%2], i)
 		c.lookUpLocalhost(t)
 		if rc := c.close(); rc != 0 {
 			t.Error("goloop_close:", rc)
@@ -112,9 +112,9 @@ func TestEnginesInParallel(t *testing.T) {
 	})
 }
 
-// endChild has the engine notice the end of a child that ends with code.
-func (c *client) endChild(t testing.TB, code int) {
-	if _, rc := c.childWatcher(""); rc != 0 {
+// endChild has a child watcher of the engine notice the end of a child that ends with code.
+func (c *client) endChild(t testing.TB, watcher string, code int) {
+	if _, rc := c.childWatcher(watcher); rc != 0 {
 		t.Error("goloop_child_watcher:", rc)
 		return
 	}
@@ -186,7 +186,7 @@ func TestEngineOfManyThreads(t *testing.T) {
 			mu.Unlock()
 		}
 		mu.Lock()
-		c.endChild(t, i)
+		c.endChild(t, "", i)
 		c.lookUpLocalhost(t)
 		mu.Unlock()
 	})
