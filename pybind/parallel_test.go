@@ -256,7 +256,7 @@ func TestProvide(t *testing.T) {
 	defer runtime.GOMAXPROCS(before)
 	defer func() { processors.refused = false }()
 	asked, gives := 0, 1000
-	count := func(wanted int) int { asked++; return min(wanted, gives) }
+	count := func(wanted int) int { asked++; return min(wanted, gives+spareThreads) }
 	for _, step := range []struct{ engines, gives, processors, asked int }{
 		{1, 1000, 2, 0},
 		{2, 1000, 4, 1},
@@ -272,6 +272,12 @@ func TestProvide(t *testing.T) {
 		if n := runtime.GOMAXPROCS(0); n != step.processors || asked != step.asked {
 			t.Errorf("for %d engines there are %d processors, want %d; asked %d times, want %d", step.engines, n, step.processors, asked, step.asked)
 		}
+	}
+	processors.refused = false
+	gives = -spareThreads
+	provideFrom(50, count)
+	if n := runtime.GOMAXPROCS(0); n != 24 || !processors.refused {
+		t.Errorf("where the system has no threads there are %d processors instead of 24", n)
 	}
 	processors.refused = false
 	gives = 1000

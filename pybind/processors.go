@@ -4,6 +4,7 @@ package main
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 static void *pass(void *gate) {
     pthread_mutex_lock(gate);
@@ -11,8 +12,14 @@ static void *pass(void *gate) {
     return NULL;
 }
 
-// How many more threads can be there at once, of so many, at least one.
+static int is_limited(int resource) {
+    struct rlimit r;
+    return getrlimit(resource, &r) == 0 && r.rlim_cur != RLIM_INFINITY;
+}
+
+// How many more threads can be there at once, of so many, at least one. Where memory is limited: none.
 static int count_threads(int wanted) {
+    if (is_limited(RLIMIT_AS) || is_limited(RLIMIT_DATA)) return 0;
     pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
     pthread_t threads[wanted];
     sigset_t all, old;
@@ -44,10 +51,12 @@ import (
 //
 // An M, a thread of the runtime, that executes Go code has a P, so with those that wait in the kernel for a P to be
 // passed on there are at most a few more Ms than Ps, and none that has been started ever ends. The runtime
-// ends the process when it cannot start one: they are started with the Ps, and only as many as the system gives.
+// ends the process when it cannot start one: they are started with the Ps, and only as many as the system gives
+// with room for what the program starts at the same moment.
 
 const (
 	passing        = 2  // Ms that may be without a P for an instant, having just given it away
+	spareThreads   = 16 // threads that are left to the program
 	mostProcessors = 64 // or one more than the system has: engines beyond share them
 )
 
@@ -99,9 +108,9 @@ func provideFrom(engines int, count func(wanted int) int) {
 	if engines < have || have >= want || processors.refused {
 		return
 	}
-	more := count(want - have)
+	more := count(want-have+spareThreads) - spareThreads
 	processors.refused = more < want-have
-	if more == 0 {
+	if more <= 0 {
 		return
 	}
 	runtime.GOMAXPROCS(have + more)
