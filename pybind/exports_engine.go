@@ -35,12 +35,10 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 		return C.int64_t(errnoOf(err))
 	}
 	b := &binding{engine: e, shared: shared}
-	open, err := engines.store(b)
-	if err != nil {
+	if err := engines.store(b); err != nil {
 		_ = e.Close()
 		return C.int64_t(errnoOf(err))
 	}
-	provide(open)
 	shared.wake_fd = C.int32_t(e.Selector().WakeFd())
 	shared.poll_fd = C.int32_t(e.Selector().Fd())
 	for i, c := range []byte(e.Selector().Name()) {
@@ -225,6 +223,7 @@ func goloop_close(handle C.int64_t) (rc C.int32_t) {
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)
 	}
+	move(b.thread, 0)
 	err := b.engine.Close()
 	if b.children != nil {
 		b.children.Close()

@@ -36,7 +36,8 @@ type binding struct {
 	signals  *unixevents.Signals
 	children *unixevents.Children
 	shared   *C.gl_shared
-	yielded  int64 // by Looked
+	yielded  int64       // by Looked
+	thread   C.uintptr_t // of the turn in which it yielded
 }
 
 // openSignals opens the pipe for signals, once.
@@ -74,6 +75,11 @@ const yieldEvery = int64(6 * time.Millisecond)
 func (b *binding) pace() {
 	if looked := b.engine.Looked(); looked-b.yielded > yieldEvery {
 		b.yielded = looked
+		if thread := thisThread(); thread != b.thread {
+			from := b.thread
+			b.thread = thread
+			provide(move(from, thread))
+		}
 		runtime.Gosched()
 	}
 }

@@ -32,12 +32,14 @@ func keep(r any) {
 	if panics.texts == nil || len(panics.texts) >= mostTexts {
 		panics.texts = map[C.uintptr_t]string{}
 	}
-	panics.texts[C.this_thread()] = text
+	panics.texts[thisThread()] = text
 }
+
+func thisThread() C.uintptr_t { return C.this_thread() }
 
 // lastPanic is the text of the last panic in this thread.
 func lastPanic() string {
 	panics.mu.Lock()
 	defer panics.mu.Unlock()
-	return panics.texts[C.this_thread()]
+	return panics.texts[thisThread()]
 }

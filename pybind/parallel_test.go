@@ -223,8 +223,8 @@ func TestTableOfEngines(t *testing.T) {
 	bindings := make([]*binding, count)
 	for i := range bindings {
 		bindings[i] = &binding{}
-		if open, err := table.store(bindings[i]); err != nil || open != i+1 {
-			t.Fatalf("store: %d open, %v", open, err)
+		if err := table.store(bindings[i]); err != nil {
+			t.Fatal("store:", err)
 		}
 	}
 	for i, b := range bindings {
@@ -236,8 +236,8 @@ func TestTableOfEngines(t *testing.T) {
 		}
 	}
 	again := &binding{}
-	if open, err := table.store(again); err != nil || open != count/2+1 || table.used != count {
-		t.Errorf("store into a place that is free: %d open, %d places, %v", open, table.used, err)
+	if err := table.store(again); err != nil || table.used != count {
+		t.Errorf("store into a place that is free: %d places, %v", table.used, err)
 	}
 	for _, b := range bindings {
 		if found := table.find(b.handle); found != nil && found != b || found == again {
@@ -245,19 +245,19 @@ func TestTableOfEngines(t *testing.T) {
 		}
 	}
 	table.used, table.free = 1<<placeBits-1, nil
-	if _, err := table.store(&binding{}); err != syscall.EMFILE {
+	if err := table.store(&binding{}); err != syscall.EMFILE {
 		t.Errorf("store into a full table: %v", err)
 	}
 }
 
-// TestProvide: there are more processors than engines, as far as the system has threads.
+// TestProvide: there are more processors than threads that run loops, as far as the system has threads.
 func TestProvide(t *testing.T) {
 	before := runtime.GOMAXPROCS(2)
 	defer runtime.GOMAXPROCS(before)
 	defer func() { processors.refused = false }()
 	asked, gives := 0, 1000
 	count := func(wanted int) int { asked++; return min(wanted, gives+spareThreads) }
-	for _, step := range []struct{ engines, gives, processors, asked int }{
+	for _, step := range []struct{ threads, gives, processors, asked int }{
 		{1, 1000, 2, 0},
 		{2, 1000, 4, 1},
 		{3, 1000, 4, 1},
@@ -268,9 +268,9 @@ func TestProvide(t *testing.T) {
 		{50, 1000, 24, 4},
 	} {
 		gives = step.gives
-		provideFrom(step.engines, count)
+		provideFrom(step.threads, count)
 		if n := runtime.GOMAXPROCS(0); n != step.processors || asked != step.asked {
-			t.Errorf("for %d engines there are %d processors, want %d; asked %d times, want %d", step.engines, n, step.processors, asked, step.asked)
+			t.Errorf("for %d threads there are %d processors, want %d; asked %d times, want %d", step.threads, n, step.processors, asked, step.asked)
 		}
 	}
 	processors.refused = false
@@ -283,10 +283,52 @@ func TestProvide(t *testing.T) {
 	gives = 1000
 	provideFrom(1000, count)
 	if n := runtime.GOMAXPROCS(0); n != max(mostProcessors, runtime.NumCPU()+1) {
-		t.Errorf("for 1000 engines there are %d processors", n)
+		t.Errorf("for 1000 threads there are %d processors", n)
 	}
 	if n := countThreads(3); n != 3 {
 		t.Errorf("the system gives %d threads of 3", n)
+	}
+}
+
+// TestThreadsOfEngines: what counts is in how many threads engines take turns, not how many there are.
+func TestThreadsOfEngines(t *testing.T) {
+	count := func() int {
+		threads.mu.Lock()
+		defer threads.mu.Unlock()
+		return len(threads.engines)
+	}
+	const crowd = 4
+	before := count()
+	here := make(chan bool, crowd)
+	release := make(chan bool)
+	go onThreads(t, crowd, func(int) {
+		var clients []*client
+		for range 5 {
+			c := openClient("")
+			for range 3 { // the second yields
+				c.turn(nil, loop.TurnPoll)
+			}
+			clients = append(clients, c)
+		}
+		here <- true
+		<-release
+		for _, c := range clients {
+			c.close()
+		}
+		here <- true
+	})
+	for range crowd {
+		<-here
+	}
+	if n := count() - before; n != crowd {
+		t.Errorf("5 engines in each of %d threads count as %d threads", crowd, n)
+	}
+	close(release)
+	for range crowd {
+		<-here
+	}
+	if n := count() - before; n != 0 {
+		t.Errorf("%d threads are left", n)
 	}
 }
 

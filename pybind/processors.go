@@ -46,8 +46,8 @@ import (
 // A thread that has called an engine keeps a P, a processor of Go's scheduler, while it runs Python: to the runtime
 // an exported call that returns is a system call that begins. The runtime's monitor takes the P away after 10 ms
 // when another is free, else at its next look, 20 us later, and starts a thread that spins in search of work. A call
-// that finds none free sleeps until then. So there are as many as engines, each of which may have a thread of its own, and
-// one more; one engine takes those that there are.
+// that finds none free sleeps until then. So there is one for
+// each thread in which engines take turns, and one more; a single thread takes those that there are.
 //
 // An M, a thread of the runtime, that executes Go code has a P, so with those that wait in the kernel for a P to be
 // passed on there are at most a few more Ms than Ps, and none that has been started ever ends. The runtime
@@ -57,7 +57,7 @@ import (
 const (
 	passing        = 2  // Ms that may be without a P for an instant, having just given it away
 	spareThreads   = 16 // threads that are left to the program
-	mostProcessors = 64 // or one more than the system has: engines beyond share them
+	mostProcessors = 64 // or one more than the system has: threads beyond share them
 )
 
 var processors struct {
@@ -66,7 +66,7 @@ var processors struct {
 }
 
 // goloop_start makes the runtime's threads, and room for its heap, before the first engine is opened. procs is the
-// most processors that it may use until there are as many engines; 0 leaves it as it is.
+// most processors that it may use until as many threads run loops; 0 leaves it as it is.
 // pybind/ext/capacity.c has seen to it that so many threads, and two of the runtime's own beside passing,
 // can be had.
 //
@@ -90,22 +90,44 @@ func goloop_start(procs C.int32_t) (rc C.int32_t) {
 	return 0
 }
 
-// provide sees to it that so many open engines have processors enough, as far as the system has threads. It
+// threads counts the engines that take their turns in each thread: what binding.pace has seen last.
+var threads struct {
+	mu      sync.Mutex // guards engines
+	engines map[C.uintptr_t]int
+}
+
+// move tells that an engine takes its turns in another thread than before; 0 is none. It returns how many threads there are.
+func move(from, to C.uintptr_t) int {
+	threads.mu.Lock()
+	defer threads.mu.Unlock()
+	if threads.engines == nil {
+		threads.engines = map[C.uintptr_t]int{}
+	}
+	if threads.engines[from]--; threads.engines[from] <= 0 {
+		delete(threads.engines, from)
+	}
+	if to != 0 {
+		threads.engines[to]++
+	}
+	return len(threads.engines)
+}
+
+// provide sees to it that so many threads have processors enough, as far as the system has threads. It
 // stops the world, so it does so seldom: it doubles them.
-func provide(engines int) { provideFrom(engines, countThreads) }
+func provide(threads int) { provideFrom(threads, countThreads) }
 
 func countThreads(wanted int) int { return int(C.count_threads(C.int(wanted))) }
 
-// provideFrom is provide with the question to the system, how many of so many threads there can be.
-func provideFrom(engines int, count func(wanted int) int) {
-	if engines < 2 {
+// provideFrom is provide with the question to the system, how many of so many threads more there can be.
+func provideFrom(threads int, count func(wanted int) int) {
+	if threads < 2 {
 		return
 	}
 	processors.mu.Lock()
 	defer processors.mu.Unlock()
 	have := runtime.GOMAXPROCS(0)
-	want := min(max(2*have, engines+1), max(mostProcessors, runtime.NumCPU()+1))
-	if engines < have || have >= want || processors.refused {
+	want := min(max(2*have, threads+1), max(mostProcessors, runtime.NumCPU()+1))
+	if threads < have || have >= want || processors.refused {
 		return
 	}
 	more := count(want-have+spareThreads) - spareThreads

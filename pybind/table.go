@@ -44,9 +44,8 @@ func (t *table) find(handle int64) *binding {
 
 func placeOf(handle int64) uint64 { return uint64(handle-1) & (1<<placeBits - 1) }
 
-// store gives b a place and a handle, and returns how many engines are open. Error: EMFILE when
-// a million are.
-func (t *table) store(b *binding) (int, error) {
+// store gives b a place and a handle. Error: EMFILE when a million engines are open.
+func (t *table) store(b *binding) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	place := t.used
@@ -54,7 +53,7 @@ func (t *table) store(b *binding) (int, error) {
 		place = t.free[n-1]
 		t.free = t.free[:n-1]
 	} else if place == 1<<placeBits-1 {
-		return 0, syscall.EMFILE
+		return syscall.EMFILE
 	} else {
 		t.used++
 	}
@@ -66,7 +65,7 @@ func (t *table) store(b *binding) (int, error) {
 	t.opened++
 	b.handle = t.opened<<placeBits | int64(place+1)
 	c[place&(1<<chunkBits-1)].Store(b)
-	return int(t.used) - len(t.free), nil
+	return nil
 }
 
 // release takes the engine of a handle out of the table, once: of two calls that race, one gets
