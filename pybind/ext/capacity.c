@@ -20,16 +20,7 @@
 #include <malloc.h>
 #include <sched.h>
 
-/* Of Go 1.26, measured by lowering the limits until it failed. On 64-bit Linux it reserves 0.6 GiB for
- * the summary of its pages, whatever it uses of it, and one arena of 64 MiB for its heap or two (pybind/heap.go). */
-enum {
-    MIB = 1 << 20,
-    RESERVED = 768, /* MiB of addresses without the threads' stacks */
-    WRITABLE = 72,  /* MiB of them that RLIMIT_DATA and strict overcommitting count */
-    BESIDES = 6,    /* threads besides one for each processor that the runtime uses: pybind/threads.go, and two to spare */
-    LEAST = 2,      /* processors: with one, a thread that waits would keep the others from running */
-    MOST = 8        /* of a process whose Python code runs on one at a time */
-};
+enum { MIB = 1 << 20 };
 
 /* ---- threads ---- */
 
@@ -50,7 +41,7 @@ static void *attend(void *arg) {
 /* How many threads can be there at once, of so many. */
 static int count_threads(int wanted) {
     Assembly a = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
-    pthread_t threads[MOST + BESIDES];
+    pthread_t threads[GL_START_PROCS_MOST + GL_START_BESIDES];
     pthread_attr_t attributes;
     int n = 0;
     if (pthread_attr_init(&attributes) != 0) return 0;
@@ -130,8 +121,8 @@ static bool threads_are_scarce(long wanted, const char **what, long *limit) {
 
 static int processors(void) {
     cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : LEAST;
-    return n < LEAST ? LEAST : n > MOST ? MOST : n;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : GL_START_PROCS_LEAST;
+    return n < GL_START_PROCS_LEAST ? GL_START_PROCS_LEAST : n > GL_START_PROCS_MOST ? GL_START_PROCS_MOST : n;
 }
 
 /* ---- memory ---- */
@@ -183,31 +174,31 @@ int capacity_check(int *procs) {
     *procs = processors();
     const char *what;
     long limit;
-    if (threads_are_scarce(*procs + BESIDES, &what, &limit)) {
+    if (threads_are_scarce(*procs + GL_START_BESIDES, &what, &limit)) {
         sigset_t all, old;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &old);
-        int n = count_threads(*procs + BESIDES);
+        int n = count_threads(*procs + GL_START_BESIDES);
         pthread_sigmask(SIG_SETMASK, &old, NULL);
-        if (n < LEAST + BESIDES) {
+        if (n < GL_START_PROCS_LEAST + GL_START_BESIDES) {
             PyErr_Format(PyExc_RuntimeError,
                          "goloop: its engine needs %d threads to start, and the system gives this process %d more: "
                          "%s is %ld",
-                         LEAST + BESIDES, n, what, limit);
+                         GL_START_PROCS_LEAST + GL_START_BESIDES, n, what, limit);
             return -1;
         }
-        if (*procs > n - BESIDES) *procs = n - BESIDES;
+        if (*procs > n - GL_START_BESIDES) *procs = n - GL_START_BESIDES;
     }
     struct rlimit r;
     /* Each arena that malloc makes for a thread takes 64 MiB of addresses, and twice that at first. */
     if (getrlimit(RLIMIT_AS, &r) == 0 && r.rlim_cur != RLIM_INFINITY && !getenv("MALLOC_ARENA_MAX"))
         mallopt(M_ARENA_MAX, 1);
     size_t stack = stack_size();
-    for (;; *procs = LEAST) {
-        size_t stacks = (size_t)(*procs + BESIDES) * stack;
-        size_t reserved = (size_t)(RESERVED - WRITABLE) * MIB, writable = (size_t)WRITABLE * MIB + stacks;
+    for (;; *procs = GL_START_PROCS_LEAST) {
+        size_t stacks = (size_t)(*procs + GL_START_BESIDES) * stack;
+        size_t reserved = (size_t)(GL_START_RESERVED - GL_START_WRITABLE) * MIB, writable = (size_t)GL_START_WRITABLE * MIB + stacks;
         if (can_map(reserved, writable)) return 0;
-        if (*procs == LEAST) {
+        if (*procs == GL_START_PROCS_LEAST) {
             refuse_memory(reserved, writable);
             return -1;
         }

@@ -183,6 +183,7 @@ static int resolve(void *library) {
         {"goloop_read", &api.read},       {"goloop_signal_fd", &api.signal_fd},
         {"goloop_stats", &api.stats},     {"goloop_close", &api.close},
         {"goloop_panic_text", &api.panic_text}, {"goloop_child_watcher", &api.child_watcher},
+        {"goloop_write_buffer_limits", &api.write_buffer_limits},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         void *symbol = dlsym(library, table[i].name);

@@ -1,9 +1,11 @@
 /* pause_writing, resume_writing, and the limits at which they are called. */
 #include "flow.h"
 
+#include <errno.h>
 #include <math.h>
 
 #include "ending.h"
+#include "engine.h"
 #include "errors.h"
 
 static int report(TransportObject *t, const char *message) {
@@ -89,33 +91,30 @@ static PyObject *new_shown(PyObject *given, double value) {
     return isfinite(value) ? PyLong_FromDouble(value) : PyFloat_FromDouble(value);
 }
 
+static PyObject *refuse_limits(PyObject *high, double high_value, PyObject *low, double low_value) {
+    PyObject *shown_high = new_shown(high, high_value), *shown_low = new_shown(low, low_value);
+    if (shown_high && shown_low)
+        PyErr_Format(PyExc_ValueError, "high (%R) must be >= low (%R) must be >= 0", shown_high, shown_low);
+    Py_XDECREF(shown_high);
+    Py_XDECREF(shown_low);
+    return NULL;
+}
+
+/* What is left out, the engine fills in. */
 PyObject *method_set_write_buffer_limits(TransportObject *t, PyObject *args, PyObject *kwargs) {
     static char *keywords[] = {"high", "low", NULL};
     PyObject *high_object = Py_None, *low_object = Py_None;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:set_write_buffer_limits", keywords, &high_object, &low_object))
         return NULL;
-    double low = 0, high = 64 * 1024;
-    if (low_object != Py_None) {
-        low = PyFloat_AsDouble(low_object);
-        high = 4 * low;
-    }
-    if (high_object != Py_None && !PyErr_Occurred()) {
-        high = PyFloat_AsDouble(high_object);
-        if (low_object == Py_None) low = floor(high / 4);
-    } else if (low_object == Py_None) {
-        low = 16 * 1024;
-    }
-    if (PyErr_Occurred()) return NULL;
-    if (!(high >= low && low >= 0)) {
-        PyObject *shown_high = new_shown(high_object, high), *shown_low = new_shown(low_object, low);
-        if (shown_high && shown_low)
-            PyErr_Format(PyExc_ValueError, "high (%R) must be >= low (%R) must be >= 0", shown_high, shown_low);
-        Py_XDECREF(shown_high);
-        Py_XDECREF(shown_low);
-        return NULL;
-    }
-    /* Limits beyond what fits are limits that no queue reaches. */
-    t->high = high < 9e18 ? (int64_t)high : INT64_MAX;
-    t->low = low < 9e18 ? (int64_t)low : INT64_MAX;
+    int32_t given = (high_object != Py_None ? GL_LIMIT_HIGH : 0) | (low_object != Py_None ? GL_LIMIT_LOW : 0);
+    double low = given & GL_LIMIT_LOW ? PyFloat_AsDouble(low_object) : 0;
+    double high = given & GL_LIMIT_HIGH && !PyErr_Occurred() ? PyFloat_AsDouble(high_object) : 0;
+    if (PyErr_Occurred() || (!loop_is_ours(t->loop) && engine_usable_slow(t->loop) < 0)) return NULL;
+    int64_t bytes[2];
+    int32_t rc = t->loop->api->write_buffer_limits(given, &high, &low, bytes);
+    if (rc == -EINVAL) return refuse_limits(high_object, high, low_object, low);
+    if (rc < 0) return none_or_null(engine_error(t->loop, rc));
+    t->high = bytes[0];
+    t->low = bytes[1];
     return none_or_null(transport_maybe_pause(t));
 }

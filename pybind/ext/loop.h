@@ -49,11 +49,10 @@ struct LoopObject {
 
     /* turn.c */
     bool forever;       /* run_forever() calls: _run_once goes on until stop() */
-    bool looked;        /* the last turn asked the selector */
+    int32_t unlooked;   /* turns in a row that did not ask the selector */
 
     /* sending.c */
     bool holds;         /* what the batch writes may leave together; */
-    int32_t brisk;      /* callbacks in a row that were short; */
     int64_t held_since; /* ns: since when what is held has waited, or earlier */
 
     /* engine.c */

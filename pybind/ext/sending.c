@@ -1,40 +1,35 @@
-/* When what is written leaves: in the call, as asyncio's does, when nothing of its transport
- * waits. But one system call for many transports costs the loop up to a quarter less for each
- * (docs/rationale.md). So a brisk crowd's writes are held back: those of a batch of CROWD callbacks
- * or more, when the last BRISK that ran in such batches were short; until HOLD_SENDS wait, or,
- * as callbacks return, for HOLD_TIME; and not those of streams, whose drain() promises that what it
- * lets pass is the kernel's, nor those of pipes.
+/* Writes that are held back, as the engine says (loop/briskness.go, with the reasons): those of batches of
+ * hold_from callbacks or more; until hold_sends wait or, as callbacks return, for hold_time; and not those
+ * of streams, whose drain() promises that what it lets pass is the kernel's, nor those of pipes.
  *
- * A callback that goes on for long thus holds up nobody's bytes, unless a thousand before it
- * were short: then those of few, and once. Nothing is held above the high-water mark, before
- * close(), abort() and write_eof(), when get_write_buffer_size() asks, and outside a running
- * loop. */
+ * Nothing is held above the high-water mark, before close(), abort() and write_eof(), when
+ * get_write_buffer_size() asks, and outside a running loop. */
 #include "sending.h"
 
 #include "engine.h"
 
-enum { CROWD = 4, BRISK = 1000, HOLD_SENDS = 32 };
-enum { HOLD_TIME = 100000, SHORT = 25000 }; /* ns */
-
-bool batch_may_hold(LoopObject *loop, int64_t callbacks) { return callbacks >= CROWD && loop->brisk >= BRISK; }
-
 int64_t batch_begins(LoopObject *loop, int64_t callbacks) {
     loop->holds = batch_may_hold(loop, callbacks);
-    if (callbacks < CROWD) return 0;
+    if (callbacks < loop->shared.crowd) return 0;
     return loop->held_since = monotonic_ns();
 }
 
+/* The engine judges: of one that was long, before the next. */
 void batch_ended(LoopObject *loop, int64_t callbacks, int64_t began) {
-    if (monotonic_ns() - began > HOLD_TIME + callbacks * SHORT)
-        loop->brisk = 0;
-    else if (loop->brisk < BRISK)
-        loop->brisk += (int32_t)(callbacks < BRISK ? callbacks : BRISK);
+    gl_shared *sh = &loop->shared;
+    int64_t took = monotonic_ns() - began;
+    if (took <= sh->hold_time) {
+        sh->ran_short += callbacks;
+    } else {
+        sh->ran = callbacks;
+        sh->ran_ns = took;
+    }
 }
 
 bool batch_holds(LoopObject *loop) {
     if (!loop->holds) return false;
     int64_t now = monotonic_ns();
-    if (loop->sq_sends < HOLD_SENDS && now - loop->held_since < HOLD_TIME) return true;
+    if (loop->sq_sends < loop->shared.hold_sends && now - loop->held_since < loop->shared.hold_time) return true;
     loop->held_since = now;
     return false;
 }

@@ -5,7 +5,8 @@
 #include "arrival.h"
 #include "transport.h"
 
-bool batch_may_hold(LoopObject *loop, int64_t callbacks); /* whether so many are a brisk crowd */
+/* Whether so many are a brisk crowd. */
+static inline bool batch_may_hold(LoopObject *loop, int64_t callbacks) { return callbacks >= loop->shared.hold_from; }
 int64_t batch_begins(LoopObject *loop, int64_t callbacks); /* 0: nothing is to be said of its end */
 bool batch_holds(LoopObject *loop); /* whether what has been written may wait for the next callback */
 void batch_ended(LoopObject *loop, int64_t callbacks, int64_t began);

@@ -7,8 +7,8 @@ int transport_init(TransportObject *t, const TransportKind *kind, LoopObject *lo
     t->fd = -1;
     t->kind = kind;
     t->loop = (LoopObject *)Py_NewRef((PyObject *)loop);
-    t->high = 64 * 1024; /* asyncio's defaults, in bytes */
-    t->low = 16 * 1024;
+    t->high = loop->shared.high_water;
+    t->low = loop->shared.low_water;
     t->context = context ? Py_NewRef(context) : PyContext_CopyCurrent();
     if (!t->context) return -1;
     t->fd = fd; /* from here on ours to close */

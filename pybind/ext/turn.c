@@ -43,17 +43,16 @@ static bool look(LoopObject *loop) {
 
 /* What this turn needs of the engine: nothing (-1), or the flags of a turn. As on asyncio
  * each turn sees what is ready when it begins, however many callbacks wait; of a brisk
- * crowd's turns, each second does. */
+ * crowd's turns, each look_every-th does. */
 static int plan(LoopObject *loop, bool must_poll) {
-    bool looked = loop->looked;
-    loop->looked = true;
     if (loop->ready_len == 0 && !loop->stopping && loop->shared.backlog == 0 && !loop->owed && !inbox_has_some(loop))
         return GL_TURN_WAIT;
     if (must_poll || loop->sq_urgent || loop->shared.backlog) return GL_TURN_POLL;
-    if (looked && batch_may_hold(loop, (int64_t)loop->ready_len))
-        loop->looked = false;
-    else if (loop->shared.nfds && look(loop))
-        return GL_TURN_POLL;
+    if (!batch_may_hold(loop, (int64_t)loop->ready_len) || ++loop->unlooked >= loop->shared.look_every) {
+        loop->unlooked = 0;
+        if (loop->shared.nfds && look(loop)) return GL_TURN_POLL;
+    }
+    if (loop->shared.ran_ns) return 0;
     if (loop->timers_live) {
         int64_t now = monotonic_ns();
         if (now >= loop->shared.next_deadline || now >= loop->sq_deadline) return 0;
