@@ -33,10 +33,6 @@ class Certificate:
         """Have an SSLContext show this certificate."""
         context.load_cert_chain(self.certificate, self.key)
 
-    def write(self, path):
-        """Both into one file, as SSLContext.load_cert_chain takes it too."""
-        path.write_bytes(self.key.read_bytes() + self.certificate.read_bytes())
-
 
 class Authority:
     """Issues certificates, valid for two days. `certificate` is the path of its own, in PEM."""

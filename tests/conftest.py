@@ -389,6 +389,15 @@ def client_context(authority):
 
 
 @pytest.fixture
+def pem_folder(tmp_path, authority):
+    """The path of a folder with authority.pem, and server.pem for localhost: for programs that have no fixtures."""
+    certificate = authority.issue_cert("localhost")
+    (tmp_path / "authority.pem").write_bytes(authority.certificate.read_bytes())
+    (tmp_path / "server.pem").write_bytes(certificate.key.read_bytes() + certificate.certificate.read_bytes())
+    return str(tmp_path)
+
+
+@pytest.fixture
 def serve_tls(loop, server_context):
     """Starts a TLS server; returns it and its port."""
 

@@ -9,7 +9,6 @@ import contextvars
 import gc
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -72,10 +71,8 @@ def test_goloop_does_not_bring_the_gil_back(script):
     assert out == "False\nFalse\n"
 
 
-def test_all_that_a_loop_can_do_in_four_threads(loop_name, tmp_path, authority):
-    shutil.copy(authority.certificate, tmp_path / "authority.pem")
-    authority.issue_cert("localhost").write(tmp_path / "server.pem")
-    at_once(lambda _: interpreting.work(loop_name, str(tmp_path)), 4)
+def test_all_that_a_loop_can_do_in_four_threads(loop_name, pem_folder):
+    at_once(lambda _: interpreting.work(loop_name, pem_folder), 4)
 
 
 def test_loops_of_threads_share_tls_contexts(in_loops, server_context, client_context):

@@ -4,7 +4,6 @@ Each program is a process of its own. `kind` says whether an interpreter has a G
 """
 
 import pathlib
-import shutil
 import textwrap
 
 import pytest
@@ -18,22 +17,13 @@ since_313 = pytest.mark.since("3.13")
 
 
 @pytest.fixture
-def folder(tmp_path, authority):
-    """A folder with certificates: the package that makes them cannot be imported in a sub-interpreter."""
-    shutil.copy(authority.certificate, tmp_path / "authority.pem")
-    certificate = authority.issue_cert("localhost")
-    certificate.write(tmp_path / "server.pem")
-    return str(tmp_path)
-
-
-@pytest.fixture
-def script(loop_name, folder):
+def script(loop_name, pem_folder):
     """A Script whose programs find interpreting.py, with LOOP, FOLDER, and new(kind), an interpreter that knows both."""
     script = Script(loop_name)
     script.prelude += textwrap.dedent(f"""
         sys.path.insert(0, {HERE!r})
         import forking, interpreting
-        LOOP, FOLDER = {loop_name!r}, {folder!r}
+        LOOP, FOLDER = {loop_name!r}, {pem_folder!r}
         WORK = f"interpreting.work(LOOP, {{FOLDER!r}})"
 
         def new(kind):
@@ -47,7 +37,7 @@ def script(loop_name, folder):
 @pytest.mark.until("3.13")
 @pytest.mark.parametrize("kind", ["legacy", pytest.param("isolated", marks=pytest.mark.since("3.12"))])
 def test_import_in_a_sub_interpreter_is_refused(script, kind):
-    """Types are one a process there, and the first interpreter's would be those of the last."""
+    """asyncio itself and what it imports cannot be in several."""
     options = "isolated=False" if kind == "legacy" else ""
     out = script(f"""
         import _xxsubinterpreters as interpreters

@@ -15,6 +15,7 @@ HERE = str(pathlib.Path(__file__).parent)
 
 pytestmark = pytest.mark.goloop_only
 
+# What makes more than a loop can do in its turns sleeps.
 TOUCHES = {
     "call_soon": "prey.loop.call_soon(int)",
     "call_soon, cancelled": "prey.loop.call_soon(int).cancel()",
@@ -43,9 +44,9 @@ TOUCHES = {
     "clients of a server that closes": "socket.create_connection(prey.server.sockets[0].getsockname()).close(); prey.server.close()",
     "future": "prey.future.set_result(1)",
     "task": "prey.task.cancel()",
-    "create_task": "prey.loop.create_task(asyncio.sleep(0))",
-    "run_in_executor": "prey.loop.run_in_executor(None, int)",
-    "getaddrinfo": "prey.loop.create_task(prey.loop.getaddrinfo('localhost', 80))",
+    "create_task": "prey.loop.create_task(asyncio.sleep(0)); time.sleep(0.001)",
+    "run_in_executor": "prey.loop.run_in_executor(None, int); time.sleep(0.001)",
+    "getaddrinfo": "prey.loop.create_task(prey.loop.getaddrinfo('localhost', 80)); time.sleep(0.001)",
     "debug": "prey.loop.set_debug(True); prey.loop.call_soon_threadsafe(int); prey.loop.set_debug(False)",
     "loop, closed": "prey.loop.close()",
     "loop, run": "prey.loop.run_forever()",

@@ -43,7 +43,7 @@ class Life:
 
     def __init__(self, town, loop, seed):
         self.town, self.loop, self.gentle, self.folder = town, loop, town.gentle, town.folder
-        self.server_context, self.client_context = town.contexts
+        self.server_context, self.client_context = town.server_context, town.client_context
         self.rng = random.Random(seed)
         self.tally = Tally()
         self.letters = Letterbox(loop, self.tally.fault)

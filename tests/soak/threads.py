@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import random
+import ssl
 import sys
 import sysconfig
 import tempfile
@@ -25,12 +26,12 @@ import time
 
 sys.path.insert(1, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from contexts import contexts
 from life import LIMIT, Life
 from meters import Meters
 from tally import Tally, figures
 
 import forking
+from certificates import Authority
 
 # Of threads with loops, round by round; the first is the greatest, so that all is warm.
 COUNTS = (16, 2, 4, 8, 3, 16, 6, 12)
@@ -43,7 +44,11 @@ class Town:
 
     def __init__(self, factory, loop_name, gentle, folder, seed):
         self.factory, self.loop_name, self.gentle, self.folder = factory, loop_name, gentle, folder
-        self.contexts = contexts(folder)
+        authority = Authority()
+        self.server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("localhost").configure_cert(self.server_context)
+        self.client_context = ssl.create_default_context()
+        authority.configure_trust(self.client_context)
         self.live = {}
         self.tally = Tally()
         self.loops = self.forks = 0
