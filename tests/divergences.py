@@ -37,6 +37,7 @@ ASYNCIO = {
     "test_datagram_addresses.py::test_peer_without_a_name": ("3", "3", _UNNAMED),
     "test_datagram_addresses.py::test_socket_that_is_connected_later": ("3", "3", _UNNAMED),
     "test_factories.py::test_factory_of_a_connection": ("3.10", "3.13", _LEAKS),
+    "test_factories.py::test_factory_of_a_connection_over_what_has_no_number": ("3.10", "3.13", _LEAKS),
     "test_factories.py::test_factory_of_a_unix_connection[*-socket]": ("3.10", "3.13", _LEAKS),
     "test_factories.py::test_factory_of_a_datagram_endpoint": ("3", "3", _LEAKS),
     "test_factories.py::test_socket_that_a_transport_uses_stays_open": (

@@ -75,6 +75,26 @@ def test_factory_of_a_connection(loop, run, fails, tcp_pair, client_context, ser
     run(main())
 
 
+def test_factory_of_a_connection_over_what_has_no_number(loop, run):
+    class Socket:
+        type = socket.SOCK_STREAM
+        closed = False
+
+        def setblocking(self, flag):
+            pass
+
+        def close(self):
+            self.closed = True
+
+    async def main():
+        sock = Socket()
+        with pytest.raises(FactoryError):
+            await loop.create_connection(raising, sock=sock)
+        assert sock.closed
+
+    run(main())
+
+
 @pytest.mark.parametrize("given", ["socket", "path"])
 def test_factory_of_a_unix_connection(loop, run, fails, socket_pair, tmp_path, given):
     ours, peer = socket_pair()

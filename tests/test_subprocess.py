@@ -301,6 +301,25 @@ def test_close_kills_and_the_child_is_reaped(loop, run):
     run(main())
 
 
+def test_close_calls_the_kill_that_the_program_has_put_there(loop, run):
+    async def main():
+        transport, protocol = await loop.subprocess_exec(Record, "sleep", "100")
+        process, calls = transport.get_extra_info("subprocess"), []
+        kill = process.kill
+
+        def replaced():
+            calls.append("kill")
+            kill()
+
+        process.kill = replaced
+        transport.close()
+        await protocol.lost
+        assert calls == ["kill"]
+        assert transport.get_returncode() == -signal.SIGKILL
+
+    run(main())
+
+
 def test_cancelled_creation_kills_and_reaps(loop, run):
     async def main():
         task = asyncio.ensure_future(loop.subprocess_exec(Record, "sleep", "100", stdout=PIPE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import socket
 from asyncio import trsock
@@ -45,7 +46,8 @@ class Connecting(_Base):
         self, sock: socket.socket, protocol_factory: Callable[[], Any], *args: Any, **kwargs: Any
     ) -> Any:
         """A coroutine for transport and protocol, as asyncio has it; a factory that raises closes ``sock``."""
-        self._ensure_fd_no_transport(sock)  # first: asyncio of 3.14 closes a socket that it cannot take
+        with contextlib.suppress(ValueError):  # what has no number is refused later, and closed
+            self._ensure_fd_no_transport(sock)  # first: asyncio of 3.14 closes a socket that it cannot take
         return super()._create_connection_transport(sock, deferring(protocol_factory), *args, **kwargs)
 
     def _make_socket_transport(

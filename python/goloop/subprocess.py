@@ -120,7 +120,7 @@ class SubprocessTransport(_UnixSubprocessTransport):  # type: ignore[misc]
         if self._loop.get_debug():
             logger.warning("Close running child process: kill %r", self)
         try:
-            if engines:
+            if engines and "kill" not in vars(self._proc):  # one that the program has put there is called
                 self._loop._signal_child(self._number, signal.SIGKILL)
             else:
                 self._proc.kill()
