@@ -126,11 +126,18 @@ def test_one_loop_run_by_many_threads_at_once(script):
         script,
         """
         loop = new_event_loop()
-        for _ in range(200):
+        finished = threading.Event()
+
+        def stop(number):
+            while not finished.is_set():
+                loop.call_soon_threadsafe(loop.stop)
+                time.sleep(0.001)  # a stop may end another run than it was meant for
+
+        stopping = crowd.threads_of(stop, 1)
+        for _ in range(100):
             ran = []
 
             def run_loop(number):
-                loop.call_soon_threadsafe(loop.stop)
                 try:
                     loop.run_forever()
                     ran.append(number)
@@ -141,6 +148,10 @@ def test_one_loop_run_by_many_threads_at_once(script):
             crowd.at_once(run_loop, 4)
             assert ran
             assert not loop.is_running()
+        finished.set()
+        crowd.join(stopping)
+        loop.stop()
+        loop.run_forever()
         loop.run_until_complete(asyncio.sleep(0.001))
         loop.close()
         print("ended")
