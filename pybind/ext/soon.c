@@ -49,7 +49,7 @@ static bool is_own_thread(LoopObject *loop) {
 /* Threads that schedule without a pause would keep the loop from the GIL while its next
  * batch grows: asyncio's let go of it with each call, for a system call; these with a flood. */
 static void let_others_run(LoopObject *loop) {
-    if (atomic_load(&loop->inbox_len) + loop->ready_len <= FLOOD || !atomic_load(&loop->runner)) return;
+    if (atomic_load(&loop->inbox_len) <= FLOOD || !atomic_load(&loop->runner)) return;
     Py_BEGIN_ALLOW_THREADS
     sched_yield();
     Py_END_ALLOW_THREADS
