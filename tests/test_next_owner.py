@@ -297,6 +297,30 @@ def test_open_transport_keeps_its_number(loop, run, socket_pair):
     run(main())
 
 
+@pytest.mark.parametrize("end", ["close", "abort"])
+def test_closing_transport_reads_nothing_of_a_stranger(loop, run, socket_pair, end):
+    """The number's next owner is not the loop's."""
+
+    async def main():
+        ours, peer = socket_pair()
+        transport, protocol = await loop.create_connection(Recorder, sock=ours)
+        stranger, its_peer = socket_pair()
+        its_peer.send(b"of nobody here")
+        await turns(2)
+        number = ours.fileno()
+        getattr(transport, end)()
+        ours.close()
+        os.dup2(stranger.fileno(), number)
+        try:
+            await protocol.lost()
+            await turns(2)
+            assert stranger.recv(100) == b"of nobody here"
+        finally:
+            os.close(number)
+
+    run(main())
+
+
 def test_number_that_dup2_gives_to_another_file(loop, run, socket_pair):
     """The old file lives on under another number, and is not heard of under this one."""
     dead = []

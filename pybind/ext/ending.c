@@ -29,10 +29,11 @@ int transport_close(TransportObject *t) {
     if (t->closing) return 0;
     t->closing = true;
     PyObject *pending = t->unsent && transport_flush(t) < 0 ? PyErr_GetRaisedException() : NULL;
+    /* Whose file it is may close it now, and the number be another's when the engine looks at it next. */
+    if (t->buffered > 0 || (t->sock && t->attached && !t->loop->closed))
+        put_aside(&pending, new_sqe(t->loop, GL_OP_PAUSE, t->fd, t->gen) ? 0 : -1);
     int rc = 0;
-    if (t->buffered > 0) {
-        rc = new_sqe(t->loop, GL_OP_PAUSE, t->fd, t->gen) ? 0 : -1;
-    } else if (!t->conn_lost) {
+    if (t->buffered == 0 && !t->conn_lost) {
         t->conn_lost++;
         rc = transport_schedule_lost(t, NULL);
     }
