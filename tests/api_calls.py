@@ -43,6 +43,7 @@ SENDTO = "asyncio's datagram transport sends although it is lost, and misses its
 ITERATOR = "asyncio takes an iterator that yields nothing for data, and finds none"
 
 # (subject, method, asyncio's end, goloop's end) -> why, and a call that shows it where that is on every Python
+CHILD = "a closed loop starts no child, whatever is wrong with its arguments; asyncio's does, and fails then"
 DIVERGENCES = {
     ("loop", "call_at", "left the loop with TypeError", "TypeError"): (LATE, ("open", ["str", "function"])),
     ("loop", "call_later", "left the loop with TypeError", "TypeError"): (LATE, ("open", ["1j", "function"])),
@@ -61,6 +62,11 @@ DIVERGENCES = {
         None,
     ),
     ("write pipe", "abort", "AttributeError", "returned"): (PIPE, ("aborted", [])),
+    **{
+        ("loop", method, error, "RuntimeError"): (CHILD, None)
+        for method in ("subprocess_exec", "subprocess_shell")
+        for error in ("TypeError", "ValueError", "FileNotFoundError", "PermissionError")
+    },
 }
 
 
