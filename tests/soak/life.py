@@ -80,6 +80,7 @@ class Life:
         if carrier == "served":
             server = self.rng.choice(self.town.servers())
             server.links.add(link)
+            link.server = server
             if server.closed:  # else it finds the link when it closes
                 link.cut = True
             self._side(link, functools.partial(connected_end, self, link, server, link.rng), ask)
@@ -155,7 +156,7 @@ class Life:
             if not link.cut:
                 raise
         except Exception as exc:
-            self._failed(link, exc)
+            self._failed(link, exc, end)
             await self._drop(end)
 
     def _close(self, end):
@@ -169,12 +170,12 @@ class Life:
             end.drop()
             self.start(end.gone())
 
-    def _failed(self, link, exc):
+    def _failed(self, link, exc, end):
         ordinary = isinstance(exc, (ConnectionError, EOFError, ssl.SSLError, TimeoutError))
         ordinary = ordinary or getattr(exc, "errno", None) == errno.ENOTCONN  # of shutdown(), after a reset
         gone = isinstance(exc, FileNotFoundError)  # the path of a server that has closed
         if not (ordinary if link is None else link.cut and (ordinary or gone)):
-            self.tally.failed(repr(link), exc)
+            self.tally.failed(f"{link} by {end and type(end).__name__}", exc)
         if link is not None:
             link.cut = True
             if link.carrier in DEAF:
@@ -206,7 +207,7 @@ class Life:
             except asyncio.CancelledError:
                 await self._drop(end)
             except Exception as exc:
-                self._failed(known[0] if known else None, exc)
+                self._failed(known[0] if known else None, exc, end)
                 await self._drop(end)
 
         def ended(task):

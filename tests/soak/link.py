@@ -21,6 +21,7 @@ class Link:
         self.joined = False  # the answering side has heard of it
         self.started = 0.0
         self.tasks = set()
+        self.server = None
         self._range = rng.choice(sizes)
 
     def size(self):
@@ -28,7 +29,8 @@ class Link:
 
     def __repr__(self):
         state = " cut" * self.cut + " half" * self.half + " joined" * self.joined
-        return f"link {self.number} ({self.carrier}{state}, {self.messages} messages)"
+        server = f" by {self.server}" if self.server else ""
+        return f"link {self.number} ({self.carrier}{server}{state}, {self.messages} messages)"
 
 
 async def ask(link, end, tally):

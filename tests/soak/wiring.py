@@ -72,6 +72,9 @@ class Server:
         self._accepting = self._server = None
         self.closed = False
 
+    def __repr__(self):
+        return f"{self.family.name}{' tls' * bool(self.ssl)}{' sock_accept' * bool(self._accepting)}"
+
     async def open(self):
         listener = socket.socket(self.family)
         listener.setblocking(False)
