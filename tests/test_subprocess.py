@@ -22,6 +22,7 @@ from programs import (
     python,
     until,
 )
+from protocols import turns
 
 pytestmark = pytest.mark.usefixtures("pidfd_watcher")
 
@@ -330,6 +331,7 @@ def test_cancelled_creation_kills_and_reaps(loop, run):
         with pytest.raises(asyncio.CancelledError):
             await task
         assert not is_zombie_or_alive(pid)
+        await turns(3)  # the pipe's connection_lost
 
     run(main())
 
