@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -137,7 +138,13 @@ def files(*patterns):
     return sorted(str(path.relative_to(ROOT)) for pattern in patterns for path in ROOT.glob(pattern))
 
 
+def build_base():
+    """A CPython with a sanitizer has the name of one without in its ABI; what is compiled for it goes elsewhere."""
+    return "build/sanitized" if "-fsanitize" in (sysconfig.get_config_var("CC") or "") else "build"
+
+
 setup(
+    options={"build": {"build_base": build_base()}},
     ext_modules=[
         Extension(
             "goloop._core",
