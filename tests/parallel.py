@@ -10,6 +10,7 @@ test has failed in any of the threads, or fewer tests were run than MOST_LEFT_OU
 import argparse
 import faulthandler
 import functools
+import gc
 import inspect
 import os
 import pathlib
@@ -106,6 +107,7 @@ class Session:
     def pytest_runtest_logreport(self, report):
         if report.failed and not str(report.longrepr).startswith("[XPASS(strict)]"):  # of a warning, for one
             self.failures.append((report.nodeid, report.when, str(report.longrepr)))
+            print(f"FAILED in thread {self.number}: {report.nodeid} ({report.when})", flush=True)
         elif report.when == "call":
             self.passed += 1
 
@@ -138,6 +140,18 @@ class Session:
 
 def main(options, words):
     _pytest.runner._update_current_test_var = lambda item, when: None  # a variable of the environment
+    collect, collecting = gc.collect, threading.Lock()
+
+    def collect_once(*generation):
+        """For all threads that want it now: without a GIL each collection stops them all, and looks at everything."""
+        if not collecting.acquire(blocking=False):
+            return 0
+        try:
+            return collect(*generation)
+        finally:
+            collecting.release()
+
+    gc.collect = collect_once
     words = words if any(".py" in word for word in words) else [*FILES, *words]
     barrier, starting = threading.Barrier(options.threads), threading.Lock()
     begun = time.monotonic()
