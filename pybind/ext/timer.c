@@ -116,7 +116,6 @@ static int enroll(LoopObject *loop, TimerHandleObject *h, int64_t ns) {
     h->id = id;
     h->gen = e->gen;
     h->sq_index = (uint32_t)(s - loop->sq[loop->sq_now]);
-    h->sq_epoch = loop->sq_epoch;
     s->user = id;
     s->gen = e->gen;
     s->len = ns;
@@ -220,10 +219,10 @@ void timer_cancelled(LoopObject *loop, TimerHandleObject *h) {
     Py_XSETREF(h->scheduled, Py_NewRef(Py_False));
     if (h->id >= loop->timers_len || loop->timers[h->id].handle != h) return;
     release_id(loop, h->id);
-    if (h->sq_epoch == loop->sq_epoch) {
+    gl_sqe *sq = loop->sq[loop->sq_now], *own = h->sq_index < (uint32_t)loop->sq_len ? &sq[h->sq_index] : NULL;
+    if (own && own->op == GL_OP_TIMER_ADD && own->user == h->id && own->gen == h->gen) {
         /* Still here: take it back, with any taken back before it. */
-        gl_sqe *sq = loop->sq[loop->sq_now];
-        sq[h->sq_index].op = GL_OP_NOP;
+        own->op = GL_OP_NOP;
         while (loop->sq_len > 0 && sq[loop->sq_len - 1].op == GL_OP_NOP) loop->sq_len--;
     } else if (loop->engine > 0 && loop_is_ours(loop)) {
         gl_sqe *s = new_sqe(loop, GL_OP_TIMER_CANCEL, -1, h->gen);

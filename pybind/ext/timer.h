@@ -11,8 +11,7 @@ typedef struct TimerHandleObject {
     /* ours */
     State *state;
     uint32_t id, gen;   /* place in the loop's table while scheduled */
-    uint32_t sq_index;  /* submission that adds it, while sq_epoch is the loop's */
-    uint64_t sq_epoch;
+    uint32_t sq_index;  /* submission that adds it, while that waits */
 } TimerHandleObject;
 
 typedef struct TimerEntry {
