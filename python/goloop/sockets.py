@@ -144,6 +144,7 @@ class Sockets(_Base):
         """
         self._check_socket(sock)
         while True:
+            number = sock.fileno()  # first, as asyncio: what is no socket says so here
             try:
                 conn, address = sock.accept()
             except _WOULD_BLOCK:
@@ -151,7 +152,7 @@ class Sockets(_Base):
             else:
                 conn.setblocking(False)
                 return conn, address
-            await self._readable(sock.fileno())
+            await self._readable(number)
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
         """Connect to an address, whose host is resolved if it is a name.
