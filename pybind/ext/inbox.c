@@ -17,10 +17,10 @@ void inbox_push(LoopObject *loop, Letter *letter) {
     while (!atomic_compare_exchange_weak(&loop->inbox, &letter->next, letter)) {}
 }
 
-/* A stack in the order in which it was pushed. */
-static Letter *reversed(Letter *stack) {
+/* A stack of n in the order in which it was pushed. */
+static Letter *reversed(Letter *stack, size_t *n) {
     Letter *first = NULL;
-    while (stack) {
+    for (*n = 0; stack; ++*n) {
         Letter *next = stack->next;
         stack->next = first;
         first = stack;
@@ -31,7 +31,8 @@ static Letter *reversed(Letter *stack) {
 
 /* Puts letters back that were taken: beneath those that have come since. */
 static void put_back(LoopObject *loop, Letter *letters) {
-    Letter *bottom = reversed(letters), *none = NULL;
+    size_t n;
+    Letter *bottom = reversed(letters, &n), *none = NULL;
     while (!atomic_compare_exchange_strong(&loop->inbox, &none, bottom)) {
         Letter *newer = atomic_exchange(&loop->inbox, NULL), *end = newer;
         while (end && end->next) end = end->next;
@@ -44,17 +45,15 @@ static void put_back(LoopObject *loop, Letter *letters) {
 }
 
 int inbox_empty_slowly(LoopObject *loop) {
-    size_t n = 0;
-    Letter *letters = reversed(atomic_exchange(&loop->inbox, NULL));
-    for (Letter *l = letters; l; l = l->next) n++;
+    size_t n;
+    Letter *letters = reversed(atomic_exchange(&loop->inbox, NULL), &n);
     if (ready_reserve(loop, n) < 0) {
         put_back(loop, letters);
         return -1;
     }
     while (letters) {
-        Letter *next = letters->next; /* its handle may be run, and pushed elsewhere, from here on */
-        ready_push(loop, letters->handle); /* there is room */
-        Py_DECREF(letters->handle);
+        Letter *next = letters->next;
+        ready_append(loop, letters->handle);
         letters = next;
     }
     atomic_fetch_sub(&loop->inbox_len, n);
@@ -62,12 +61,13 @@ int inbox_empty_slowly(LoopObject *loop) {
 }
 
 void inbox_clear(LoopObject *loop) {
-    Letter *letters = reversed(atomic_exchange(&loop->inbox, NULL));
+    size_t n;
+    Letter *letters = reversed(atomic_exchange(&loop->inbox, NULL), &n);
+    atomic_fetch_sub(&loop->inbox_len, n);
     while (letters) {
         Letter *next = letters->next;
         Py_DECREF(letters->handle);
         letters = next;
-        atomic_fetch_sub(&loop->inbox_len, 1);
     }
 }
 

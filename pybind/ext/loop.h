@@ -7,6 +7,8 @@
 #include "guard.h"
 #include "state.h"
 
+#include <pthread.h>
+
 /* What files below need of those above. */
 typedef struct {
     int (*settle)(LoopObject *loop, gl_sqe *sq, int32_t n);   /* settle.c: submissions that the engine has handled */
@@ -105,6 +107,8 @@ struct LoopObject {
     uint32_t timers_gen;   /* generation of entries that are new */
     int64_t timers_looked; /* ns: timers_give_back */
 };
+
+static inline unsigned long own_thread(void) { return (unsigned long)pthread_self(); } /* as runner has it */
 
 #ifdef Py_GIL_DISABLED
 static inline PyObject *guard_of_LoopObject(LoopObject *loop) { return loop->guard; }

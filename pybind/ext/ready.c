@@ -23,7 +23,7 @@ int ready_reserve(LoopObject *loop, size_t n) {
 
 int ready_push(LoopObject *loop, PyObject *handle) {
     if (loop->ready_len == loop->ready_cap && ready_reserve(loop, 1) < 0) return -1;
-    loop->ready[(loop->ready_head + loop->ready_len++) & (loop->ready_cap - 1)] = Py_NewRef(handle);
+    ready_append(loop, Py_NewRef(handle));
     return 0;
 }
 

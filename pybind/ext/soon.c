@@ -43,7 +43,7 @@ PyObject *method_call_soon(LoopObject *loop, PyObject *const *args, Py_ssize_t n
 }
 
 static bool is_own_thread(LoopObject *loop) {
-    return atomic_load_explicit(&loop->runner, memory_order_relaxed) == PyThread_get_thread_ident();
+    return atomic_load_explicit(&loop->runner, memory_order_relaxed) == own_thread();
 }
 
 /* Threads that schedule without a pause would keep the loop from the GIL while its next

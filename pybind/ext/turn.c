@@ -220,7 +220,7 @@ static int run_once(LoopObject *loop) {
 PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     ensure_signal_stack();
-    unsigned long own = PyThread_get_thread_ident(), before = atomic_load(&loop->runner);
+    unsigned long own = own_thread(), before = atomic_load(&loop->runner);
     if (loop->in_turn || (before && before != own)) {
         PyErr_SetString(PyExc_RuntimeError, "This event loop is already running");
         return NULL;
