@@ -402,6 +402,7 @@ def test_collections_while_loops_run(in_loops):
     def collect():
         while not finished.is_set():
             gc.collect()
+            time.sleep(0.001)  # each stops all threads, for long where the heap is large
 
     async def main(number):
         loop = asyncio.get_running_loop()
