@@ -17,6 +17,7 @@ import sysconfig
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CCompilerError
 
 ROOT = pathlib.Path(__file__).resolve().parent
 GO_BUILD = (
@@ -112,7 +113,14 @@ class BuildExt(build_ext):
     def build_extension(self, ext):
         if isinstance(ext, GoLibrary):
             self.build_go(ext)
-        else:
+            return
+        try:
+            super().build_extension(ext)
+        except CCompilerError:
+            # Perhaps of a compiler that cannot link all as one: that costs instructions, and nothing else.
+            ext.extra_compile_args = [flag for flag in ext.extra_compile_args if flag != "-flto"]
+            ext.extra_link_args = [flag for flag in ext.extra_link_args if flag != "-flto"]
+            self.force = True
             super().build_extension(ext)
 
     def build_go(self, ext):

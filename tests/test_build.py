@@ -73,6 +73,15 @@ def test_go_that_fails(build):
     assert last.startswith("goloop needs 'go build' of its engine to succeed")
 
 
+def test_compiler_that_cannot_link_all_as_one(build, tmp_path):
+    log = tmp_path / "calls"
+    refuses = f'echo "$@" >> {log}; case "$*" in *-flto*) exit 1 ;; esac'
+    build(go=go("go1.99", build="exit 1"), **{COMPILER: refuses})
+    first, *_, last = log.read_text().splitlines()
+    assert "-flto" in first
+    assert "-shared" in last and "-flto" not in last
+
+
 def test_system_that_cannot_load_it(build):
     (line,) = build("import os; os.confstr = lambda name: None", go=go("go1.99"), **{COMPILER: WORKS})
     assert line.startswith("goloop needs ") and "musl" in line

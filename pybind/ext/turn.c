@@ -226,9 +226,8 @@ PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
         return NULL;
     }
     if (clock_look(loop) < 0) return NULL;
-    if (loop->custom_time) return PyObject_CallMethod((PyObject *)loop, "_run_by_clock", NULL);
     atomic_store(&loop->runner, own);
-    PyObject *r = leave(loop, run_once(loop));
+    PyObject *r = loop->custom_time ? PyObject_CallMethod((PyObject *)loop, "_run_by_clock", NULL) : leave(loop, run_once(loop));
     atomic_store(&loop->runner, before);
     return r;
 }
