@@ -1,94 +1,51 @@
 """One loop of the stress of threads, from its making to its close: servers, links with all other loops, odd jobs."""
 
 import asyncio
-import errno
 import functools
 import random
 import socket
-import ssl
 import time
 
 from datagrams import datagram_end, pipe_end, pipe_files, udp_sockets, unix_datagram_sockets
-from link import DATAGRAMS, Link, answer, ask
+from link import answer, ask
 from message import Fault
 from posting import Letterbox
-from tally import Tally
+from sides import DEAF, Sides, cancel
 from wiring import Server, connected_end, stream_end
 
 LIMIT = 40  # seconds that a link, a child process or the end of a life may take
 SERVERS = 2
-DEAF = ("pipes", "udp", "unix datagrams")  # the other side does not hear of an end, or only when it writes
 CARRIERS = ("pair", "tls pair", "served", "served", "served", "served", "pipes", "udp", "unix datagrams")
 
 
-def cancel(task):
-    """Cancel a task from any thread; one whose loop has closed has ended."""
-    loop = task.get_loop()
-    try:
-        running = asyncio.get_running_loop()
-    except RuntimeError:
-        running = None
-    if loop is running:
-        task.cancel()
-        return
-    try:
-        loop.call_soon_threadsafe(task.cancel)
-    except RuntimeError:
-        if not loop.is_closed():
-            raise
-
-
-class Life:
+class Life(Sides):
     """A loop among those of `town`, which its thread makes, runs with main(), and closes."""
 
     def __init__(self, town, loop, seed):
-        self.town, self.loop, self.gentle, self.folder = town, loop, town.gentle, town.folder
+        super().__init__(loop, random.Random(seed), town.live, town.gentle)
+        self.town, self.folder = town, town.folder
         self.server_context, self.client_context = town.server_context, town.client_context
-        self.rng = random.Random(seed)
-        self.tally = Tally()
         self.letters = Letterbox(loop, self.tally.fault)
         self.servers = []
         self.serial = town.serial
-        self._tasks = set()
         self._links = set()  # begun here
         loop.set_exception_handler(self.tally.reported)
-
-    def start(self, coroutine, name=None):
-        task = self.loop.create_task(coroutine, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task):
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception():
-            self.tally.failed(repr(task), task.exception())
 
     # One link: the asking side is here, the answering side with any loop.
 
     def begin(self):
-        number, carrier = self.serial(), self.rng.choice(CARRIERS)
-        rng = random.Random(self.rng.random())
-        if carrier in ("udp", "unix datagrams"):
-            link = Link(number, carrier, rng, DATAGRAMS, window=1)
-        else:
-            link = Link(number, carrier, rng)
-        link.started = time.monotonic()
-        self.town.live[number] = link
+        link = self.new_link(self.serial(), self.rng.choice(CARRIERS))
         self._links.add(link)
-        self.tally.links += 1
-        if carrier == "served":
+        if link.carrier == "served":
             server = self.rng.choice(self.town.servers())
             server.links.add(link)
             link.server = server
             if server.closed:  # else it finds the link when it closes
                 link.cut = True
-            self._side(link, functools.partial(connected_end, self, link, server, link.rng), ask)
+            self.side(link, functools.partial(connected_end, self, link, server, link.rng), ask)
         else:
             self._begin_between(link)
-        if rng.random() < 1 / 3:
-            delay = rng.choice((0, 0.001, 0.01, 0.1, 0.5)) * rng.random()
-            self.loop.call_later(delay, self._cut, link)
+        self.cut_perhaps(link)
 
     def _begin_between(self, link):
         """Two ends that are connected from the start."""
@@ -106,10 +63,10 @@ class Life:
         seed = link.rng.random()  # a generator is one thread's
         if not other.letters.post(other.join, link, others, seed):
             self.join(link, others, seed)
-        self._side(link, functools.partial(self._end, link, mine, link.rng, False), ask)
+        self.side(link, functools.partial(self._end, link, mine, link.rng, False), ask)
 
     def join(self, link, ours, seed):
-        self._side(link, functools.partial(self._end, link, ours, random.Random(seed), True), answer)
+        self.side(link, functools.partial(self._end, link, ours, random.Random(seed), True), answer)
 
     async def _end(self, link, ours, rng, server_side):
         if link.carrier == "pipes":
@@ -121,101 +78,21 @@ class Life:
             context = self.server_context if server_side else self.client_context
         return await stream_end(self, link, ours, rng, context, server_side)
 
-    def _side(self, link, make, talk):
-        task = self.start(self._talk(link, make, talk), f"{talk.__name__} {link}")
-        link.tasks.add(task)
-        task.add_done_callback(functools.partial(self._side_ended, link))
-        if link.cut:  # before there was this task to be cancelled
-            task.cancel()
-
     def _side_ended(self, link, task):
-        link.tasks.discard(task)
         self._links.discard(link)
-        if not link.tasks:
-            self.town.live.pop(link.number, None)
-
-    def _cut(self, link):
-        if self.gentle and link.carrier == "pipes" and len(link.ends) < 2:
-            if link.tasks:
-                self.loop.call_later(0.01, self._cut, link)
-        elif tasks := list(link.tasks):
-            self.tally.cut += not link.cut
-            link.cut = True
-            for task in tasks if link.carrier in DEAF else [self.rng.choice(tasks)]:
-                cancel(task)
-
-    async def _talk(self, link, make, talk):
-        end = None
-        try:
-            end = await make()
-            link.ends.append(end)
-            await (ask(link, end, self.tally) if talk is ask else answer(link, end, None))
-            self._close(end)
-        except asyncio.CancelledError:
-            await self._drop(end)
-            if not link.cut:
-                raise
-        except Exception as exc:
-            self._failed(link, exc, end)
-            await self._drop(end)
+        super()._side_ended(link, task)
 
     def _close(self, end):
-        end.close()
+        super()._close(end)
         self.start(end.gone())  # the loop is not closed before
 
     async def _drop(self, end):
-        if self.gentle:
-            await asyncio.sleep(0)
+        await super()._drop(end)
         if end is not None:
-            end.drop()
             self.start(end.gone())
 
-    def _failed(self, link, exc, end):
-        ordinary = isinstance(exc, (ConnectionError, EOFError, ssl.SSLError, TimeoutError))
-        ordinary = ordinary or getattr(exc, "errno", None) == errno.ENOTCONN  # of shutdown(), after a reset
-        gone = isinstance(exc, FileNotFoundError)  # the path of a server that has closed
-        if not (ordinary if link is None else link.cut and (ordinary or gone)):
-            self.tally.failed(f"{link} by {end and type(end).__name__}", exc)
-        if link is not None:
-            link.cut = True
-            if link.carrier in DEAF:
-                for task in set(link.tasks) - {asyncio.current_task()}:
-                    cancel(task)
-
-    def serve(self, server, end):
-        """The answering side of a connection to a server of ours, which learns from the first message whose it is."""
-        known = []
-
-        def find(number):
-            link = self.town.live.get(number)
-            if link is None:  # its asking side has been cut
-                link = Link(number, "served", self.rng)
-                link.cut = True
-            elif link.joined:
-                raise Fault("crossed", f"{link} is answered twice")
-            link.joined = True
-            server.links.discard(link)
-            link.tasks.add(task)
-            link.ends.append(end)
-            known.append(link)
-            return link
-
-        async def serve():
-            try:
-                await answer(None, end, find)
-                self._close(end)
-            except asyncio.CancelledError:
-                await self._drop(end)
-            except Exception as exc:
-                self._failed(known[0] if known else None, exc, end)
-                await self._drop(end)
-
-        def ended(task):
-            if known:
-                self._side_ended(known[0], task)
-
-        task = self.start(serve())
-        task.add_done_callback(ended)
+    def is_of_a_closed_server(self, exc):
+        return isinstance(exc, FileNotFoundError)
 
     # What else a loop does.
 
@@ -293,13 +170,6 @@ class Life:
                 for task in list(link.tasks):
                     cancel(task)
         await self.letters.emptied(LIMIT)
-        deadline = time.monotonic() + LIMIT
-        while self._tasks and time.monotonic() < deadline:
-            await asyncio.wait(self._tasks, timeout=1)
-        for task in self._tasks:
-            self.tally.fault("hangs", repr(task))
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=1)
+        await self.ended(LIMIT)
         await asyncio.sleep(0.02)  # for transports that are closing, which nothing tells of
         await self.loop.shutdown_default_executor()

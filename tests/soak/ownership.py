@@ -9,7 +9,6 @@ did not end, or descriptors or memory have grown.
 
 import argparse
 import asyncio
-import errno
 import functools
 import gc
 import importlib
@@ -26,30 +25,26 @@ sys.path.insert(1, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from datagrams import datagram_end, pipe_end, pipe_files, udp_sockets, unix_datagram_sockets
 from descriptors import Numbers
-from link import DATAGRAMS, Link, answer, ask
-from message import Fault
+from link import answer, ask
 from meters import GROWTH, Meters
-from tally import Tally, figures
+from sides import Sides
+from tally import figures
 from wiring import Server, connected_end, stream_end
 
 from certificates import Authority
 
 LINKS = 60  # at once
 LIMIT = 40  # seconds that a link may take
-DEAF = ("pipes", "udp", "unix datagrams")  # the other side does not hear of an end, or only when it writes
 CARRIERS = ("pair", "tls pair", "served", "served", "served", "pipes", "udp", "unix datagrams")
 
 
-class Stress:
+class Stress(Sides):
     """Starts links until the time is up, cuts a third of them, and looks after servers."""
 
     def __init__(self, loop, seed, gentle, folder):
-        self.loop, self.gentle, self.folder = loop, gentle, folder
-        self.rng = random.Random(seed)
-        self.tally = Tally()
-        self.live = {}  # by number
+        super().__init__(loop, random.Random(seed), {}, gentle)
+        self.folder = folder
         self.servers = []
-        self._tasks = set()
         self._serial = 0
         authority = Authority()
         self.server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -63,17 +58,6 @@ class Stress:
         self._serial += 1
         return self._serial
 
-    def start(self, coroutine):
-        task = self.loop.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task):
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception():
-            self.tally.failed(repr(task), task.exception())
-
     def _from_the_thread(self):
         self._posted += 1
         self.loop.call_soon_threadsafe(self._post)
@@ -83,37 +67,13 @@ class Stress:
 
     # One link.
 
-    def new_link(self):
-        number, carrier = self.serial(), self.rng.choice(CARRIERS)
-        rng = random.Random(self.rng.random())
-        if carrier in ("udp", "unix datagrams"):
-            link = Link(number, carrier, rng, DATAGRAMS, window=1)
-        else:
-            link = Link(number, carrier, rng)
-        link.started = time.monotonic()
-        self.live[number] = link
-        self.tally.links += 1
-        if rng.random() < 1 / 3:
-            delay = rng.choice((0, 0.001, 0.01, 0.1, 0.5)) * rng.random()
-            self.loop.call_later(delay, self._cut, link)
-        return link
-
-    def _cut(self, link):
-        if self.gentle and link.carrier == "pipes" and len(link.ends) < 2:
-            self.loop.call_later(0.01, self._cut, link)
-        elif link.tasks:
-            self.tally.cut += not link.cut
-            link.cut = True
-            tasks = list(link.tasks)
-            for task in tasks if link.carrier in DEAF else [link.rng.choice(tasks)]:
-                task.cancel()
-
     def begin(self):
-        link = self.new_link()
+        link = self.new_link(self.serial(), self.rng.choice(CARRIERS))
+        self.cut_perhaps(link)
         if link.carrier == "served":
             server = self.rng.choice(self.servers)
             server.links.add(link)
-            self._side(link, functools.partial(connected_end, self, link, server, link.rng), ask)
+            self.side(link, functools.partial(connected_end, self, link, server, link.rng), ask)
             return
         if link.carrier in ("pair", "tls pair"):
             socks = socket.socketpair()
@@ -137,88 +97,14 @@ class Stress:
             makers = [functools.partial(datagram_end, self.loop, sock, link.rng) for sock in socks]
         if link.carrier != "pipes" and link.rng.random() < 0.2:
             self.numbers.keep(socks[0])
-        self._side(link, makers[0], ask)
-        self._side(link, makers[1], answer)
-
-    def _side(self, link, make, talk):
-        task = self.start(self._talk(link, make, talk))
-        link.tasks.add(task)
-        task.add_done_callback(functools.partial(self._side_ended, link))
+        self.side(link, makers[0], ask)
+        self.side(link, makers[1], answer)
 
     def _side_ended(self, link, task):
-        link.tasks.discard(task)
+        super()._side_ended(link, task)
         if not link.tasks:
-            self.live.pop(link.number, None)
             for server in self.servers:
                 server.links.discard(link)
-
-    async def _talk(self, link, make, talk):
-        end = None
-        try:
-            end = await make()
-            link.ends.append(end)
-            await (ask(link, end, self.tally) if talk is ask else answer(link, end, None))
-            end.close()
-        except asyncio.CancelledError:
-            await self._drop(end)
-            if not link.cut:
-                raise
-        except Exception as exc:
-            self._failed(link, exc)
-            await self._drop(end)
-
-    async def _drop(self, end):
-        if self.gentle:
-            await asyncio.sleep(0)
-        if end is not None:
-            end.drop()
-
-    def _failed(self, link, exc):
-        ordinary = isinstance(exc, (ConnectionError, EOFError, ssl.SSLError, TimeoutError))
-        ordinary = ordinary or getattr(exc, "errno", None) == errno.ENOTCONN  # of shutdown(), after a reset
-        gone = isinstance(exc, FileNotFoundError) and exc.filename  # the path of a server that has closed
-        if not (ordinary if link is None else link.cut and (ordinary or gone)):
-            self.tally.failed(repr(link), exc)
-        if link is not None:
-            link.cut = True
-            for task in link.tasks - {asyncio.current_task()} if link.carrier in DEAF else ():
-                task.cancel()
-
-    # The answering side of a served connection, which learns from the first message whose it is.
-
-    def serve(self, server, end):
-        known = []
-
-        def find(number):
-            link = self.live.get(number)
-            if link is None:  # its asking side has been cut
-                link = Link(number, "served", self.rng)
-                link.cut = True
-            elif link.joined:
-                raise Fault("crossed", f"{link} is answered twice")
-            link.joined = True
-            server.links.discard(link)
-            link.tasks.add(task)
-            link.ends.append(end)
-            known.append(link)
-            return link
-
-        async def serve():
-            try:
-                await answer(None, end, find)
-                end.close()
-            except asyncio.CancelledError:
-                await self._drop(end)
-            except Exception as exc:
-                self._failed(known[0] if known else None, exc)
-                await self._drop(end)
-
-        def ended(task):
-            if known:
-                self._side_ended(known[0], task)
-
-        task = self.start(serve())
-        task.add_done_callback(ended)
 
     # The whole.
 
@@ -261,14 +147,7 @@ class Stress:
         while self.servers:
             self.servers.pop().close()
         self.numbers.rest()
-        deadline = time.monotonic() + LIMIT
-        while self._tasks and time.monotonic() < deadline:
-            await asyncio.sleep(0.01)
-        for task in self._tasks:
-            self.tally.fault("hangs", repr(task))
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=1)
+        await self.ended(LIMIT)
         await asyncio.sleep(0.1)  # for transports that are closing, which nothing tells of
 
     def end(self):
