@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import rows
-from harness import loops, machine, report, schedule, table
+from harness import floor, loops, machine, report, schedule, table
 from harness.bench import Bench, Options, cores
 from harness.loadgen import Generator, build
 from harness.sample import Sample
@@ -40,6 +40,13 @@ def parse() -> argparse.Namespace:
         "--quick", action="store_true", help=f"1 round of {QUICK_SECONDS} s: does it work, not how fast it is"
     )
     add("--pin", action=argparse.BooleanOptionalAction, default=True, help="one core each; default on")
+    add(
+        "--floor",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="a column of a C server without a loop, in the echo rows; default on",
+    )
+    add("--estimate", action="store_true", help="say how long the run would take, and end")
     add("--json", type=Path, metavar="FILE", help="keep every sample")
     add("--from-json", type=Path, metavar="FILE", help="measure nothing, show a kept run")
     add("--chart", type=Path, metavar="FILE.png", help="draw the ratios")
@@ -96,6 +103,23 @@ def progress(row: Row, number: int, loop: loops.Loop, sample: Sample) -> None:
     print(f"  {row.name} round {number + 1} {loop.name}: {said}", file=sys.stderr, flush=True)
 
 
+def bottom(options: argparse.Namespace) -> loops.Loop | None:
+    """The C server, where one is wanted and can be compiled."""
+    if not options.floor:
+        return None
+    try:
+        return floor.loop(floor.build())
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"no column {floor.NAME}: {error}", file=sys.stderr)
+        return None
+
+
+def estimate(options: argparse.Namespace, limits: Options, count: int) -> str:
+    """How long the run takes when nothing fails."""
+    seconds = sum(row.expected(limits) for row in options.chosen) * options.rounds * count
+    return f"{len(options.chosen)} rows, {count} loops, {options.rounds} rounds: about {seconds / 60:.0f} minutes"
+
+
 def run(options: argparse.Namespace) -> report.Report:
     """Measure."""
     found = entrants(options)
@@ -115,7 +139,11 @@ def run(options: argparse.Namespace) -> report.Report:
         )
     server_cpu, load_cpu = cores(options.pin)
     lead, starts = (0.1, 1) if options.quick else (0.2, 5)
-    bench = Bench(Options(options.seconds, lead, starts, server_cpu, load_cpu), Generator(binary, load_cpu))
+    limits = Options(options.seconds, lead, starts, server_cpu, load_cpu)
+    bench = Bench(limits, Generator(binary, load_cpu), bottom(options))
+    print(estimate(options, limits, len(taking_part)), file=sys.stderr)
+    if options.estimate:
+        sys.exit()
     kept = {"rounds": options.rounds, "seconds": options.seconds, "lead": lead, "starts": starts}
     kept |= {"server_cpu": server_cpu, "load_cpu": load_cpu, "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
     result = report.Report(where, kept, found, subject, [])

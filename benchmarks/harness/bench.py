@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from harness import process
+from harness import floor, process
 from harness import server as servers
 from harness.loadgen import Generator, Load
 from harness.loops import Loop
@@ -37,14 +37,18 @@ WARM_SECONDS = 0.1
 class Bench:
     """Starts servers, loads and children for a row."""
 
-    def __init__(self, options: Options, generator: Generator) -> None:
+    def __init__(self, options: Options, generator: Generator, floor: Loop | None = None) -> None:
         self.options = options
         self.generator = generator
+        self.floor = floor
 
     @contextlib.contextmanager
     def server(self, loop: Loop, module: str, args: list[str]) -> Iterator[servers.Server]:
         """A fresh server on its core. A failure inside the block is told with the server's last words."""
-        with servers.running(loop, module, args, self.options.server_cpu) as server:
+        command = [sys.executable, "-m", module, "--loop", loop.spec]
+        if loop.name == floor.NAME:
+            command = [loop.spec]
+        with servers.running([*command, *args], self.options.server_cpu) as server:
             try:
                 yield server
             except RowFailed as failure:

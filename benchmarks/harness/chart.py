@@ -19,13 +19,13 @@ def draw(path: Path, subject: str, note: str, values: list[Line], cpu: list[Line
     import matplotlib.pyplot as plt
     from matplotlib.patches import Patch
 
-    by_name = {line.name: line.ratio for line in cpu}
+    by_group = {line.group: line.ratio for line in cpu if line.decides}
     figure, axes = plt.subplots(figsize=(10, 1.6 + 0.38 * len(values)), layout="constrained")
     shown: list[float] = [1.0]
     for place, line in enumerate(values):
         pair: list[tuple[float, str, Ratio | None]] = [(-0.19, THROUGHPUT, line.ratio)]
-        if line.name in by_name:
-            pair.append((0.19, PROCESSOR, by_name[line.name]))
+        if line.group in by_group:
+            pair.append((0.19, PROCESSOR, by_group[line.group]))
         for shift, colour, ratio in pair:
             if ratio is None:
                 why = "failed" if line.loops.get(subject) is None else "no ratio"

@@ -16,6 +16,7 @@ from harness import process
 from harness.sample import RowFailed
 
 SOURCES = process.HOME / "loadgen"
+BATCH_MESSAGE = 4096  # bytes
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,17 @@ class Load:
     conns: int = 10
     size: int = 1024  # bytes
     depth: int = 1  # messages outstanding on each connection
+    batch: bool = False  # one system call for all that is ready, where the system can
+
+    @property
+    def batches(self) -> bool:
+        """Whether a batch makes a difference: what loadgen/batch.go says."""
+        small = self.depth * self.size <= BATCH_MESSAGE
+        return self.mode in ("echo", "datagram") and self.conns > 1 and small
 
     def args(self, conns: int) -> list[str]:
-        return [f"-mode={self.mode}", f"-conns={conns}", f"-size={self.size}", f"-depth={self.depth}"]
+        args = [f"-mode={self.mode}", f"-conns={conns}", f"-size={self.size}", f"-depth={self.depth}"]
+        return [*args, "-batch"] if self.batch else args
 
 
 def build() -> Path:
@@ -41,10 +50,9 @@ def build() -> Path:
         *sorted(SOURCES.glob("*.go")),
     ]:
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "goloop-bench"
+    cache = process.cache()
     binary = cache / f"loadgen-{digest.hexdigest()[:16]}"
     if not binary.exists():
-        cache.mkdir(parents=True, exist_ok=True)
         fresh = cache / f"{binary.name}.{os.getpid()}"
         subprocess.run(["go", "build", "-o", str(fresh), "./benchmarks/loadgen"], cwd=root, check=True)
         for stale in cache.glob("loadgen-*"):

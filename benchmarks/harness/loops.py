@@ -13,6 +13,10 @@ from harness import process
 BUILT_IN = {
     "asyncio": "asyncio:new_event_loop",
     "uvloop": "uvloop:new_event_loop",
+    "zuvloop": "zuvloop:new_event_loop",
+    "rsloop": "rsloop:new_event_loop",
+    "rloop": "rloop:new_event_loop",
+    "blazio": "blazio:new_event_loop",
     "goloop": "goloop:new_event_loop",
 }
 

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("aiohttp", "uvicorn", "httptools")
+PACKAGES = ("aiohttp", "uvicorn", "httptools", "websockets", "asyncpg", "redis")
 
 
 def describe() -> dict[str, Any]:

@@ -13,6 +13,13 @@ from typing import Any
 HOME = Path(__file__).resolve().parent.parent  # benchmarks/: the children's directory, from which they import
 
 
+def cache() -> Path:
+    """Where binaries are kept from run to run."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "goloop-bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def environment() -> dict[str, str]:
     """Ours, with a PYTHONPATH that also holds in ``HOME``."""
     env = dict(os.environ)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import rows
-from harness import chart, summary, table
+from harness import chart, floor, summary, table
 from harness.sample import Sample
 from harness.schedule import Measured
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass
@@ -31,70 +31,91 @@ class Report:
 
     def lines(self) -> tuple[list[summary.Line], list[summary.Line]]:
         """``(throughput, processor time)``."""
-        values = [summary.throughput(measured, self.subject) for measured in self.results]
-        cpu = [summary.processor(measured, self.subject) for measured in self.results]
-        return values, [line for line in cpu if line]
+        values = [line for measured in self.results for line in summary.throughput(measured, self.subject)]
+        times = [summary.processor(measured, self.subject) for measured in self.results]
+        cpu = [line for line in times if line]
+        summary.decide(values)
+        summary.decide(cpu)
+        return values, cpu
 
-    def tables(self) -> list[tuple[str, list[list[str]]]]:
-        """Titles and cells."""
+    def columns(self) -> list[str]:
+        """The loops, and the floor where it was measured."""
+        known = any(floor.NAME in measured.samples for measured in self.results)
+        return self.names() + [floor.NAME] * known
+
+    def tables(self) -> list[tuple[str, list[list[str]], str]]:
+        """Titles, cells, and what is said below."""
         values, cpu = self.lines()
         mark = f"× above 1: {self.subject} is better than the best other loop (median of the rounds' ratios)"
         rounds, seconds = self.options["rounds"], self.options["seconds"]
         how = f"medians of {rounds} rounds of {seconds} s, least and greatest in %"
         return [
-            (f"Throughput: {how}. {mark}.", table.cells(values, self.names(), self.subject)),
+            (
+                f"Throughput: {how}. {mark}.",
+                table.cells(values, self.columns(), self.subject),
+                summary.verdict(values),
+            ),
             (
                 f"Processor time of all threads an operation: {how}. {mark}.",
-                table.cells(cpu, self.names(), self.subject),
+                table.cells(cpu, self.columns(), self.subject),
+                summary.verdict(cpu),
             ),
         ]
 
     def remarks(self) -> list[str]:
-        """Failures, loops that are missing, saturated load generators."""
+        """Failures, loops that are missing, rows with two modes, saturated load generators."""
         missing = [
             f"{loop['name']} took no part: {loop['reason']}" for loop in self.loops if loop["version"] is None
         ]
         failed = [text for measured in self.results for text in summary.failures(measured)]
         if rest := self.options.get("not_measured"):
             missing.append(f"interrupted: no figures for {', '.join(rest)}")
-        return missing + failed + [text for measured in self.results for text in summary.warnings(measured)]
+        told = [text for measured in self.results for text in summary.bimodal(measured)]
+        told += [text for measured in self.results for text in summary.warnings(measured)]
+        return missing + failed + told
 
     def failed(self) -> bool:
-        """Whether anything that was asked for is not there."""
-        return bool(self.options.get("not_measured")) or any(
-            summary.failures(measured) for measured in self.results
-        )
+        """Whether a figure of the subject is not there: that the others fail at a row is their affair."""
+        samples = [sample for measured in self.results for sample in measured.samples.get(self.subject, [])]
+        return bool(self.options.get("not_measured")) or any(sample.error for sample in samples)
 
     def show(self, markdown: bool) -> None:
         """To standard output."""
-        for title, cells in self.tables():
+        print(self.where())
+        for title, cells, below in self.tables():
             if len(cells) == 1:
                 continue
             if markdown:
                 print(f"\n{title}\n\n{table.markdown(cells)}")
             else:
                 table.show(title, cells)
+            if below:
+                print(f"\n{below}")
         bullet = "- " if markdown else "! "
         if remarks := self.remarks():
             print("\n" + "\n".join(bullet + remark for remark in remarks))
 
-    def draw(self, path: Path) -> None:
-        """The chart."""
-        values, cpu = self.lines()
-        versions = ", ".join(
-            f"{loop['name']} {loop['version']}" for loop in self.loops if loop["version"] is not None
-        )
+    def where(self) -> str:
+        """Versions and machine, in one line."""
+        versions = [f"{loop['name']} {loop['version']}" for loop in self.loops if loop["version"] is not None]
+        versions += [f"{name} {version}" for name, version in self.machine["packages"].items() if version]
         python = self.machine["python"].split()[0]
-        note = f"CPython {python}, {versions}; {self.machine['processor']}, {self.machine['cores']} cores"
-        note += f", Linux {self.machine['kernel']}; medians of {self.options['rounds']} rounds"
+        where = f"CPython {python}, {', '.join(versions)}; {self.machine['processor']}, {self.machine['cores']} cores"
+        return f"{where}, Linux {self.machine['kernel']}"
+
+    def draw(self, path: Path) -> None:
+        """The chart: of each row the line that decides."""
+        values, cpu = self.lines()
+        ratioless = {line.group for line in values} - {line.group for line in values if line.decides}
+        values = [line for line in values if line.decides or line.group in ratioless]
+        note = f"{self.where()}; medians of {self.options['rounds']} rounds"
         chart.draw(path, self.subject, note, values, cpu)
 
     def save(self, path: Path) -> None:
         """Every sample, and the summary for readers that do not want to compute it."""
         values, cpu = self.lines()
-        times = {line.name: asdict(line) for line in cpu}
         entries = []
-        for measured, line in zip(self.results, values, strict=True):
+        for measured in self.results:
             row = measured.row
             samples = {
                 name: [asdict(sample) for sample in samples] for name, samples in measured.samples.items()
@@ -105,15 +126,18 @@ class Report:
                 "what": row.what,
                 "less_is_better": row.less_is_better,
             }
-            entries.append(
-                entry | {"samples": samples, "throughput": asdict(line), "processor": times.get(row.name)}
-            )
+            lines = {figure.name for figure in row.figures}
+            entry["samples"] = samples
+            entry["throughput"] = [asdict(line) for line in values if line.name in lines]
+            entry["processor"] = next((asdict(line) for line in cpu if line.name == row.name), None)
+            entries.append(entry)
         document = {
             "schema": SCHEMA,
             "subject": self.subject,
             "machine": self.machine,
             "options": self.options,
         }
+        document |= {"verdict": summary.verdict(values), "verdict_processor": summary.verdict(cpu)}
         document |= {"loops": self.loops, "rows": entries, "remarks": self.remarks()}
         path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import selectors
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import IO
 
 from harness import process
-from harness.loops import Loop
 from harness.sample import RowFailed
 
 PATIENCE = 30.0  # s until READY
@@ -73,10 +71,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(loop: Loop, module: str, args: list[str], cpu: int | None) -> Iterator[Server]:
-    """``python -m MODULE --loop SPEC ARGS``, READY on entry and ended on exit; ``RowFailed`` when it does not start."""
+def running(command: list[str], cpu: int | None) -> Iterator[Server]:
+    """The command's process, READY on entry and ended on exit; ``RowFailed`` when it does not start."""
     with tempfile.TemporaryFile("w+", prefix="goloop-bench-") as stderr:
-        command = [sys.executable, "-m", module, "--loop", loop.spec, *args]
         child = process.start(
             command,
             cpu,

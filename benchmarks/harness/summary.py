@@ -4,16 +4,23 @@ A ratio compares the subject with the best other loop within each round; its med
 absolute figures drift over minutes and ratios of neighbours do not. The best other loop is the one with the best median,
 the same in all rounds: the best of each round would be the luckiest. More than 1 is always better for the subject: more
 throughput, or less processor time.
+
+A row may have several lines: of two load generators, or of several percentiles. Its ratio is the worst of theirs.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from harness import floor
+from harness.modes import Modes, clusters
 from harness.sample import Sample
 from harness.schedule import Measured
+
+Pick = Callable[[Sample], float | None]
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,7 @@ class Spread:
     median: float
     low: float  # ≤ 0
     high: float  # ≥ 0
+    modes: Modes | None = None  # where the median says little
 
 
 @dataclass(frozen=True)
@@ -43,12 +51,20 @@ class Line:
     unit: str
     loops: dict[str, Spread | None]  # None: failed or not measured
     ratio: Ratio | None
+    group: str = ""
+    judged: bool = True
+    decides: bool = False  # whether its ratio is the row's
 
 
-def throughput(measured: Measured, subject: str) -> Line:
-    """The row's own value."""
-    less = measured.row.less_is_better
-    return line(measured, subject, measured.row.unit, less, lambda sample: sample.value)
+def throughput(measured: Measured, subject: str) -> list[Line]:
+    """The row's own figures."""
+    row = measured.row
+    result = []
+    for figure in row.figures:
+        one = line(measured, subject, figure.unit, figure.less_is_better, figure.pick)
+        one.name, one.judged = figure.name, figure.judged
+        result.append(one)
+    return result
 
 
 def processor(measured: Measured, subject: str) -> Line | None:
@@ -57,14 +73,13 @@ def processor(measured: Measured, subject: str) -> Line | None:
     return result if any(result.loops.values()) else None
 
 
-def line(
-    measured: Measured, subject: str, unit: str, less: bool, pick: Callable[[Sample], float | None]
-) -> Line:
+def line(measured: Measured, subject: str, unit: str, less: bool, pick: Pick) -> Line:
     spreads = {name: spread(samples, pick) for name, samples in measured.samples.items()}
-    return Line(measured.row.name, unit, spreads, ratio(measured, subject, less, spreads, pick))
+    known = ratio(measured, subject, less, spreads, pick)
+    return Line(measured.row.name, unit, spreads, known, measured.row.group)
 
 
-def spread(samples: list[Sample], pick: Callable[[Sample], float | None]) -> Spread | None:
+def spread(samples: list[Sample], pick: Pick) -> Spread | None:
     """A loop that failed in any round has no figure: half a row would look like a whole one."""
     values = [pick(sample) for sample in samples if not sample.error]
     known = [value for value in values if value is not None]
@@ -73,18 +88,16 @@ def spread(samples: list[Sample], pick: Callable[[Sample], float | None]) -> Spr
     middle = statistics.median(known)
     if not middle:
         return Spread(0.0, 0.0, 0.0)
-    return Spread(middle, (min(known) / middle - 1) * 100, (max(known) / middle - 1) * 100)
+    return Spread(middle, (min(known) / middle - 1) * 100, (max(known) / middle - 1) * 100, clusters(known))
 
 
 def ratio(
-    measured: Measured,
-    subject: str,
-    less: bool,
-    spreads: dict[str, Spread | None],
-    pick: Callable[[Sample], float | None],
+    measured: Measured, subject: str, less: bool, spreads: dict[str, Spread | None], pick: Pick
 ) -> Ratio | None:
     """None when the subject or all others failed. Nothing is a multiple of zero, and zero of nothing."""
-    others = {name: known.median for name, known in spreads.items() if known and name != subject}
+    others = {
+        name: known.median for name, known in spreads.items() if known and name not in (subject, floor.NAME)
+    }
     ours = spreads.get(subject)
     if not others or not ours:
         return None
@@ -99,15 +112,61 @@ def ratio(
     return Ratio(best, statistics.median(ratios), min(ratios), max(ratios)) if ratios else None
 
 
+def decide(lines: Iterable[Line]) -> None:
+    """Mark in each group the line whose ratio is the row's: the worst of those that are judged."""
+    worst: dict[str, Line] = {}
+    for one in lines:
+        one.decides = False
+        if one.judged and one.ratio:
+            known = worst.setdefault(one.group, one)
+            assert known.ratio
+            if one.ratio.median < known.ratio.median:
+                worst[one.group] = one
+    for one in worst.values():
+        one.decides = True
+
+
+def verdict(lines: list[Line]) -> str:
+    """The geometric mean of the rows' ratios, and how they lie; empty when there is none."""
+    ratios = {one.group: one.ratio.median for one in lines if one.decides and one.ratio}
+    if not ratios:
+        return ""
+    mean = math.exp(statistics.fmean(map(math.log, ratios.values())))
+    worst = min(ratios, key=lambda name: ratios[name])
+    below = sum(value < 1 for value in ratios.values())
+    return (
+        f"Geometric mean over {len(ratios)} rows: {mean:.3f}; {below} below 1, the least {ratios[worst]:.2f} ({worst})."
+    )
+
+
 def failures(measured: Measured) -> list[str]:
-    """One sentence for each loop that failed: in how many rounds, and why the first time."""
+    """One sentence for each loop that failed: in which round, and why."""
     result = []
     for name, samples in measured.samples.items():
-        errors = [sample.error for sample in samples if sample.error]
-        if errors:
-            result.append(
-                f"{measured.row.name}, {name}: failed in {len(errors)} of {len(samples)} rounds: {errors[0]}"
-            )
+        for number, sample in enumerate(samples, 1):
+            if sample.error:
+                result.append(f"{measured.row.name}, {name}: failed in round {number}: {sample.error}")
+    return result
+
+
+def bimodal(measured: Measured) -> list[str]:
+    """One sentence for each loop whose rounds fall into two clusters: where they lie, how often, what goes with them."""
+    result = []
+    for figure in measured.row.figures:
+        for name, samples in measured.samples.items():
+            known = spread(samples, figure.pick)
+            if not known or not known.modes:
+                continue
+            modes = known.modes
+            said = f"{figure.name}, {name}: two modes, {modes.low:.4g} {figure.unit} in {modes.lows} of {len(samples)} rounds"
+            said += f" and {modes.high:.4g} in {modes.highs}"
+            busy = [[], []]  # type: list[list[float]]
+            for sample in samples:
+                if "server_busy" in sample.extra:
+                    busy[(figure.pick(sample) or 0.0) > modes.border].append(sample.extra["server_busy"])
+            if all(busy):
+                said += ", the server busy for {:.0%} and {:.0%} of the time".format(*map(statistics.median, busy))
+            result.append(said)
     return result
 
 
@@ -117,11 +176,13 @@ def warnings(measured: Measured) -> list[str]:
     for name, samples in measured.samples.items():
         seen = [sample.extra for sample in samples if "client_busy" in sample.extra]
         bound = sum(extra["client_busy"] > 0.95 and extra["server_busy"] < 0.9 for extra in seen)
-        if bound:
+        if bound and not any("late_p99_us" in extra for extra in seen):
             result.append(f"{measured.row.name}, {name}: load generator was the bottleneck in {bound} rounds")
         starved = [extra["starved"] for extra in seen if extra["starved"]]
         if starved:
             result.append(
                 f"{measured.row.name}, {name}: up to {max(starved)} connections had no answer in a window"
             )
+        if any(extra.get("unbatched") for extra in seen):
+            result.append(f"{measured.row.name}, {name}: no io_uring here, each connection was served by itself")
     return result

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from harness.summary import Line, Ratio, Spread
+from harness.summary import Line, Spread
 
-FAILED = "failed"
+FAILED = ""  # the reason stands below the table
 
 
 def number(value: float) -> str:
@@ -26,27 +26,32 @@ def digits(value: float) -> str:
 
 
 def cell(known: Spread | None) -> str:
-    """A median with its extremes: ``87.5k -3+5%``; without them when there was one round."""
+    """A median with its extremes: ``87.5k -3+5%``; without them when there was one round. Of two modes both, with how often:
+    ``101k ×3, 184k ×4``."""
     if known is None:
         return FAILED
+    if modes := known.modes:
+        return f"{number(modes.low)} ×{modes.lows}, {number(modes.high)} ×{modes.highs}"
     if not known.low and not known.high:
         return number(known.median)
     return f"{number(known.median)} -{abs(known.low):.0f}+{known.high:.0f}%"
 
 
-def against(ratio: Ratio | None) -> list[str]:
-    """The ratio, its least and greatest round, the loop it is against."""
+def against(line: Line) -> list[str]:
+    """The ratio, in brackets where another line of the row decides; its least and greatest round, the loop it is against."""
+    ratio = line.ratio
     if ratio is None:
         return ["–", "", ""]
     rounds = "" if ratio.least == ratio.greatest else f"{number(ratio.least)}–{number(ratio.greatest)}"
-    return [number(ratio.median), rounds, ratio.other]
+    middle = number(ratio.median)
+    return [middle if line.decides else f"({middle})", rounds, ratio.other]
 
 
 def cells(lines: list[Line], loops: list[str], subject: str) -> list[list[str]]:
     """Head and body."""
     head = ["row", "unit", *loops, f"{subject} ×", "rounds", "against"]
     body = [
-        [line.name, line.unit, *(cell(line.loops[name]) for name in loops), *against(line.ratio)]
+        [line.name, line.unit, *(cell(line.loops.get(name)) for name in loops), *against(line)]
         for line in lines
     ]
     return [head, *body]
@@ -85,7 +90,7 @@ def show(title: str, rows: list[list[str]]) -> None:
             for i, head in enumerate(rows[0]):
                 table.add_column(head, justify="left" if i < 2 else "right", no_wrap=i < 1)
             for row in rows[1:]:
-                table.add_row(*(f"[red]{text}[/red]" if text == FAILED else text for text in row))
+                table.add_row(*row)
             Console().print(table)
             return
     print(f"\n{title}\n\n{plain(rows)}")

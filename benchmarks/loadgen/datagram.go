@@ -69,33 +69,49 @@ func (d *datagrams) ready(i int, _ uint32) error {
 	if errno != 0 {
 		return os.NewSyscallError("recv", errno)
 	}
-	if n != d.opt.size {
-		d.m.fail("peer %d got %d bytes for %d", i, n, d.opt.size)
+	return d.send(i, d.take(i, d.in[:n]))
+}
+
+// take counts and checks one message, and returns when it came.
+func (d *datagrams) take(i int, b []byte) int64 {
+	c := &d.peers[i]
+	if len(b) != d.opt.size {
+		d.m.fail("peer %d got %d bytes for %d", i, len(b), d.opt.size)
 	}
-	if n >= stampSize {
-		if have, want := binary.LittleEndian.Uint64(d.in), stamp(i, c.reading); have != want {
+	if len(b) >= stampSize {
+		if have, want := binary.LittleEndian.Uint64(b), stamp(i, c.reading); have != want {
 			d.m.fail("peer %d got message %#x for %#x", i, have, want)
 		}
 	}
 	at := now()
 	d.m.latency.add(at - c.sentAt[c.reading%d.opt.depth])
-	d.m.count(i, n)
+	d.m.count(i, len(b))
 	c.reading++
-	return d.send(i, at)
+	return at
 }
 
 func (d *datagrams) send(i int, at int64) error {
-	c := &d.peers[i]
-	if len(d.out) >= stampSize {
-		binary.LittleEndian.PutUint64(d.out, stamp(i, c.sending))
+	n, errno := write(d.peers[i].fd, d.compose(i, d.out))
+	return d.sent(i, at, n, errno)
+}
+
+// compose makes out, which is as long as a message, the next one of a peer.
+func (d *datagrams) compose(i int, out []byte) []byte {
+	if len(out) >= stampSize {
+		binary.LittleEndian.PutUint64(out, stamp(i, d.peers[i].sending))
 	}
-	n, errno := write(c.fd, d.out)
+	return out
+}
+
+// sent counts a message that was sent, at a time in ns.
+func (d *datagrams) sent(i int, at int64, n int, errno unix.Errno) error {
 	if errno != 0 {
 		return os.NewSyscallError("send", errno)
 	}
-	if n != len(d.out) {
-		return fmt.Errorf("the kernel sent %d bytes of a datagram of %d", n, len(d.out))
+	if n != d.opt.size {
+		return fmt.Errorf("the kernel sent %d bytes of a datagram of %d", n, d.opt.size)
 	}
+	c := &d.peers[i]
 	c.sentAt[c.sending%d.opt.depth] = at
 	c.sending++
 	return nil

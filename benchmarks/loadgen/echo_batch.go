@@ -3,10 +3,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"syscall"
 	"unsafe"
 
 	"goloop/internal/batch"
@@ -23,17 +21,11 @@ type echoBatch struct {
 	slot    int
 }
 
-// batchMessage is the most that a connection may have outstanding in a batch; more is dear enough to be sent alone.
-const batchMessage = 4 << 10
-
-// newEchoBatch is newEcho, with a batch where the system has one and messages are small.
+// newEchoBatch is newEcho, with a batch where that is asked for and the system has one.
 func newEchoBatch(opt *options, m *meter) traffic {
 	e := newEcho(opt, m).(*echo)
 	slot := opt.depth * opt.size
-	if slot > batchMessage || opt.conns < 2 {
-		return e
-	}
-	b := batch.Open()
+	b := openBatch(opt)
 	if b == nil {
 		return e
 	}
@@ -65,7 +57,7 @@ func (t *echoBatch) receiveAll(events []unix.EpollEvent) error {
 		in := t.in[k*(t.slot+1):][:t.slot+1]
 		t.b.Receive(int32(t.conns[events[k].Fd].fd), uint64(uintptr(unsafe.Pointer(&in[0]))), len(in))
 	}
-	if err := t.run(); err != nil {
+	if err := runBatch(t.b); err != nil {
 		return err
 	}
 	defer t.b.Reset()
@@ -109,7 +101,7 @@ func (t *echoBatch) sendAll(events []unix.EpollEvent) error {
 	if t.b.Len() == 0 {
 		return nil
 	}
-	if err := t.run(); err != nil {
+	if err := runBatch(t.b); err != nil {
 		return err
 	}
 	defer t.b.Reset()
@@ -127,19 +119,6 @@ func (t *echoBatch) sendAll(events []unix.EpollEvent) error {
 		t.wrote(c, n)
 		if err := t.flush(i, c); err != nil { // sends only what the kernel had no room for
 			return err
-		}
-	}
-	return nil
-}
-
-func (t *echoBatch) run() error {
-	t.b.Run()
-	if t.b.Refused() {
-		return errors.New("the system refuses io_uring: it has none of Linux 5.6")
-	}
-	for k := range t.b.Len() {
-		if _, errno := t.b.Result(k); errno == syscall.Errno(batch.ErrNotTried) {
-			return errors.New("io_uring: the system is short of memory")
 		}
 	}
 	return nil

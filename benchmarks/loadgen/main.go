@@ -31,17 +31,18 @@ type options struct {
 	seconds time.Duration // length of the window
 	pid     int           // server whose processor time is read at both ends of the window, 0 for none
 	path    string        // target of the HTTP requests
+	batch   bool          // one system call for all that is ready, where that gains something; otherwise each by itself
 }
 
 // modes names every kind of traffic.
 var modes = map[string]func(*options, *meter) traffic{
-	"echo":     newEchoBatch, // closed loop: -conns connections, -depth messages of -size bytes outstanding on each
-	"upload":   newUpload,    // client sends, server counts
-	"download": newDownload,  // server sends, client counts
-	"close":    newClose,     // connect, one request, one reply, closed by the server
-	"http":     newHTTP,      // keep-alive GET
-	"tls":      newTLS,       // echo through TLS, certificate not verified
-	"datagram": newDatagrams, // closed loop over UDP: -conns peers, -depth messages outstanding on each
+	"echo":     newEchoBatch,     // closed loop: -conns connections, -depth messages of -size bytes outstanding on each
+	"upload":   newUpload,        // client sends, server counts
+	"download": newDownload,      // server sends, client counts
+	"close":    newClose,         // connect, one request, one reply, closed by the server
+	"http":     newHTTP,          // keep-alive GET
+	"tls":      newTLS,           // echo through TLS, certificate not verified
+	"datagram": newDatagramBatch, // closed loop over UDP: -conns peers, -depth messages outstanding on each
 }
 
 func main() {
@@ -61,6 +62,7 @@ func main() {
 	flag.DurationVar(&opt.seconds, "seconds", 1500*time.Millisecond, "the measured window")
 	flag.IntVar(&opt.pid, "pid", 0, "server process whose processor time is reported")
 	flag.StringVar(&opt.path, "path", "/", "HTTP target")
+	flag.BoolVar(&opt.batch, "batch", false, "one system call for all that is ready (echo and datagram, of small messages)")
 	flag.Parse()
 
 	if err := run(*mode, &opt); err != nil {

@@ -83,6 +83,7 @@ type result struct {
 	ServerUser   float64 `json:"server_user_s"`
 	ServerSystem float64 `json:"server_system_s"`
 	ClientCPU    float64 `json:"client_cpu_s"`
+	Batched      bool    `json:"batched"` // whether one system call served several connections
 }
 
 // patience is how long every connection may wait for its first answer: as long as the harness waits for a server.
@@ -140,7 +141,9 @@ func measure(t traffic, m *meter, opt *options) (result, error) {
 	if err = t.close(); err != nil {
 		return result{}, err
 	}
+	_, batched := t.(gatherer)
 	return result{
+		Batched:  batched,
 		Requests: requests, Bytes: bytes, Seconds: seconds, Rps: float64(requests) / seconds,
 		P50: m.latency.quantile(0.5), P90: m.latency.quantile(0.9), P99: m.latency.quantile(0.99),
 		P999: m.latency.quantile(0.999), Max: m.latency.quantile(1),

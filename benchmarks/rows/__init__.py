@@ -25,9 +25,9 @@ from rows import (
     threadsafe,
     timers,
 )
-from rows.row import Row
+from rows.row import Row, Served
 
-ALL: list[Row] = [
+FAMILIES: list[Row] = [
     *call_soon.ROWS,
     *threadsafe.ROWS,
     *timers.ROWS,
@@ -47,6 +47,7 @@ ALL: list[Row] = [
     *connecting.ROWS,
     *http.ROWS,
 ]
+ALL: list[Row] = [row for one in FAMILIES for row in (one.pair() if isinstance(one, Served) else [one])]
 
 
 def named(name: str) -> Any:
@@ -57,12 +58,17 @@ def named(name: str) -> Any:
     raise ValueError(f"there is no row {name!r}")
 
 
+def matches(row: Row, pattern: str) -> bool:
+    """By its name, or its group's: a row goes with both load generators."""
+    return fnmatchcase(row.name, pattern) or fnmatchcase(row.group, pattern)
+
+
 def chosen(patterns: list[str], full: bool) -> list[Row]:
     """The rows that match one of the patterns, or without patterns the default ones or all; ``ValueError`` for a pattern
     that matches nothing."""
     if not patterns:
         return [row for row in ALL if row.default or full]
     for pattern in patterns:
-        if not any(fnmatchcase(row.name, pattern) for row in ALL):
+        if not any(matches(row, pattern) for row in ALL):
             raise ValueError(f"no row matches {pattern!r}")
-    return [row for row in ALL if any(fnmatchcase(row.name, pattern) for pattern in patterns)]
+    return [row for row in ALL if any(matches(row, pattern) for pattern in patterns)]

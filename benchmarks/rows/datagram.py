@@ -13,6 +13,7 @@ def udp(peers: int) -> Row:
         f"UDP echo by DatagramProtocol, 1 KiB, {peers} peer" + "s" * (peers > 1),
         module="servers.datagram",
         load=Load("datagram", peers, 1024),
+        floor="datagram",
     )
 
 

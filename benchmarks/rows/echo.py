@@ -29,6 +29,7 @@ def tcp(kind: str, size: int, conns: int) -> Row:
         module="servers.echo",
         args=("--kind", kind),
         load=Load("echo", conns, size * KIB),
+        floor="echo" if kind == "protocol" else "",
     )
 
 
@@ -42,6 +43,7 @@ def unix(kind: str, size: int) -> Row:
         args=("--kind", kind),
         load=Load("echo", 10, size * KIB),
         unix=True,
+        floor="echo" if kind == "protocol" else "",
     )
 
 
@@ -76,6 +78,7 @@ ROWS = [
         "TCP echo by protocol, 1 KiB, 10 connections with 16 messages outstanding on each",
         module="servers.echo",
         load=Load("echo", 10, KIB, depth=16),
+        floor="echo",
     ),
     Served(
         "tcp-protocol-1KiB-10c-cold",

@@ -17,6 +17,7 @@ def request_close(kind: str, unix: bool, default: bool) -> Row:
         args=("--kind", kind),
         load=Load("close", 10, 1024),
         unix=unix,
+        floor="close" if kind == "protocol" else "",
     )
 
 

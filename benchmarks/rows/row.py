@@ -6,22 +6,35 @@ import statistics
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.bench import Bench
+from harness.bench import Bench, Options
 from harness.loadgen import Load
 from harness.loops import Loop
 from harness.sample import Sample
 from rows.host import Host, Outcome
 
 MIB = 1024 * 1024
+EACH = "with a load generator that serves each connection by itself"
+START = 0.35  # s that a fresh process takes to start and to end, about
 SETTLE = 0.5  # s until what a server starts with, and its last answer, have come to rest
 
 
 @dataclass(frozen=True)
+class Figure:
+    """One line that a row's samples give."""
+
+    name: str
+    unit: str
+    less_is_better: bool
+    pick: Callable[[Sample], float | None]
+    judged: bool = True  # False: shown, but no part of the row's ratio
+
+
+@dataclass(frozen=True)
 class Row(ABC):
-    """One line of the table."""
+    """What is measured: a line of the table, or several."""
 
     name: str
     unit: str
@@ -33,6 +46,27 @@ class Row(ABC):
     def operation(self) -> str:
         """What processor time is divided by: call of calls/s."""
         return self.unit.partition("/")[0].removesuffix("s")
+
+    @property
+    def figures(self) -> list[Figure]:
+        """The lines, but for processor time."""
+        return [Figure(self.name, self.unit, self.less_is_better, lambda sample: sample.value)]
+
+    @property
+    def group(self) -> str:
+        """What has one ratio: ``NAME`` and ``NAME/each`` are one."""
+        return self.name.partition("/")[0]
+
+    def at_floor(self, loop: Loop, bench: Bench) -> Sample | None:
+        """One sample of the C server; None where it cannot stand in."""
+        return None
+
+    def prepare(self, loops: list[Loop], bench: Bench) -> None:
+        """What has to be known before the first round; ``RowFailed`` fails the row on all loops."""
+
+    def expected(self, options: Options) -> float:
+        """About how long a sample takes, in s."""
+        return START + options.seconds
 
     @abstractmethod
     def measure(self, loop: Loop, bench: Bench) -> Sample:
@@ -48,6 +82,20 @@ class Served(Row):
     load: Load = Load("echo")
     unix: bool = False
     warm: bool = True
+    floor: str = ""  # what the C server is asked for, where it can stand in
+
+    def pair(self) -> list[Row]:
+        """The row with each of the load generators: the one that batches, and the one that serves each by itself."""
+        if not self.load.batches:
+            return [self]
+        each = replace(self, name=f"{self.name}/each", what=f"the same, {EACH}")
+        return [replace(self, load=replace(self.load, batch=True)), each]
+
+    def expected(self, options: Options) -> float:
+        return START + 0.2 + options.lead + options.seconds
+
+    def at_floor(self, loop: Loop, bench: Bench) -> Sample | None:
+        return replace(self, args=(self.floor,)).measure(loop, bench) if self.floor else None
 
     def measure(self, loop: Loop, bench: Bench) -> Sample:
         if not self.unix:
@@ -63,6 +111,7 @@ class Served(Row):
             status = server.status()
         operations = result["bytes"] / MIB if self.unit == "MiB/s" else result["requests"]
         seconds, server_cpu = result["seconds"], result["server_cpu_s"]
+        result["unbatched"] = self.load.batch and not result["batched"]
         busy = {"server_busy": server_cpu / seconds, "client_busy": result["client_cpu_s"] / seconds}
         return Sample(operations / seconds, server_cpu / operations * 1e6, result | status | busy)
 
@@ -89,6 +138,9 @@ class Startup(Row):
     less_is_better = True
     operation = "start"
 
+    def expected(self, options: Options) -> float:
+        return options.starts * 0.2
+
     def measure(self, loop: Loop, bench: Bench) -> Sample:
         runs: list[dict[str, Any]] = [
             bench.child("startup_probe", [loop.spec]) for _ in range(bench.options.starts)
@@ -106,6 +158,9 @@ class IdleMemory(Row):
     args: tuple[str, ...] = ()
     conns: int = 2000
     less_is_better = True
+
+    def expected(self, options: Options) -> float:
+        return START + 1.0
 
     def measure(self, loop: Loop, bench: Bench) -> Sample:
         with bench.server(loop, self.module, [*self.args]) as server:
@@ -128,6 +183,9 @@ class Idle(Row):
     seconds: float = 10.0
     less_is_better = True
     operation = "s"
+
+    def expected(self, options: Options) -> float:
+        return START + SETTLE + self.seconds
 
     def measure(self, loop: Loop, bench: Bench) -> Sample:
         with bench.server(loop, "servers.idle", []) as server, bench.generator.idle(server.addr, 1):

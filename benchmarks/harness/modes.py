@@ -1,0 +1,35 @@
+"""Whether samples fall into two clusters: a median between them is a figure that no round had."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+LEAST = 5  # samples that can tell
+APART = 0.15  # of the lower cluster's middle: what two modes have between them
+TIGHT = 2.0  # how much wider the gap is than either cluster
+
+
+@dataclass(frozen=True)
+class Modes:
+    """Two clusters: the middle of each and how many samples it has; ``border`` lies between them."""
+
+    low: float
+    lows: int
+    high: float
+    highs: int
+    border: float
+
+
+def clusters(samples: list[float]) -> Modes | None:
+    """The two clusters at either side of the widest gap, or None: each has two samples or more, none of which stand as far
+    apart as half the gap, which itself is more than ``APART``."""
+    if len(samples) < LEAST:
+        return None
+    ordered = sorted(samples)
+    gap, at = max((ordered[i] - ordered[i - 1], i) for i in range(1, len(ordered)))
+    low, high = ordered[:at], ordered[at:]
+    widest = max(part[-1] - part[0] for part in (low, high))
+    if min(len(low), len(high)) < 2 or gap < APART * abs(median(low)) or gap < TIGHT * widest:
+        return None
+    return Modes(median(low), len(low), median(high), len(high), (low[-1] + high[0]) / 2)
