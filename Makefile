@@ -30,7 +30,7 @@ ARGS ?=
 .DELETE_ON_ERROR:
 .PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll test-py-watchers soak soak-threads test-threads \
 	test-asan conformance test-bench test-sdist suites test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint \
-	lint-go lint-c lint-py lint-size fmt bench bench-guard wheel clean
+	lint-go lint-c lint-py lint-size fmt bench bench-field bench-guard wheel clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
@@ -51,6 +51,7 @@ help:
 	@echo 'make build     build and install goloop in .venv/3.N for every Python found'
 	@echo 'make wheel     dist/*.whl for every Python found'
 	@echo 'make bench     the benchmarks; ARGS="..." for benchmarks/run.py'
+	@echo 'make bench-field  the same on 3.14 beside all loops that there are, in the chroot of tools/sid; ARGS="--short" for an hour'
 	@echo 'make bench-guard  instructions per operation (valgrind), which may not rise by 3 %; PY, ARGS=ARGS="--only echo", ARGS=--record'
 	@echo 'make clean     take away everything that was built'
 
@@ -216,9 +217,16 @@ fmt: pythons
 	.venv/lint/bin/ruff check --fix
 	.venv/lint/bin/ruff format
 
+# Beside the newest of the loops that install there.
 bench: pythons
-	@tools/venv bench $(NEWEST) --goloop benchmarks/requirements.txt
-	.venv/bench/bin/python benchmarks/run.py $(ARGS)
+	@tools/venv bench-$(NEWEST) $(NEWEST) --goloop benchmarks/requirements.txt
+	@tools/peers bench-$(NEWEST) benchmarks/field.txt
+	@tools/services
+	.venv/bench-$(NEWEST)/bin/python benchmarks/run.py $(ARGS)
+
+# The same on CPython 3.14, for which all of them have wheels, in the chroot of Debian sid; as root.
+bench-field:
+	tools/sid make bench PY=3.14 ARGS='--rounds 7 --seconds 0.5 $(ARGS)'
 
 # Not part of `make test`: it needs valgrind, and some minutes.
 bench-guard: pythons

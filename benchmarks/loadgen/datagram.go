@@ -36,6 +36,10 @@ func (d *datagrams) open(p *poller) error {
 	if err != nil {
 		return err
 	}
+	events := uint32(unix.EPOLLIN)
+	if d.opt.depth == 1 { // what was read left nothing: the kernel need not look again
+		events |= unix.EPOLLET
+	}
 	for i := range d.peers {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
@@ -45,7 +49,7 @@ func (d *datagrams) open(p *poller) error {
 			return os.NewSyscallError("connect", err)
 		}
 		d.peers[i] = datagramPeer{fd: fd, sentAt: make([]int64, d.opt.depth)}
-		if err := p.add(fd, i, unix.EPOLLIN); err != nil {
+		if err := p.add(fd, i, events); err != nil {
 			return err
 		}
 	}
