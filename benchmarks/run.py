@@ -48,9 +48,9 @@ def parse() -> argparse.Namespace:
         help="a column of a C server without a loop, in the echo rows; default on",
     )
     add(
-        "--first",
+        "--realtime",
         action="store_true",
-        help="all of it before what else the machine has to do (nice -20); as root",
+        help="all of it before what else the machine has to do; as root",
     )
     add("--estimate", action="store_true", help="say how long the run would take, and end")
     add("--json", type=Path, metavar="FILE", help="keep every sample")
@@ -151,13 +151,18 @@ def run(options: argparse.Namespace) -> report.Report:
     if options.estimate:
         sys.exit()
     kept = {"rounds": options.rounds, "seconds": options.seconds, "lead": lead, "starts": starts}
-    kept |= {"first": options.first, "server_cpu": server_cpu, "load_cpu": load_cpu, "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+    kept |= {
+        "realtime": options.realtime,
+        "server_cpu": server_cpu,
+        "load_cpu": load_cpu,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
     result = report.Report(where, kept, found, subject, [])
-    if options.first:
+    if options.realtime:
         try:
-            os.setpriority(os.PRIO_PROCESS, 0, -20)  # the children inherit it
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))  # the children inherit it
         except OSError as error:
-            sys.exit(f"--first: {error}")
+            sys.exit(f"--realtime: {error}")
     try:
         for row in options.chosen:
             result.results.append(schedule.measure(row, taking_part, options.rounds, bench, progress))

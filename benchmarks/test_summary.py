@@ -11,6 +11,7 @@ from harness.sample import Sample
 from harness.schedule import Measured
 from rows.idle import ROWS as IDLE
 from rows.loops import ROWS as LOOPS
+from rows.open_loop import ROWS as OPEN
 from rows.row import Served
 from rows.startup import ROWS as STARTUP
 
@@ -173,3 +174,19 @@ def test_modes_are_told_with_how_often_and_how_busy() -> None:
     ]
     [line] = summary.throughput(row, "ours")
     assert table.cell(line.loops["ours"]) == "100 ×2, 181 ×3"
+
+
+def test_an_open_loop_is_judged_by_p50_and_p99() -> None:
+    def sample(p50: float, p99: float, p999: float) -> Sample:
+        return Sample(p99, extra={"p50_us": p50, "p99_us": p99, "p999_us": p999})
+
+    row = Measured(OPEN[0], {"a": [sample(100, 300, 900)], "ours": [sample(50, 400, 9000)]})
+    lines = summary.throughput(row, "ours")
+    summary.decide(lines)
+    assert [(line.name.rpartition("/")[2], line.decides) for line in lines] == [
+        ("p50", False),
+        ("p99", True),
+        ("p99.9", False),
+    ]
+    assert lines[1].ratio
+    assert lines[1].ratio.median == 0.75

@@ -41,6 +41,7 @@ class Bench:
         self.options = options
         self.generator = generator
         self.floor = floor
+        self.known: dict[Any, Any] = {}  # what rows have found out, to be found out once a run
 
     @contextlib.contextmanager
     def server(self, loop: Loop, module: str, args: list[str]) -> Iterator[servers.Server]:
@@ -60,17 +61,18 @@ class Bench:
         args = [*load.args(min(load.conns, WARM_CONNS)), f"-addr={server.addr}"]
         self.generator.run([*args, "-lead=0s", f"-seconds={WARM_SECONDS}s"], WARM_SECONDS)
 
-    def load(self, server: servers.Server, load: Load) -> dict[str, Any]:
-        """The measured load."""
+    def load(self, server: servers.Server, load: Load, windows: float = 1) -> dict[str, Any]:
+        """The measured load, for some windows' time."""
         opt = self.options
         args = [*load.args(load.conns), f"-addr={server.addr}", f"-pid={server.pid}"]
-        args += [f"-lead={opt.lead}s", f"-seconds={opt.seconds}s"]
-        result = self.generator.run(args, opt.lead + opt.seconds)
+        seconds = opt.seconds * windows
+        args += [f"-lead={opt.lead}s", f"-seconds={seconds}s"]
+        result = self.generator.run(args, opt.lead + seconds)
         if not result["requests"]:
             raise RowFailed(f"no request was completed within {result['seconds']:.1f} s")
         return result
 
-    def child(self, module: str, args: list[str], pin: bool = True) -> dict[str, Any]:
+    def child(self, module: str, args: list[str], pin: bool = True) -> Any:
         """``python -m MODULE ARGS`` to its end; its last line of output is JSON."""
         command = [sys.executable, "-m", module, *args]
         cpu = self.options.server_cpu if pin else None
@@ -87,8 +89,7 @@ class Bench:
         if child.returncode:
             said = process.last_line(err)
             raise RowFailed(": ".join(part for part in (process.ending(child.returncode), said) if part))
-        result: dict[str, Any] = json.loads(out.splitlines()[-1])
-        return result
+        return json.loads(out.splitlines()[-1])
 
     @contextlib.contextmanager
     def socket_path(self) -> Iterator[str]:

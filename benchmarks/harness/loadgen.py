@@ -28,6 +28,7 @@ class Load:
     size: int = 1024  # bytes
     depth: int = 1  # messages outstanding on each connection
     batch: bool = False  # one system call for all that is ready, where the system can
+    rate: float = 0.0  # messages a second of the open loop
 
     @property
     def batches(self) -> bool:
@@ -37,6 +38,8 @@ class Load:
 
     def args(self, conns: int) -> list[str]:
         args = [f"-mode={self.mode}", f"-conns={conns}", f"-size={self.size}", f"-depth={self.depth}"]
+        if self.rate:
+            args.append(f"-rate={self.rate}")
         return [*args, "-batch"] if self.batch else args
 
 

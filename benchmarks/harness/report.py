@@ -71,6 +71,7 @@ class Report:
         if rest := self.options.get("not_measured"):
             missing.append(f"interrupted: no figures for {', '.join(rest)}")
         told = [text for measured in self.results for text in summary.bimodal(measured)]
+        told += [text for measured in self.results for text in summary.loads(measured)]
         told += [text for measured in self.results for text in summary.warnings(measured)]
         return missing + failed + told
 

@@ -20,6 +20,7 @@ from harness.modes import Modes, clusters
 from harness.sample import Sample
 from harness.schedule import Measured
 
+LATE = 50.0  # µs that an open loop's messages may leave after they were due
 Pick = Callable[[Sample], float | None]
 
 
@@ -134,9 +135,7 @@ def verdict(lines: list[Line]) -> str:
     mean = math.exp(statistics.fmean(map(math.log, ratios.values())))
     worst = min(ratios, key=lambda name: ratios[name])
     below = sum(value < 1 for value in ratios.values())
-    return (
-        f"Geometric mean over {len(ratios)} rows: {mean:.3f}; {below} below 1, the least {ratios[worst]:.2f} ({worst})."
-    )
+    return f"Geometric mean over {len(ratios)} rows: {mean:.3f}; {below} below 1, the least {ratios[worst]:.2f} ({worst})."
 
 
 def failures(measured: Measured) -> list[str]:
@@ -165,9 +164,22 @@ def bimodal(measured: Measured) -> list[str]:
                 if "server_busy" in sample.extra:
                     busy[(figure.pick(sample) or 0.0) > modes.border].append(sample.extra["server_busy"])
             if all(busy):
-                said += ", the server busy for {:.0%} and {:.0%} of the time".format(*map(statistics.median, busy))
+                said += ", the server busy for {:.0%} and {:.0%} of the time".format(
+                    *map(statistics.median, busy)
+                )
             result.append(said)
     return result
+
+
+def loads(measured: Measured) -> list[str]:
+    """The rate of an open loop, and what it is a share of."""
+    for samples in measured.samples.values():
+        for extra in (sample.extra for sample in samples if "capacity" in sample.extra):
+            return [
+                f"{measured.row.name}: {extra['rate']:.0f} requests a second for all loops, of the"
+                f" {extra['capacity']:.0f} that {extra['best']} answers in a closed loop"
+            ]
+    return []
 
 
 def warnings(measured: Measured) -> list[str]:
@@ -176,7 +188,10 @@ def warnings(measured: Measured) -> list[str]:
     for name, samples in measured.samples.items():
         seen = [sample.extra for sample in samples if "client_busy" in sample.extra]
         bound = sum(extra["client_busy"] > 0.95 and extra["server_busy"] < 0.9 for extra in seen)
-        if bound and not any("late_p99_us" in extra for extra in seen):
+        late = [extra["late_p99_us"] for extra in seen if extra.get("late_p99_us")]
+        if late and max(late) > LATE:
+            result.append(f"{measured.row.name}, {name}: messages left up to {max(late):.0f} µs late (p99)")
+        if bound and not late:
             result.append(f"{measured.row.name}, {name}: load generator was the bottleneck in {bound} rounds")
         starved = [extra["starved"] for extra in seen if extra["starved"]]
         if starved:
@@ -184,5 +199,7 @@ def warnings(measured: Measured) -> list[str]:
                 f"{measured.row.name}, {name}: up to {max(starved)} connections had no answer in a window"
             )
         if any(extra.get("unbatched") for extra in seen):
-            result.append(f"{measured.row.name}, {name}: no io_uring here, each connection was served by itself")
+            result.append(
+                f"{measured.row.name}, {name}: no io_uring here, each connection was served by itself"
+            )
     return result

@@ -31,12 +31,15 @@ type options struct {
 	seconds time.Duration // length of the window
 	pid     int           // server whose processor time is read at both ends of the window, 0 for none
 	path    string        // target of the HTTP requests
+	rate    float64       // messages a second of the open loop
+	seed    uint64        // of its schedule
 	batch   bool          // one system call for all that is ready, where that gains something; otherwise each by itself
 }
 
 // modes names every kind of traffic.
 var modes = map[string]func(*options, *meter) traffic{
 	"echo":     newEchoBatch,     // closed loop: -conns connections, -depth messages of -size bytes outstanding on each
+	"open":     newOpenLoop,      // open loop: -rate messages of -size bytes a second come by themselves, over -conns connections
 	"upload":   newUpload,        // client sends, server counts
 	"download": newDownload,      // server sends, client counts
 	"close":    newClose,         // connect, one request, one reply, closed by the server
@@ -53,7 +56,7 @@ func main() {
 	debug.SetMemoryLimit(2 << 30)
 
 	var opt options
-	mode := flag.String("mode", "echo", "echo, upload, download, close, http, tls, datagram or idle")
+	mode := flag.String("mode", "echo", "echo, open, upload, download, close, http, tls, datagram or idle")
 	flag.StringVar(&opt.addr, "addr", "", "127.0.0.1:PORT or unix:PATH")
 	flag.IntVar(&opt.conns, "conns", 10, "connections")
 	flag.IntVar(&opt.size, "size", 1024, "bytes of a message, or of one write of a bulk transfer")
@@ -62,6 +65,8 @@ func main() {
 	flag.DurationVar(&opt.seconds, "seconds", 1500*time.Millisecond, "the measured window")
 	flag.IntVar(&opt.pid, "pid", 0, "server process whose processor time is reported")
 	flag.StringVar(&opt.path, "path", "/", "HTTP target")
+	flag.Float64Var(&opt.rate, "rate", 0, "messages a second, of all connections together (open)")
+	flag.Uint64Var(&opt.seed, "seed", 1, "of the schedule (open)")
 	flag.BoolVar(&opt.batch, "batch", false, "one system call for all that is ready (echo and datagram, of small messages)")
 	flag.Parse()
 

@@ -83,7 +83,8 @@ type result struct {
 	ServerUser   float64 `json:"server_user_s"`
 	ServerSystem float64 `json:"server_system_s"`
 	ClientCPU    float64 `json:"client_cpu_s"`
-	Batched      bool    `json:"batched"` // whether one system call served several connections
+	LateP99      float64 `json:"late_p99_us,omitempty"` // of the open loop: from due to sent
+	Batched      bool    `json:"batched"`               // whether one system call served several connections
 }
 
 // patience is how long every connection may wait for its first answer: as long as the harness waits for a server.
@@ -121,6 +122,9 @@ func measure(t traffic, m *meter, opt *options) (result, error) {
 		return result{}, err
 	}
 	m.reset()
+	if clock, ok := t.(punctual); ok {
+		clock.begin()
+	}
 	start := now()
 	if err = turn(t, p, start+int64(opt.seconds)); err != nil {
 		return result{}, err
@@ -138,12 +142,19 @@ func measure(t traffic, m *meter, opt *options) (result, error) {
 		return result{}, err
 	}
 	requests, bytes, starved := m.requests, m.bytes, m.unanswered
+	if err = settle(t, p); err != nil {
+		return result{}, err
+	}
 	if err = t.close(); err != nil {
 		return result{}, err
 	}
 	_, batched := t.(gatherer)
+	var late float64
+	if open, ok := t.(*openLoop); ok {
+		late = open.late.quantile(0.99)
+	}
 	return result{
-		Batched:  batched,
+		Batched: batched, LateP99: late,
 		Requests: requests, Bytes: bytes, Seconds: seconds, Rps: float64(requests) / seconds,
 		P50: m.latency.quantile(0.5), P90: m.latency.quantile(0.9), P99: m.latency.quantile(0.99),
 		P999: m.latency.quantile(0.999), Max: m.latency.quantile(1),
@@ -155,25 +166,37 @@ func measure(t traffic, m *meter, opt *options) (result, error) {
 
 // turn handles events until the clock shows until (ns).
 func turn(t traffic, p *poller, until int64) error {
+	clock, byClock := t.(punctual)
 	for {
 		left := until - now()
 		if left <= 0 {
 			return nil
 		}
-		events, err := p.wait(time.Duration(left))
-		if err != nil {
+		if byClock {
+			if err := clock.sendDue(); err != nil {
+				return err
+			}
+			left = 0
+		}
+		if err := pollOnce(t, p, time.Duration(left)); err != nil {
 			return err
 		}
-		if all, ok := t.(gatherer); ok {
-			if err := all.readyAll(events); err != nil {
-				return err
-			}
-			continue
-		}
-		for i := range events {
-			if err := t.ready(int(events[i].Fd), events[i].Events); err != nil {
-				return err
-			}
+	}
+}
+
+// pollOnce handles what is ready within d.
+func pollOnce(t traffic, p *poller, d time.Duration) error {
+	events, err := p.wait(d)
+	if err != nil {
+		return err
+	}
+	if all, ok := t.(gatherer); ok {
+		return all.readyAll(events)
+	}
+	for i := range events {
+		if err := t.ready(int(events[i].Fd), events[i].Events); err != nil {
+			return err
 		}
 	}
+	return nil
 }
