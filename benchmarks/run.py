@@ -164,8 +164,9 @@ def run(options: argparse.Namespace) -> report.Report:
         except OSError as error:
             sys.exit(f"--realtime: {error}")
     try:
-        for row in options.chosen:
-            result.results.append(schedule.measure(row, taking_part, options.rounds, bench, progress))
+        with bench:
+            for row in options.chosen:
+                result.results.append(schedule.measure(row, taking_part, options.rounds, bench, progress))
     except KeyboardInterrupt:
         kept["not_measured"] = [row.name for row in options.chosen[len(result.results) :]]
     kept["load_average_after"] = machine.describe()["load_average"]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from harness import floor, process
+from harness import floor, process, services
 from harness import server as servers
 from harness.loadgen import Generator, Load
 from harness.loops import Loop
@@ -42,6 +42,27 @@ class Bench:
         self.generator = generator
         self.floor = floor
         self.known: dict[Any, Any] = {}  # what rows have found out, to be found out once a run
+        self.services: dict[str, str | RowFailed] = {}  # where each is, or why it is not
+        self.ends = contextlib.ExitStack()
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ends.close()
+
+    def service(self, name: str) -> str:
+        """Where the server of that name is, which runs from its first use to the end of all."""
+        if name not in self.services:
+            try:
+                kind = services.KINDS[name](self.options.load_cpu)
+                self.services[name] = self.ends.enter_context(kind)
+            except RowFailed as failure:
+                self.services[name] = failure
+        known = self.services[name]
+        if isinstance(known, RowFailed):
+            raise known
+        return known
 
     @contextlib.contextmanager
     def server(self, loop: Loop, module: str, args: list[str]) -> Iterator[servers.Server]:

@@ -9,6 +9,7 @@ from rows import (
     bulk,
     call_soon,
     connecting,
+    databases,
     datagram,
     echo,
     http,
@@ -48,6 +49,7 @@ FAMILIES: list[Row] = [
     *request_close.ROWS,
     *connecting.ROWS,
     *http.ROWS,
+    *databases.ROWS,
 ]
 ALL: list[Row] = [row for one in FAMILIES for row in (one.pair() if isinstance(one, Served) else [one])]
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
+import resource
+import socket
 
 from rows.host import Host, Outcome
 from rows.row import InProcess
@@ -33,6 +36,41 @@ def chained(host: Host) -> Outcome:
         return CHAIN
 
     return host.lots(lot)
+
+
+def beside(host: Host, idle: int) -> Outcome:
+    """The chain, on a loop that also has connections on which nothing happens."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    loop = host.loop
+    peers = []
+    transports = []
+
+    async def connect() -> None:
+        for _ in range(idle):
+            ours, peer = socket.socketpair()
+            peers.append(peer)
+            ours.setblocking(False)
+            transports.append((await loop.create_connection(asyncio.Protocol, sock=ours))[0])
+
+    loop.run_until_complete(connect())
+    outcome = chained(host)
+    for transport in transports:
+        transport.abort()
+    loop.run_until_complete(asyncio.sleep(0))
+    for peer in peers:
+        peer.close()
+    return outcome
+
+
+def beside_250(host: Host) -> Outcome:
+    """Beside 250 idle connections."""
+    return beside(host, 250)
+
+
+def beside_5000(host: Host) -> Outcome:
+    """Beside 5,000 idle connections."""
+    return beside(host, 5000)
 
 
 def nothing(*args: object) -> None:
@@ -76,6 +114,12 @@ def batches_args(host: Host) -> Outcome:
 
 ROWS = [
     InProcess("call-soon-chained", "calls/s", "call_soon, each callback scheduling the next", body=chained),
+    InProcess(
+        "call-soon-chained-250-idle", "calls/s", "the same beside 250 idle connections", body=beside_250
+    ),
+    InProcess(
+        "call-soon-chained-5000-idle", "calls/s", "the same beside 5,000 idle connections", body=beside_5000
+    ),
     InProcess("call-soon-batch", "calls/s", "call_soon, 1000 callbacks a turn", body=batches),
     InProcess(
         "call-soon-batch-args", "calls/s", "the same with three arguments and a context", body=batches_args

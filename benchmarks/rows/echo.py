@@ -7,11 +7,11 @@ from rows.row import Row, Served
 
 KIB = 1024
 KINDS = ("protocol", "buffered", "streams")
-CONNS = (1, 10, 100, 1000)
+CONNS = (1, 10, 100, 500, 1000)
 SIZES = (1, 10, 100)  # KiB
 
 # The subset of the grid that is measured without --full.
-CHOSEN = {("protocol", 1, conns) for conns in CONNS}
+CHOSEN = {("protocol", 1, conns) for conns in (1, 10, 100, 500)}
 CHOSEN |= {("protocol", 10, 10), ("protocol", 100, 10), ("buffered", 1, 10), ("buffered", 100, 10)}
 CHOSEN |= {("streams", size, 10) for size in SIZES}
 
@@ -89,10 +89,26 @@ ROWS = [
         load=Load("echo", 10, KIB),
         warm=False,
     ),
+    Served(
+        "tcp-protocol-100KiB-10c-cold",
+        "req/s",
+        "tcp-protocol-100KiB-10c on a server that has seen no connection close",
+        module="servers.echo",
+        load=Load("echo", 10, 100 * KIB),
+        warm=False,
+    ),
     *(sockets(size, conns) for size in SIZES for conns in (1, 10, 100)),
     *(unix(kind, size) for kind in KINDS for size in SIZES),
     tls("protocol", 1, True),
-    tls("protocol", 100, False),
+    tls("protocol", 100, True),
     tls("streams", 1, True),
-    tls("streams", 100, False),
+    tls("streams", 100, True),
+    Served(
+        "tcp-two-writes-1KiB-10c",
+        "req/s",
+        "TCP echo by protocol in two writes, of 128 bytes and of the rest, 1 KiB, 10 connections",
+        module="servers.echo",
+        args=("--kind", "halves"),
+        load=Load("echo", 10, KIB),
+    ),
 ]

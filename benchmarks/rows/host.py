@@ -33,6 +33,7 @@ class Host:
     spec: str
     seconds: float
     loop: asyncio.AbstractEventLoop
+    service: str = ""  # where the server is that the body is a client of
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
         """Another loop of the kind."""
@@ -61,6 +62,7 @@ def main() -> None:
     parser.add_argument("--loop", required=True)
     parser.add_argument("--row", required=True)
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--service", default="")
     options = parser.parse_args()
 
     import rows  # here, since the rows import this module
@@ -68,7 +70,7 @@ def main() -> None:
     row = rows.named(options.row)
     loop = loopspec.factory(options.loop)()
     loopspec.check(loop, options.loop)
-    outcome = row.body(Host(options.loop, options.seconds, loop))
+    outcome = row.body(Host(options.loop, options.seconds, loop, options.service))
     loop.close()
     print(json.dumps(asdict(outcome)))
 

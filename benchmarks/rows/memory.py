@@ -16,7 +16,6 @@ ROWS = [
         "memory-idle-streams",
         "B/conn",
         "the same, streams",
-        default=False,
         module="servers.echo",
         args=("--kind", "streams"),
     ),

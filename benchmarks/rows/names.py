@@ -45,6 +45,11 @@ def name_of_literal(host: Host) -> Outcome:
     return one_by_one(host, lambda: host.loop.getnameinfo(("127.0.0.1", 80), NUMERIC))
 
 
+def name_of_localhost(host: Host) -> Outcome:
+    """The name of an address in the hosts file, by libc's resolver."""
+    return one_by_one(host, lambda: host.loop.getnameinfo(("127.0.0.1", 80)))
+
+
 ROWS = [
     InProcess("getaddrinfo-literal", "lookups/s", "getaddrinfo of 127.0.0.1 and 80", body=literal),
     InProcess(
@@ -56,5 +61,12 @@ ROWS = [
     ),
     InProcess(
         "getnameinfo-literal", "lookups/s", "getnameinfo of 127.0.0.1 and 80, numeric", body=name_of_literal
+    ),
+    InProcess(
+        "getnameinfo-localhost",
+        "lookups/s",
+        "getnameinfo of 127.0.0.1 and 80 by name, not pinned",
+        body=name_of_localhost,
+        pin=False,
     ),
 ]

@@ -23,7 +23,7 @@ def request_close(kind: str, unix: bool, default: bool) -> Row:
 
 ROWS = [
     request_close("protocol", False, True),
-    request_close("streams", False, False),
+    request_close("streams", False, True),
     request_close("protocol", True, True),
     Served(
         "sock-request-close",

@@ -61,7 +61,7 @@ class Row(ABC):
         """One sample of the C server; None where it cannot stand in."""
         return None
 
-    def prepare(self, loops: list[Loop], bench: Bench) -> None:
+    def prepare(self, loops: list[Loop], bench: Bench) -> None:  # noqa: B027  # most rows need nothing
         """What has to be known before the first round; ``RowFailed`` fails the row on all loops."""
 
     def expected(self, options: Options) -> float:
@@ -122,12 +122,30 @@ class InProcess(Row):
 
     body: Callable[[Host], Outcome] = Host.nothing
     pin: bool = True  # False for a body with a second thread: pinned, the two would take turns
+    service: str = ""  # the name of a server that the body is a client of
 
     def measure(self, loop: Loop, bench: Bench) -> Sample:
         args = ["--loop", loop.spec, "--row", self.name, "--seconds", str(bench.options.seconds)]
+        if self.service:
+            args += ["--service", bench.service(self.service)]
         result = bench.child("rows.host", args, self.pin)
         operations = result["operations"]
         return Sample(operations / result["seconds"], result["cpu"] / operations * 1e6, result["extra"])
+
+
+@dataclass(frozen=True)
+class Timed(InProcess):
+    """The same as µs an operation; the unit is µs/OPERATION."""
+
+    less_is_better = True
+
+    @property
+    def operation(self) -> str:
+        return self.unit.partition("/")[2]
+
+    def measure(self, loop: Loop, bench: Bench) -> Sample:
+        sample = super().measure(loop, bench)
+        return replace(sample, value=1e6 / sample.value)
 
 
 @dataclass(frozen=True)

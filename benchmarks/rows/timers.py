@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from rows.host import Host, Outcome
-from rows.row import InProcess
+from rows.row import InProcess, Timed
 
 LOT = 10_000
 CROWD = 100_000
@@ -46,6 +48,57 @@ def all_fire(host: Host) -> Outcome:
     return fire(host, LOT, 0.001, keep=1)
 
 
+def immediately(host: Host) -> Outcome:
+    """``call_later(0)``, each callback scheduling the next."""
+    loop = host.loop
+    left = 0
+
+    def step() -> None:
+        nonlocal left
+        left -= 1
+        if left:
+            loop.call_later(0, step)
+        else:
+            loop.stop()
+
+    def lot() -> int:
+        nonlocal left
+        left = LOT
+        loop.call_later(0, step)
+        loop.run_forever()
+        return LOT
+
+    return host.lots(lot)
+
+
+def timeouts(host: Host) -> Outcome:
+    """100,000 timers due within a minute; nine in ten are cancelled a turn later, the others a turn after that."""
+    loop = host.loop
+    delays = [10 + delay(i, 50.0) for i in range(CROWD)]
+
+    def begin() -> None:
+        call_later = loop.call_later
+        loop.call_soon(most, [call_later(d, nothing) for d in delays])
+
+    def most(timers: list[asyncio.TimerHandle]) -> None:
+        for i, timer in enumerate(timers):
+            if i % 10:
+                timer.cancel()
+        loop.call_soon(rest, timers)
+
+    def rest(timers: list[asyncio.TimerHandle]) -> None:
+        for timer in timers[::10]:
+            timer.cancel()
+        loop.stop()
+
+    def lot() -> int:
+        loop.call_soon(begin)
+        loop.run_forever()
+        return CROWD
+
+    return host.lots(lot)
+
+
 def fire(host: Host, count: int, most: float, keep: int) -> Outcome:
     """Schedule ``count`` timers, keep each ``keep``-th, wait until those have fired."""
     loop = host.loop
@@ -84,6 +137,18 @@ ROWS = [
     ),
     InProcess(
         "timers-crowd", "timers/s", "100,000 timers, nine in ten cancelled, then the rest fire", body=crowd
+    ),
+    InProcess(
+        "call-later-0-chained",
+        "calls/s",
+        "call_later(0), each callback scheduling the next",
+        body=immediately,
+    ),
+    Timed(
+        "timers-timeouts",
+        "µs/timer",
+        "100,000 timers due within a minute, nine in ten cancelled a turn later, the others after that",
+        body=timeouts,
     ),
     InProcess("timers-fire", "timers/s", "10,000 timers due within 1 ms, all fire", body=all_fire),
 ]

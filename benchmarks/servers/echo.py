@@ -6,6 +6,7 @@ import asyncio
 
 from servers import certificate, common
 
+HEAD = 128  # bytes of the first of two writes
 READ_SIZE = 64 * 1024  # room of one read, for what chooses it; a Protocol reads what its loop asks for
 
 
@@ -43,6 +44,15 @@ class BufferedEcho(asyncio.BufferedProtocol):
         self.transport.write(bytes(self.view[:nbytes]))
 
 
+class Halves(Echo):
+    """The same in two writes, as of a head and a body."""
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data[:HEAD])
+        if len(data) > HEAD:
+            self.transport.write(data[HEAD:])
+
+
 async def stream_echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """The same by streams, with their default limit of 64 KiB."""
     try:
@@ -54,9 +64,12 @@ async def stream_echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     writer.close()
 
 
+KINDS = {"protocol": Echo, "buffered": BufferedEcho, "halves": Halves}
+
+
 def main() -> None:
     parser = common.parser(__doc__)
-    parser.add_argument("--kind", choices=("protocol", "buffered", "streams"), default="protocol")
+    parser.add_argument("--kind", choices=[*KINDS, "streams"], default="protocol")
     parser.add_argument("--tls", action="store_true")
     options = parser.parse_args()
 
@@ -68,7 +81,7 @@ def main() -> None:
             start = asyncio.start_unix_server if options.unix else asyncio.start_server
             await start(stream_echo, sock=sock, ssl=context, backlog=common.BACKLOG)
         else:
-            kind = Echo if options.kind == "protocol" else BufferedEcho
+            kind = KINDS[options.kind]
             create = loop.create_unix_server if options.unix else loop.create_server
             await create(kind, sock=sock, ssl=context, backlog=common.BACKLOG)
         common.ready(sock)
