@@ -38,14 +38,16 @@ type options struct {
 
 // modes names every kind of traffic.
 var modes = map[string]func(*options, *meter) traffic{
-	"echo":     newEchoBatch,     // closed loop: -conns connections, -depth messages of -size bytes outstanding on each
-	"open":     newOpenLoop,      // open loop: -rate messages of -size bytes a second come by themselves, over -conns connections
-	"upload":   newUpload,        // client sends, server counts
-	"download": newDownload,      // server sends, client counts
-	"close":    newClose,         // connect, one request, one reply, closed by the server
-	"http":     newHTTP,          // keep-alive GET
-	"tls":      newTLS,           // echo through TLS, certificate not verified
-	"datagram": newDatagramBatch, // closed loop over UDP: -conns peers, -depth messages outstanding on each
+	"echo":      newEchoBatch,     // closed loop: -conns connections, -depth messages of -size bytes outstanding on each
+	"open":      newOpenLoop,      // open loop: -rate messages of -size bytes a second come by themselves, over -conns connections
+	"upload":    newUpload,        // client sends, server counts
+	"download":  newDownload,      // server sends, client counts
+	"close":     newClose,         // connect, one request, one reply, closed by the server
+	"http":      newHTTP,          // keep-alive GET
+	"handshake": newHandshakes,    // connect, a whole TLS handshake, one message and back, reset
+	"websocket": newWebsockets,    // echo of binary messages through WebSocket
+	"tls":       newTLS,           // echo through TLS, certificate not verified
+	"datagram":  newDatagramBatch, // closed loop over UDP: -conns peers, -depth messages outstanding on each
 }
 
 func main() {
@@ -56,7 +58,7 @@ func main() {
 	debug.SetMemoryLimit(2 << 30)
 
 	var opt options
-	mode := flag.String("mode", "echo", "echo, open, upload, download, close, http, tls, datagram or idle")
+	mode := flag.String("mode", "echo", "echo, open, upload, download, close, http, tls, handshake, websocket, datagram or idle")
 	flag.StringVar(&opt.addr, "addr", "", "127.0.0.1:PORT or unix:PATH")
 	flag.IntVar(&opt.conns, "conns", 10, "connections")
 	flag.IntVar(&opt.size, "size", 1024, "bytes of a message, or of one write of a bulk transfer")

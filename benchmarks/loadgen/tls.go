@@ -128,14 +128,20 @@ type rawConn struct {
 	fd     int
 	buffer []byte
 	from   int
+	wait   func() bool // until there is something to read; false at the end. Without it a read that would wait fails
 }
 
 func (c *rawConn) Read(b []byte) (int, error) {
 	if c.from == len(c.buffer) {
 		n, errno := read(c.fd, c.buffer[:cap(c.buffer)])
 		switch {
-		case errno == unix.EAGAIN:
+		case errno == unix.EAGAIN && c.wait == nil:
 			return 0, errWouldBlock
+		case errno == unix.EAGAIN:
+			if !c.wait() {
+				return 0, net.ErrClosed
+			}
+			return c.Read(b)
 		case errno != 0:
 			return 0, os.NewSyscallError("read", errno)
 		case n == 0:

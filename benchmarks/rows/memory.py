@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rows.row import IdleMemory
+from rows.row import GoneMemory, IdleMemory
 
 ROWS = [
     IdleMemory(
@@ -18,5 +18,12 @@ ROWS = [
         "the same, streams",
         module="servers.echo",
         args=("--kind", "streams"),
+    ),
+    GoneMemory(
+        "memory-after-10000",
+        "KiB",
+        "what 10,000 connections leave in resident memory, 1000 at a time, each used once; protocol",
+        module="servers.echo",
+        args=("--kind", "protocol"),
     ),
 ]

@@ -26,6 +26,14 @@ ROWS = [
     request_close("streams", False, True),
     request_close("protocol", True, True),
     Served(
+        "tls-handshakes",
+        "conn/s",
+        "connect, a whole handshake of TLS 1.3, 64 bytes there and back, reset by the client; protocol, 10 at a time",
+        module="servers.echo",
+        args=("--tls",),
+        load=Load("handshake", 10, 64),
+    ),
+    Served(
         "sock-request-close",
         "conn/s",
         "connect, 1 KiB there and back, close by the server; sock_accept, sock_recv, sock_sendall, 10 at a time",

@@ -192,6 +192,33 @@ class IdleMemory(Row):
 
 
 @dataclass(frozen=True)
+class GoneMemory(Row):
+    """Growth of a server's resident memory by connections that came, were used and went, in KiB."""
+
+    module: str = ""
+    args: tuple[str, ...] = ()
+    conns: int = 1000
+    times: int = 10
+    less_is_better = True
+
+    def expected(self, options: Options) -> float:
+        return START + SETTLE + self.times * 0.4
+
+    def measure(self, loop: Loop, bench: Bench) -> Sample:
+        with bench.server(loop, self.module, [*self.args]) as server:
+            bench.warm(server, Load("echo", size=64))
+            before = server.rss()
+            for _ in range(self.times):
+                with bench.generator.idle(server.addr, self.conns):
+                    pass
+            time.sleep(SETTLE)
+            after = server.rss()
+            status = server.status()
+        extra = {"rss_before": before, "rss_after": after, **status}
+        return Sample(max(0, after - before) / 1024, None, extra)
+
+
+@dataclass(frozen=True)
 class Idle(Row):
     """How often the threads of a server that has nothing to do wake up, and the processor time of a second of that.
 
