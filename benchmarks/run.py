@@ -38,6 +38,11 @@ def parse() -> argparse.Namespace:
     add("--rows", default="", metavar="GLOB,…", help="rows by name; default: the chosen subset")
     add("--full", action="store_true", help="all rows")
     add(
+        "--short",
+        action="store_true",
+        help="a row of each kind: less than an hour for seven loops and seven rounds",
+    )
+    add(
         "--quick", action="store_true", help=f"1 round of {QUICK_SECONDS} s: does it work, not how fast it is"
     )
     add("--pin", action=argparse.BooleanOptionalAction, default=True, help="one core each; default on")
@@ -62,7 +67,8 @@ def parse() -> argparse.Namespace:
     options.rounds = options.rounds or (1 if options.quick else 5)
     options.seconds = options.seconds or (QUICK_SECONDS if options.quick else 1.5)
     try:
-        options.chosen = rows.chosen([name for name in options.rows.split(",") if name], options.full)
+        patterns = [name for name in options.rows.split(",") if name]
+        options.chosen = rows.chosen(patterns or (rows.SHORT if options.short else []), options.full)
         options.extra = [loops.parse(text) for text in options.loop]
     except ValueError as error:
         parser.error(str(error))

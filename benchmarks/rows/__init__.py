@@ -53,6 +53,58 @@ FAMILIES: list[Row] = [
 ]
 ALL: list[Row] = [row for one in FAMILIES for row in (one.pair() if isinstance(one, Served) else [one])]
 
+# What --short measures: a row of each kind, so that a run of seven loops and seven rounds of 0.5 s takes less than an hour.
+SHORT = [
+    *(
+        "call-soon-chained",
+        "call-soon-chained-5000-idle",
+        "call-soon-batch",
+        "threadsafe-flood",
+        "call-later-0-chained",
+    ),
+    *(
+        "timers-timeouts",
+        "timers-crowd",
+        "timers-fire",
+        "create-task",
+        "gather-1000",
+        "sleep0-1000",
+        "futures",
+        "queue",
+    ),
+    *(
+        "loop-create-close",
+        "run-nothing",
+        "getaddrinfo-literal",
+        "getnameinfo-localhost",
+        "tcp-create-connection",
+    ),
+    *(
+        "memory-idle-*",
+        "memory-after-10000",
+        "spawn-true-10",
+        "tcp-protocol-1KiB-10c",
+        "tcp-protocol-1KiB-500c",
+    ),
+    *("tcp-protocol-100KiB-10c", "tcp-pipelined-1KiB-10c", "tcp-two-writes-1KiB-10c", "tcp-streams-1KiB-10c"),
+    *(
+        "tcp-streams-100KiB-10c",
+        "sock-1KiB-10c",
+        "unix-protocol-1KiB-10c",
+        "udp-1KiB-10p",
+        "tls-protocol-1KiB-10c",
+    ),
+    *("tls-streams-1KiB-10c", "tls-handshakes", "open-100us-*", "bulk-*load-10c", "pipe-trips-1KiB"),
+    *(
+        "tcp-request-close-*",
+        "uvicorn-hello-100c",
+        "aiohttp-hello-100c",
+        "websockets-1KiB-10c",
+        "asyncpg-select",
+    ),
+    "redis-get",
+]
+
 
 def named(name: str) -> Any:
     """The row of that name; ``ValueError`` when there is none."""
