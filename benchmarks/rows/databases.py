@@ -83,14 +83,14 @@ def get(host: Host) -> Outcome:
 ROWS = [
     InProcess(
         "asyncpg-select",
-        "queries/s",
+        "selects/s",
         "SELECT 1 by asyncpg, 10 connections to PostgreSQL over a Unix socket",
         body=select,
         service="postgres",
     ),
     InProcess(
         "redis-get",
-        "queries/s",
+        "gets/s",
         "GET of 1 KiB by redis-py, 10 connections to Redis over a Unix socket",
         body=get,
         service="redis",

@@ -20,9 +20,9 @@ def main() -> None:
         app.router.add_get("/", hello)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
-        sock = common.listener(options)
-        await web.SockSite(runner, sock, backlog=common.BACKLOG).start()
-        common.ready(sock)
+        where = common.place(options)
+        await web.TCPSite(runner, **where, backlog=common.BACKLOG).start()
+        common.ready(where)
 
     common.serve(options, start)
 

@@ -96,11 +96,7 @@ def main() -> None:
     options = parser.parse_args()
 
     async def start() -> None:
-        loop = asyncio.get_running_loop()
-        sock = common.listener(options)
-        create = loop.create_unix_server if options.unix else loop.create_server
-        await create(KINDS[options.way], sock=sock, backlog=common.BACKLOG)
-        common.ready(sock)
+        await common.serve_protocol(options, KINDS[options.way])
 
     common.serve(options, start)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import Any
 
 from servers import common
@@ -25,11 +24,10 @@ def main() -> None:
     options = common.parser(__doc__).parse_args()
 
     async def start() -> None:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.bind(("127.0.0.1", 0))
-        sock.setblocking(False)
-        await asyncio.get_running_loop().create_datagram_endpoint(Echo, sock=sock)
-        common.ready(sock)
+        create = asyncio.get_running_loop().create_datagram_endpoint
+        transport, _ = await create(Echo, local_addr=("127.0.0.1", 0))
+        host, port = transport.get_extra_info("sockname")
+        common.ready({"host": host, "port": port})
 
     common.serve(options, start)
 

@@ -74,17 +74,11 @@ def main() -> None:
     options = parser.parse_args()
 
     async def start() -> None:
-        loop = asyncio.get_running_loop()
-        sock = common.listener(options)
         context = certificate.server_context() if options.tls else None
         if options.kind == "streams":
-            start = asyncio.start_unix_server if options.unix else asyncio.start_server
-            await start(stream_echo, sock=sock, ssl=context, backlog=common.BACKLOG)
+            await common.serve_streams(options, stream_echo, context)
         else:
-            kind = KINDS[options.kind]
-            create = loop.create_unix_server if options.unix else loop.create_server
-            await create(kind, sock=sock, ssl=context, backlog=common.BACKLOG)
-        common.ready(sock)
+            await common.serve_protocol(options, KINDS[options.kind], context)
 
     common.serve(options, start)
 

@@ -15,9 +15,7 @@ def main() -> None:
     async def start() -> None:
         loop = asyncio.get_running_loop()
         loop.call_later(FAR, loop.stop)
-        sock = common.listener(options)
-        await loop.create_server(echo.Echo, sock=sock, backlog=common.BACKLOG)
-        common.ready(sock)
+        await common.serve_protocol(options, echo.Echo)
 
     common.serve(options, start)
 

@@ -36,15 +36,10 @@ def main() -> None:
     options = parser.parse_args()
 
     async def start() -> None:
-        loop = asyncio.get_running_loop()
-        sock = common.listener(options)
         if options.kind == "streams":
-            start = asyncio.start_unix_server if options.unix else asyncio.start_server
-            await start(stream_request_close, sock=sock, backlog=common.BACKLOG)
+            await common.serve_streams(options, stream_request_close)
         else:
-            create = loop.create_unix_server if options.unix else loop.create_server
-            await create(RequestClose, sock=sock, backlog=common.BACKLOG)
-        common.ready(sock)
+            await common.serve_protocol(options, RequestClose)
 
     common.serve(options, start)
 

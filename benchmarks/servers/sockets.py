@@ -53,9 +53,9 @@ def main() -> None:
             task.add_done_callback(tasks.discard)
 
     async def start() -> None:
-        listener = common.listener(options)
+        listener, where = common.listener(options)
         tasks.add(asyncio.create_task(accept(listener)))
-        common.ready(listener)
+        common.ready(where)
 
     common.serve(options, start)
 

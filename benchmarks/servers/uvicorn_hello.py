@@ -24,14 +24,14 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
         await super().startup(sockets)
-        assert sockets
-        common.ready(sockets[0])
+        common.ready({"host": self.config.host, "port": self.config.port})
 
 
 def main() -> None:
     options = common.parser(__doc__).parse_args()
     config = uvicorn.Config(
         hello,
+        **common.place(options),
         http="httptools",
         ws="none",
         lifespan="off",
@@ -41,8 +41,7 @@ def main() -> None:
     )
 
     async def start() -> None:
-        sock = common.listener(options)
-        await asyncio.ensure_future(Server(config).serve(sockets=[sock]))
+        await asyncio.ensure_future(Server(config).serve())
 
     common.serve(options, start)
 

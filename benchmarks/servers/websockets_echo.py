@@ -17,9 +17,9 @@ def main() -> None:
     options = common.parser(__doc__).parse_args()
 
     async def start() -> None:
-        sock = common.listener(options)
-        await serve(echo, sock=sock, compression=None, ping_interval=None)
-        common.ready(sock)
+        where = common.place(options)
+        await serve(echo, **where, backlog=common.BACKLOG, compression=None, ping_interval=None)
+        common.ready(where)
 
     common.serve(options, start)
 

@@ -69,12 +69,7 @@ def main() -> None:
     options = parser.parse_args()
 
     async def start() -> None:
-        sock = common.listener(options)
-        loop = asyncio.get_running_loop()
-        await loop.create_server(
-            lambda: Worker(options.size, options.turns), sock=sock, backlog=common.BACKLOG
-        )
-        common.ready(sock)
+        await common.serve_protocol(options, lambda: Worker(options.size, options.turns))
 
     common.serve(options, start)
 
