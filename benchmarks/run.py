@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import rows
-from harness import floor, loops, machine, report, schedule, table
+from harness import floor, loops, machine, report, schedule
 from harness.bench import Bench, Options, cores
 from harness.loadgen import Generator, build
+from harness.number import number
 from harness.sample import Sample
 from rows.row import Row
 
@@ -107,12 +108,12 @@ def choose_subject(wanted: str | None, names: list[str]) -> str:
     return wanted or (SUBJECT if SUBJECT in names else names[-1])
 
 
-def progress(row: Row, number: int, loop: loops.Loop, sample: Sample) -> None:
+def progress(row: Row, place: int, loop: loops.Loop, sample: Sample) -> None:
     """One line a sample, to standard error."""
-    said = f"FAILED: {sample.error}" if sample.error else f"{table.number(sample.value)} {row.unit}"
+    said = f"FAILED: {sample.error}" if sample.error else f"{number(sample.value)} {row.unit}"
     if sample.cpu is not None and not sample.error:
-        said += f", {table.number(sample.cpu)} µs of processor"
-    print(f"  {row.name} round {number + 1} {loop.name}: {said}", file=sys.stderr, flush=True)
+        said += f", {number(sample.cpu)} µs of processor"
+    print(f"  {row.name} round {place + 1} {loop.name}: {said}", file=sys.stderr, flush=True)
 
 
 def bottom(options: argparse.Namespace) -> loops.Loop | None:

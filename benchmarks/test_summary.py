@@ -169,7 +169,7 @@ def test_modes_are_told_with_how_often_and_how_busy() -> None:
     samples = [Sample(value, extra={"server_busy": 0.55 if value < 150 else 0.97}) for value in values]
     row = Measured(ROW, {"ours": samples})
     assert summary.bimodal(row) == [
-        "loop-create-close, ours: two modes, 100.5 loops/s in 2 of 5 rounds and 181 in 3,"
+        "loop-create-close, ours: two modes, 100 loops/s in 2 of 5 rounds and 181 in 3,"
         " the server busy for 55% and 97% of the time"
     ]
     [line] = summary.throughput(row, "ours")

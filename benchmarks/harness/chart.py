@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 
+from harness.number import number
 from harness.summary import Line, Ratio
-from harness.table import number
 
 THROUGHPUT, PROCESSOR = "#0072b2", "#e69f00"  # Okabe and Ito: apart for colour-blind readers
 FLOOR = 1 / 8  # a bar that goes further left ends at the edge: its label tells
@@ -48,7 +49,7 @@ def draw(path: Path, subject: str, note: str, values: list[Line], cpu: list[Line
     axes.set_title(
         f"{subject} against the best other loop: right of 1× {subject} is better", fontsize=11, loc="left"
     )
-    axes.set_xlabel(note, fontsize=7, loc="left")
+    axes.set_xlabel(fill(note, 170), fontsize=7, loc="left")
     handles = [Patch(color=colour) for colour in (THROUGHPUT, PROCESSOR)]
     figure.legend(
         handles,

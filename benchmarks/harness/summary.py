@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from harness import floor
 from harness.modes import Modes, clusters
+from harness.number import number
 from harness.sample import Sample
 from harness.schedule import Measured
 
@@ -142,9 +143,9 @@ def failures(measured: Measured) -> list[str]:
     """One sentence for each loop that failed: in which round, and why."""
     result = []
     for name, samples in measured.samples.items():
-        for number, sample in enumerate(samples, 1):
+        for place, sample in enumerate(samples, 1):
             if sample.error:
-                result.append(f"{measured.row.name}, {name}: failed in round {number}: {sample.error}")
+                result.append(f"{measured.row.name}, {name}: failed in round {place}: {sample.error}")
     return result
 
 
@@ -157,8 +158,8 @@ def bimodal(measured: Measured) -> list[str]:
             if not known or not known.modes:
                 continue
             modes = known.modes
-            said = f"{figure.name}, {name}: two modes, {modes.low:.4g} {figure.unit} in {modes.lows} of {len(samples)} rounds"
-            said += f" and {modes.high:.4g} in {modes.highs}"
+            said = f"{figure.name}, {name}: two modes, {number(modes.low)} {figure.unit} in {modes.lows} of {len(samples)} rounds"
+            said += f" and {number(modes.high)} in {modes.highs}"
             busy = [[], []]  # type: list[list[float]]
             for sample in samples:
                 if "server_busy" in sample.extra:
