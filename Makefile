@@ -226,7 +226,7 @@ bench: pythons
 
 # The same on CPython 3.14, for which all of them have wheels, in the chroot of Debian sid; as root.
 bench-field:
-	tools/sid make bench PY=3.14 ARGS='--rounds 7 --seconds 0.5 $(ARGS)'
+	tools/sid make bench PY=3.14 ARGS='--rounds 7 --seconds 0.5 --commit $(shell git describe --always --dirty) $(ARGS)'
 
 # Not part of `make test`: it needs valgrind, and some minutes.
 bench-guard: pythons

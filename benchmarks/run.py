@@ -58,6 +58,7 @@ def parse() -> argparse.Namespace:
         action="store_true",
         help="all of it before what else the machine has to do; as root",
     )
+    add("--commit", help="what is measured, where git cannot tell")
     add("--estimate", action="store_true", help="say how long the run would take, and end")
     add("--json", type=Path, metavar="FILE", help="keep every sample")
     add("--from-json", type=Path, metavar="FILE", help="measure nothing, show a kept run")
@@ -145,6 +146,7 @@ def run(options: argparse.Namespace) -> report.Report:
     except (OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"the load generator cannot be built: {error}")
     where = machine.describe()
+    where["commit"] = options.commit or where["commit"]
     if where["load_average"][0] > 0.5:
         print(
             f"this machine is busy (load {where['load_average'][0]:.1f}): figures mean little",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 LEAST = 5  # samples that can tell
-APART = 0.15  # of the lower cluster's middle: what two modes have between them
+APART = 0.15  # what two modes have between them, as a part of the lower one's middle
 TIGHT = 2.0  # how much wider the gap is than either cluster
 
 
@@ -22,8 +22,8 @@ class Modes:
 
 
 def clusters(samples: list[float]) -> Modes | None:
-    """The two clusters at either side of the widest gap, or None: each has two samples or more, none of which stand as far
-    apart as half the gap, which itself is more than ``APART``."""
+    """The clusters on either side of the widest gap, or None: each has two samples or more, and the gap is ``APART`` of the
+    lower one's middle or more, and ``TIGHT`` times as wide as either."""
     if len(samples) < LEAST:
         return None
     ordered = sorted(samples)

@@ -99,6 +99,8 @@ class Report:
     def where(self) -> str:
         """Versions and machine, in one line."""
         versions = [f"{loop['name']} {loop['version']}" for loop in self.loops if loop["version"] is not None]
+        if commit := self.machine["commit"]:
+            versions.append(f"tree {commit}")
         versions += [f"{name} {version}" for name, version in self.machine["packages"].items() if version]
         python = self.machine["python"].split()[0]
         where = f"CPython {python}, {', '.join(versions)}; {self.machine['processor']}, {self.machine['cores']} cores"
