@@ -13,14 +13,17 @@ import (
 	"net"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"testing"
 	"time"
 )
 
 // TestTrafficAgainstEchoes: each kind of load is answered by a server that echoes, over all connections, and finds no error.
 func TestTrafficAgainstEchoes(t *testing.T) {
-	// The generator waits in raw system calls, which the scheduler does not know of: the servers need a processor of their own.
+	// The generator waits in raw system calls, of which the scheduler does not know: the servers need processors of their own,
+	// and a collector that stops the world would wait for the generator, which waits for them.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	tcp, unix, secure, udp := echoing(t, "tcp", "127.0.0.1:0", nil), echoing(t, "unix", filepath.Join(t.TempDir(), "socket"), nil),
 		echoing(t, "tcp", "127.0.0.1:0", selfSigned(t)), echoingDatagrams(t)
 	for _, test := range []struct {
