@@ -159,7 +159,8 @@ def test_one_cluster_an_outlier_a_drift_or_too_few_are_no_modes() -> None:
     assert clusters([100, 101, 99, 102, 98]) is None
     assert clusters([100, 101, 99, 102, 180]) is None  # one sample is no mode
     assert clusters([100, 120, 140, 160, 180, 200]) is None
-    assert clusters([100, 100, 112, 112, 112]) is None  # apart, and near
+    assert clusters([100, 100, 118, 118, 118]) is None  # apart, and near
+    assert clusters([100, 110, 150, 165, 170]) is None  # far, and wide
     assert clusters([100, 100, 180, 180]) is None
     assert clusters([0, 0, 0, 0, 0]) is None
 
