@@ -10,7 +10,7 @@ import loopspec
 
 spec = sys.argv[1]
 cpu0, t0 = time.process_time(), time.perf_counter()
-import asyncio  # noqa: E402
+import asyncio  # noqa: E402, F401  # what is timed
 
 make = loopspec.factory(spec)
 t1, cpu1 = time.perf_counter(), time.process_time()
@@ -25,7 +25,6 @@ loop.run_until_complete(nothing())
 loop.close()
 t2, cpu2 = time.perf_counter(), time.process_time()
 loopspec.check(loop, spec)
-assert isinstance(loop, asyncio.AbstractEventLoop)
 
 import json  # noqa: E402
 

@@ -56,13 +56,13 @@ def folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def running(command: list[str], cpu: int | None, path: Path, greeting: bytes) -> Iterator[None]:
-    """A server, from when something answers ``greeting`` at its socket to its end."""
+def running(command: list[str], cpu: int | None, port: int, greeting: bytes) -> Iterator[None]:
+    """A server, from when something answers ``greeting`` at its port to its end."""
     with tempfile.TemporaryFile("w+") as log:
         child = process.start(command, cpu, env=environment(), stdout=log, stderr=log, **owner())
         try:
             until = time.monotonic() + PATIENCE
-            while not answers(path, greeting):
+            while not answers(port, greeting):
                 if child.poll() is not None or time.monotonic() > until:
                     log.seek(0)
                     raise RowFailed(f"{Path(command[0]).name}: {process.last_line(log.read())}")
@@ -72,11 +72,16 @@ def running(command: list[str], cpu: int | None, path: Path, greeting: bytes) ->
             process.stop(child)
 
 
-def answers(path: Path, greeting: bytes) -> bool:
-    """Whether somebody at a Unix socket has something to say."""
-    with socket.socket(socket.AF_UNIX) as sock, contextlib.suppress(OSError):
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])
+
+
+def answers(port: int, greeting: bytes) -> bool:
+    """Whether somebody at a port has something to say."""
+    with socket.socket() as sock, contextlib.suppress(OSError):
         sock.settimeout(1)
-        sock.connect(str(path))
+        sock.connect(("127.0.0.1", port))
         sock.sendall(greeting)
         return bool(sock.recv(1))
     return False
@@ -84,7 +89,7 @@ def answers(path: Path, greeting: bytes) -> bool:
 
 @contextlib.contextmanager
 def postgres(cpu: int | None) -> Iterator[str]:
-    """A new cluster, without the disk's part in it; its folder, which holds the socket of port 5432."""
+    """A new cluster, without the disk's part in it; its port."""
     places = (ANYWHERE, f"{UNPACKED}/lib/postgresql/*/bin")
     initdb, server = found("initdb", *places), found("postgres", *places)
     with folder() as path:
@@ -92,25 +97,26 @@ def postgres(cpu: int | None) -> Iterator[str]:
         done = subprocess.run(command, env=environment(), cwd="/", capture_output=True, text=True, **owner())
         if done.returncode:
             raise RowFailed(f"initdb: {process.last_line(done.stderr)}")
-        options = {"listen_addresses": "", "fsync": "off", "autovacuum": "off", "port": "5432"}
+        port = free_port()
+        options = {"listen_addresses": "127.0.0.1", "port": str(port), "fsync": "off", "autovacuum": "off"}
         command = [server, "-D", str(path / "data"), "-k", str(path)]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
         # A request for TLS is answered with one letter.
-        with running(command, cpu, path / ".s.PGSQL.5432", bytes([0, 0, 0, 8, 4, 210, 22, 47])):
-            yield str(path)
+        with running(command, cpu, port, bytes([0, 0, 0, 8, 4, 210, 22, 47])):
+            yield str(port)
 
 
 @contextlib.contextmanager
 def redis(cpu: int | None) -> Iterator[str]:
-    """A new server; the path of its socket."""
+    """A new server; its port."""
     server = found("redis-server", f"{UNPACKED}/bin")
     with folder() as path:
-        at = path / "socket"
-        command = [server, "--port", "0", "--unixsocket", str(at), "--dir", str(path)]
+        port = free_port()
+        command = [server, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(path)]
         command += ["--save", "", "--appendonly", "no"]
-        with running(command, cpu, at, b"PING\r\n"):
-            yield str(at)
+        with running(command, cpu, port, b"PING\r\n"):
+            yield str(port)
 
 
 KINDS = {"postgres": postgres, "redis": redis}

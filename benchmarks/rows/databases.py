@@ -1,4 +1,4 @@
-"""Clients of databases as people use them: real servers, on the core of the load generator, over Unix sockets."""
+"""Clients of databases as people use them: real servers, on the core of the load generator."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def select(host: Host) -> Outcome:
     loop = host.loop
 
     async def connect() -> list[asyncpg.Connection]:
-        where = {"host": host.service, "port": 5432, "user": "goloop", "database": "postgres"}
-        return [await asyncpg.connect(**where) for _ in range(CLIENTS)]
+        where = {"host": "127.0.0.1", "port": int(host.service), "user": "goloop", "ssl": False}
+        return [await asyncpg.connect(**where, database="postgres") for _ in range(CLIENTS)]
 
     async def ask(connection: asyncpg.Connection) -> None:
         for _ in range(LOT):
@@ -51,9 +51,7 @@ def get(host: Host) -> Outcome:
     value = bytes(1024)
 
     async def connect() -> list[Redis]:
-        clients = [
-            Redis(unix_socket_path=host.service, single_connection_client=True) for _ in range(CLIENTS)
-        ]
+        clients = [Redis(port=int(host.service), single_connection_client=True) for _ in range(CLIENTS)]
         for client in clients:
             await client.set("key", value)
         return clients
@@ -84,14 +82,14 @@ ROWS = [
     InProcess(
         "asyncpg-select",
         "selects/s",
-        "SELECT 1 by asyncpg, 10 connections to PostgreSQL over a Unix socket",
+        "SELECT 1 by asyncpg, 10 connections to PostgreSQL",
         body=select,
         service="postgres",
     ),
     InProcess(
         "redis-get",
         "gets/s",
-        "GET of 1 KiB by redis-py, 10 connections to Redis over a Unix socket",
+        "GET of 1 KiB by redis-py, 10 connections to Redis",
         body=get,
         service="redis",
     ),
