@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import rows
-from harness.bench import Options
-from rows.row import Row
+from harness.bench import Bench, Options
+from harness.loadgen import Generator
+from harness.loops import Loop
+from harness.process import HOME
+from rows.row import Row, Timed
 
 
 def names(chosen: list[Row]) -> list[str]:
@@ -39,3 +44,13 @@ def test_the_short_run_is_of_default_rows_and_takes_less_than_an_hour() -> None:
     assert all(row.default for row in chosen)
     seconds = sum(row.expected(Options(seconds=0.5)) for row in chosen)
     assert 7 * 7 * seconds < 3600
+
+
+def test_what_is_timed_is_in_µs_an_operation() -> None:
+    class Pretended(Bench):
+        def child(self, module: str, args: list[str], pin: bool = True) -> Any:
+            return {"operations": 200_000, "seconds": 0.5, "cpu": 0.4, "extra": {}}
+
+    row = Timed("timed", "µs/timer", "")
+    sample = row.measure(Loop("a", "a:new"), Pretended(Options(), Generator(HOME, None)))
+    assert (sample.value, sample.cpu, row.operation, row.less_is_better) == (2.5, 2.0, "timer", True)
