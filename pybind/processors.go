@@ -1,6 +1,7 @@
 package main
 
 /*
+#include "abi.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -81,14 +82,20 @@ func goloop_start(procs C.int32_t) (rc C.int32_t) {
 	processors.mu.Lock()
 	defer processors.mu.Unlock()
 	if n := int(procs); n > 0 {
-		if runtime.GOMAXPROCS(0) > n {
-			runtime.GOMAXPROCS(n)
+		have := runtime.GOMAXPROCS(0)
+		if want := startWith(have, n); want != have {
+			runtime.GOMAXPROCS(want)
 		}
 		selector.StartThreads(runtime.GOMAXPROCS(0) + passing)
 		reserveHeap()
 	}
 	return 0
 }
+
+// startWith is how many processors a first loop begins with, where the system has some and there may be so many: one beside that of
+// the loop's thread also on a system with one. Where none is free the monitor takes that one at each look, 20 us later, for as
+// long as the loop lives, which costs a loop of 8,000 requests a second 40 % more processor time.
+func startWith(has, most int) int { return min(max(has, C.GL_START_PROCS_LEAST), most) }
 
 // threads counts the engines that take their turns in each thread: what binding.pace has seen last.
 var threads struct {
