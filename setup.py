@@ -1,10 +1,12 @@
 """Builds goloop's two shared objects; everything else stands in pyproject.toml.
 
 ``goloop/_core.<abi>.so`` is an ordinary C extension, one for each Python.
-``goloop/_engine.so`` is the Go engine. It knows no Python, so it is linked once
-into ``build/engine`` and copied from there for every further Python.
+``goloop/_engine.so`` is the Go engine with its control plane, which gopy binds to Python's stable ABI. So it is the same for
+all Pythons with a GIL; each without one has its own.
 """
 
+import hashlib
+import importlib.util
 import os
 import pathlib
 import platform
@@ -26,6 +28,7 @@ GO_BUILD = (
     # keeps no cgroup files open to follow its limits. GOLOOP_SYMBOLS=1 names functions for valgrind, perf and gdb.
     f"-ldflags={'' if os.environ.get('GOLOOP_SYMBOLS') == '1' else '-s -w '}-X=runtime.godebugDefault=asyncpreemptoff=1,containermaxprocs=0,updatemaxprocs=0",
 )
+STABLE_ABI = "-DPy_LIMITED_API=0x030a0000"  # of Python 3.10
 C_FLAGS = ["-O2", "-flto", "-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra"]
 
 
@@ -123,14 +126,37 @@ class BuildExt(build_ext):
             self.force = True
             super().build_extension(ext)
 
+    def bind_control(self, env):
+        """Let gopy bind package control, into build/gopy, unless what lies there is of the same sources."""
+        flags = [f"-I{folder}" for folder in dict.fromkeys(map(sysconfig.get_path, ("include", "platinclude")))]
+        if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+            flags.append(STABLE_ABI)
+        sources = sorted([*ROOT.glob("control/*.go"), *ROOT.glob("internal/gengopy/*.go"), ROOT / "go.mod"])
+        stamp = hashlib.sha256(b"\0".join([shlex.join(flags).encode(), *(path.read_bytes() for path in sources)])).hexdigest()
+        target = ROOT / "build" / "gopy"
+        kept = target / "stamp"
+        if kept.exists() and kept.read_text() == stamp:
+            return
+        if not importlib.util.find_spec("pybindgen"):
+            stop("pybindgen (PyPI) to bind its control plane: install it, or build without --no-build-isolation.")
+        command = [self.go, "run", "-mod=readonly", "./internal/gengopy", "-python", sys.executable, "-out", str(target)]
+        command += ["-cflags", shlex.join(flags), "./control"]
+        self.announce(shlex.join(command), level=2)
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+        if done.returncode:
+            stop(f"gopy to bind its control plane, and it says: {' '.join(done.stderr.split())}")
+        kept.write_text(stamp)
+
     def build_go(self, ext):
         base = ROOT / self.get_finalized_command("build").build_base
-        target = base / "engine" / "_engine.so"
+        abi = sys.implementation.cache_tag if sysconfig.get_config_var("Py_GIL_DISABLED") else "abi3"
+        target = base / "engine" / abi / "_engine.so"
         target.parent.mkdir(parents=True, exist_ok=True)
         env = {**os.environ, "CGO_ENABLED": "1", "GOWORK": "off"}
         if not find_c_compiler(output(self.go, "env", "CC", env=env)):
             env["CC"] = self.cc
-        command = [self.go, "build", *GO_BUILD, "-o", str(target), ext.package]
+        self.bind_control(env)
+        command = [self.go, "build", "-tags=gopy", *GO_BUILD, "-o", str(target), ext.package]
         self.announce(shlex.join(command), level=2)
         if subprocess.run(command, cwd=ROOT, env=env).returncode:
             stop("'go build' of its engine to succeed, and that failed for the reason above.")

@@ -26,6 +26,7 @@ static OpenEngine *open_engines;
 
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 static gl_api api;
+static void *loaded_library;
 static _Atomic(uint64_t) api_generation; /* in which api was loaded; 0: never */
 static bool atfork_registered;
 
@@ -252,6 +253,7 @@ static int load_engine(void) {
     sigaction(SIGPIPE, &pipe_action, NULL);
     sigaction(SIGURG, &urg_action, NULL);
     if (rc == 0) api.start(processors);
+    if (rc == 0) loaded_library = library;
     if (rc == 0) api_generation = process_generation;
     return rc;
 }
@@ -262,6 +264,13 @@ static int ensure_loaded(void) {
     int rc = load_engine();
     pthread_mutex_unlock(&load_lock);
     return rc;
+}
+
+void *engine_symbol(const char *name) {
+    if (ensure_loaded() < 0) return NULL;
+    void *symbol = dlsym(loaded_library, name);
+    if (!symbol) PyErr_Format(PyExc_ImportError, "goloop: its engine was built without %s", name);
+    return symbol;
 }
 
 int engine_open(LoopObject *loop, const char *selector, bool batched) {

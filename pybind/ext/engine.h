@@ -9,6 +9,8 @@ extern volatile uint64_t process_generation; /* how many forks this process is a
 /* Whether the loop was made in this process, and not in one that has forked it. */
 static inline bool loop_is_ours(const LoopObject *loop) { return loop->generation == process_generation; }
 
+/* A symbol of the library, which is loaded at need. NULL with an exception. It is of this process_generation. */
+void *engine_symbol(const char *name);
 int engine_open(LoopObject *loop, const char *selector, bool batched);
 void engine_close(LoopObject *loop);
 int engine_error(LoopObject *loop, int64_t code); /* sets the exception, returns -1 */

@@ -84,9 +84,11 @@ struct State {
     PyObject *callbacks[CALLBACKS], *callback_names[CALLBACKS];
     PyObject *wake;     /* readiness.c */
     PyObject *no_hint;  /* -1, as asyncio passes it to get_buffer */
+    PyObject *control;  /* control.c, or NULL */
 
     _Atomic(char *) reserve; /* tls_read.c: room for plaintext, NULL while a read has it */
     _Atomic(uint64_t) plain_seen;
+    uint64_t control_generation;
     PyMethodDef callback_methods[CALLBACKS];
     /* TLS of a stream that reads: tls.c, which this one cannot know */
     int (*tls_received)(PyObject *protocol, const char *data, Py_ssize_t n);
