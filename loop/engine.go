@@ -13,6 +13,7 @@ import (
 	"math"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -66,6 +67,8 @@ type Options struct {
 	// StartThread runs a function on a thread of its own, for lookups and for waits of other
 	// packages; without one (nil) a goroutine does. Errors: the system's refusal.
 	StartThread func(task func()) error
+	// Phase is where the engine writes PhaseWaiting while it waits in the selector, and PhaseEngine after; nil: nowhere.
+	Phase *atomic.Uint32
 }
 
 // Engine turns submissions into completions.
@@ -117,6 +120,10 @@ type Engine struct {
 	lookups *lookups           // nil without a Resolver
 	onChild func(*Submission)  // of OpChild
 
+	inside sync.Mutex // held in a turn, but for its wait, and in Submit and Read: see Observe
+	meters Meters
+	phase  *atomic.Uint32
+
 	stats  Stats
 	closed bool
 
@@ -142,6 +149,10 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{sel: sel, compares: sel.Name() != "epoll", cq: o.Completions, arena: o.Arena, unbatched: o.Unbatched, fewest: fewest, clock: processClock()}
 	e.dirty, e.batched, e.lapsed, e.deferred = e.places.dirty[:0], e.places.batched[:0], e.places.lapsed[:0], e.places.deferred[:0]
+	if e.phase = o.Phase; e.phase == nil {
+		e.phase = new(atomic.Uint32)
+	}
+	e.meters.Opened = e.clock.now()
 	if e.start = o.StartThread; e.start == nil {
 		e.start = startGoroutine
 	}
@@ -188,6 +199,8 @@ func startGoroutine(task func()) error {
 // Close forgets every descriptor without closing it and frees the selector. What the
 // lookups under way find is dropped.
 func (e *Engine) Close() error {
+	e.inside.Lock()
+	defer e.inside.Unlock()
 	if e.closed {
 		return nil
 	}
@@ -225,6 +238,7 @@ type descriptor struct {
 	fd         int32
 	generation uint32
 	kind       kind
+	since      int64           // ns: the look at the selector before it came
 	registered selector.Events // what the selector watches now
 
 	// stream, datagram
@@ -336,7 +350,7 @@ func (e *Engine) claim(fd int32, generation uint32, k kind) *descriptor {
 	} else if d.kind != none && (d.kind != watched || k != watched) {
 		e.forget(d)
 	}
-	*d = descriptor{fd: fd, generation: generation, kind: k, first: -1, last: -1,
+	*d = descriptor{fd: fd, generation: generation, kind: k, first: -1, last: -1, since: e.looked,
 		registered: d.registered, lapsing: d.lapsing, file: d.file}
 	return d
 }

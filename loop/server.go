@@ -44,9 +44,11 @@ func (e *Engine) accept(d *descriptor) {
 			// Without descriptors the listener stays readable: rest as asyncio does,
 			// lest the loop spin.
 			e.setInterest(d, 0)
+			e.meters.AcceptFailures++
 			e.backOff(d, int32(errno))
 			return
 		default:
+			e.meters.AcceptFailures++
 			e.Complete(Completion{Kind: AcceptFailed, Fd: d.fd, Generation: d.generation, Res: int32(errno)})
 			return
 		}

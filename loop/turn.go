@@ -40,7 +40,10 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	if e.closed {
 		return 0, ErrClosed
 	}
+	e.inside.Lock()
+	defer e.inside.Unlock()
 	e.stats.Turns++
+	began := e.meters.begin(e)
 	e.inTurn = true
 	e.ncq, e.arenaEnd = 0, 0
 	e.drainOverflow()
@@ -60,6 +63,7 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	e.tellDropped()
 	e.inTurn = false
 	e.stats.Completions += uint64(e.ncq)
+	e.meters.end(e, began)
 	return e.ncq, err
 }
 
@@ -70,6 +74,8 @@ func (e *Engine) Submit(sq []Submission) error {
 	if e.closed {
 		return ErrClosed
 	}
+	e.inside.Lock()
+	defer e.inside.Unlock()
 	e.process(sq)
 	return nil
 }
@@ -235,7 +241,12 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 		var err error
 		timeout := e.timeout(flags)
 		e.waited = timeout != 0
-		if n, err = e.sel.Select(e.events[:], timeout); err != nil {
+		if e.waited {
+			n, err = e.wait(timeout)
+		} else {
+			n, err = e.sel.Select(e.events[:], 0)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -411,6 +422,7 @@ func (e *Engine) fireTimers(asked bool) {
 			continue
 		}
 		e.stats.TimersFired++
+		e.meters.Lag.Add(time.Duration(now - t.when))
 		e.Complete(Completion{Kind: TimerDue, User: uint64(t.id), Generation: t.generation})
 	}
 }

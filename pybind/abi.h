@@ -160,6 +160,32 @@ enum {
     GL_START_PROCS_MOST = 8    /* for the first loop; further loops bring more */
 };
 
+/* What others may see of a loop at any time, also while it is stuck: numbers that are written by its thread alone, one at a
+ * time, and read by any. */
+enum {
+    GL_PHASE_IDLE = 0,    /* nobody runs it */
+    GL_PHASE_PYTHON = 1,  /* between two callbacks, or in one */
+    GL_PHASE_ENGINE = 2,
+    GL_PHASE_WAITING = 3, /* in the selector, until something happens */
+    GL_PHASE_GIL = 4,     /* the engine is done, and the GIL or the loop's guard is awaited */
+    GL_TIMES = 112,       /* loop.Histogram's */
+    GL_TIMED = 64         /* of so many callbacks, one's time is taken */
+};
+typedef struct gl_pulse {
+    uint32_t phase;
+    int32_t native;     /* the thread's number in the system, */
+    uint64_t thread;    /* and Python's */
+    int64_t interpreter;
+    int64_t run_since;  /* ns: since when it is run, 0 when it is not, */
+    int64_t run_before; /* and how long it was before */
+    uint64_t turns;     /* of the engine that have begun */
+    uint64_t ran;       /* callbacks that have begun */
+    uint64_t ready;     /* callbacks that the last batch began with, */
+    uint64_t most_ready; /* and the longest */
+    uint64_t taken;     /* ns: sum of the times that were taken, */
+    uint32_t times[GL_TIMES]; /* and how many of them were so long */
+} gl_pulse;
+
 /* One loop's memory. C writes the first part before goloop_open and sq, sq_len
  * before each turn; the engine writes the last part. In between is what C tells of the batches
  * that it has run, and the engine takes in a turn. */
@@ -193,6 +219,8 @@ typedef struct gl_shared {
     int32_t crowd;      /* C takes the time of batches of so many callbacks */
 
     int64_t high_water, low_water; /* limits of a new transport's write buffer, bytes */
+
+    gl_pulse pulse;
 } gl_shared;
 
 enum { GL_LIMIT_HIGH = 1, GL_LIMIT_LOW = 2 };

@@ -6,9 +6,11 @@ package main
 import "C"
 
 import (
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
+	"goloop/control/loops"
 	"goloop/loop"
 	"goloop/unixevents"
 )
@@ -30,6 +32,7 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 		Unbatched:   shared.unbatched != 0,
 		Resolver:    resolve,
 		StartThread: startThread,
+		Phase:       (*atomic.Uint32)(unsafe.Pointer(&shared.pulse.phase)),
 	})
 	if err != nil {
 		return C.int64_t(errnoOf(err))
@@ -47,6 +50,7 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 	shared.selector[len(e.Selector().Name())] = 0
 	b.publishRules()
 	b.publish()
+	loops.Opened(b)
 	return C.int64_t(b.handle)
 }
 
@@ -132,7 +136,9 @@ func goloop_signal_fd(handle C.int64_t) (fd C.int32_t) {
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)
 	}
-	s, err := b.openSignals()
+	var s *unixevents.Signals
+	var err error
+	b.engine.Alone(func() { s, err = b.openSignals() })
 	if err != nil {
 		return C.int32_t(errnoOf(err))
 	}
@@ -224,6 +230,7 @@ func goloop_close(handle C.int64_t) (rc C.int32_t) {
 		return -C.int32_t(syscall.EBADF)
 	}
 	move(b.thread, 0)
+	b.forget()
 	err := b.engine.Close()
 	if b.children != nil {
 		b.children.Close()

@@ -15,6 +15,7 @@ import (
 	"math"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -38,6 +39,8 @@ type binding struct {
 	shared   *C.gl_shared
 	yielded  int64       // by Looked
 	thread   C.uintptr_t // of the turn in which it yielded
+
+	seen sync.Mutex // held by who reads shared from elsewhere; nil once the engine closes
 }
 
 // openSignals opens the pipe for signals, once.

@@ -32,11 +32,17 @@ var imports = map[string]string{
 	"internal/mapped": "std xsys internal/sys",
 	"loop":            "std xsys internal/sys selector internal/batch internal/mapped",
 	"unixevents":      "std xsys internal/sys selector loop",
-	"pybind":          "std xsys internal/sys selector loop unixevents C",
+	"control/loops":    "std loop",
+	"control/asking":   "std xsys",
+	"control/watchdog": "std loop control/loops control/asking",
+	"control/endpoint": "std control/loops control/asking control/watchdog",
+	"control":          "std selector loop control/loops control/asking control/watchdog control/endpoint",
+	"pybind":           "std xsys internal/sys selector loop unixevents control/loops build/gopy C",
 
 	// Outside of the engine.
 	"benchmarks/loadgen": "std xsys internal/batch",
 	"internal/policy":    "std",
+	"internal/gengopy":   "std gopy",
 }
 
 // never lists what no package of the engine may import, and why. Tests may: they

@@ -318,6 +318,7 @@ static PyMemberDef members[] = {
     {"_closed", T_BOOL, offsetof(LoopObject, closed), 0, NULL},
     {"_stopping", T_BOOL, offsetof(LoopObject, stopping), 0, NULL},
     {"_forever", T_BOOL, offsetof(LoopObject, forever), 0, NULL},
+    {"_engine_id", T_LONGLONG, offsetof(LoopObject, engine), READONLY, NULL},
     {0}};
 
 /* Attributes that other threads may ask for while the loop's sets them. */

@@ -23,6 +23,7 @@
 #include "inbox.h"
 #include "nested.h"
 #include "owed.h"
+#include "pulse.h"
 #include "ready.h"
 #include "ring.h"
 #include "sending.h"
@@ -63,7 +64,10 @@ static int plan(LoopObject *loop, bool must_poll) {
 /* Asks the engine. With WAIT the loop sleeps there, unless another thread has something for it already. */
 static int32_t ask_engine(LoopObject *loop, int flags) {
     int32_t n;
+    gl_pulse *pulse = &loop->shared.pulse;
     loop->in_turn = true;
+    pulse->phase = GL_PHASE_ENGINE;
+    pulse->turns++;
     if (flags == GL_TURN_WAIT) {
         atomic_store(&loop->woken, false);
         atomic_store(&loop->sleeping, true);
@@ -74,7 +78,9 @@ static int32_t ask_engine(LoopObject *loop, int flags) {
     }
     Py_BEGIN_ALLOW_THREADS
     n = loop->api->turn(loop->engine, (uint32_t)flags);
+    pulse->phase = GL_PHASE_GIL;
     Py_END_ALLOW_THREADS
+    pulse->phase = GL_PHASE_PYTHON;
     loop->in_turn = false;
     if (flags == GL_TURN_WAIT) atomic_store(&loop->sleeping, false);
     return n;
@@ -119,6 +125,20 @@ static inline int take_turn(LoopObject *loop, int flags) {
     return 0;
 }
 
+static inline int run_completion(LoopObject *loop, gl_cqe *c) {
+    int64_t began = pulse_begins(loop);
+    int rc = dispatch(loop, c);
+    if (began) pulse_ended(loop, began);
+    return rc;
+}
+
+static inline int run_ready(LoopObject *loop, PyObject *handle) {
+    int64_t began = pulse_begins(loop);
+    int rc = run_handle(loop, handle);
+    if (began) pulse_ended(loop, began);
+    return rc;
+}
+
 /* Connections that come after stop() wait for the next run, as asyncio's tasks would: only then is known whether
  * their server is wanted any more. They are kept before what is left of the batch. A callback may enter the loop
  * again, and run the rest: nested.c. */
@@ -139,7 +159,7 @@ static int run_completions(LoopObject *loop) {
         if (loop->accepted_made < loop->accepted_len && c->kind != GL_ACCEPTED && !stopped)
             rc = make_accepted(loop, put_off);
         if (rc == 0)
-            rc = callback_ran(loop, dispatch(loop, c));
+            rc = callback_ran(loop, run_completion(loop, c));
         else if (loop->cq == cq && loop->cq_head == place + 1)
             loop->cq_head--;
         else
@@ -157,10 +177,11 @@ static int run_completions(LoopObject *loop) {
 static int run_batch(LoopObject *loop) {
     int64_t callbacks = (int64_t)loop->todo + loop->cq_len - loop->cq_head;
     int64_t began = batch_begins(loop, callbacks);
+    pulse_batch(loop, (uint64_t)callbacks);
     do {
         while (loop->todo) {
             PyObject *handle = ready_steal(loop);
-            int rc = callback_ran(loop, run_handle(loop, handle));
+            int rc = callback_ran(loop, run_ready(loop, handle));
             Py_DECREF(handle);
             if (rc < 0) return -1;
         }
@@ -227,7 +248,9 @@ PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
     }
     if (clock_look(loop) < 0) return NULL;
     atomic_store(&loop->runner, own);
+    uint32_t phase = pulse_runs(loop);
     PyObject *r = loop->custom_time ? PyObject_CallMethod((PyObject *)loop, "_run_by_clock", NULL) : leave(loop, run_once(loop));
+    pulse_runs_no_more(loop, phase);
     atomic_store(&loop->runner, before);
     return r;
 }

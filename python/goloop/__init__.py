@@ -14,8 +14,9 @@ from ._version import __version__
 from .loop import Loop
 from .policy import EventLoopPolicy, install
 from .runners import new_event_loop, run
+from .watching import unwatch, watch
 
-__all__ = ["EventLoopPolicy", "Loop", "__version__", "install", "new_event_loop", "run"]
+__all__ = ["EventLoopPolicy", "Loop", "__version__", "install", "new_event_loop", "run", "unwatch", "watch"]
 
 if sys.version_info < (3, 14):  # policies have no child watchers from 3.14
     from .childwatcher import ChildWatcher as ChildWatcher

@@ -49,6 +49,7 @@ class Loop:
     _closed: bool
     _stopping: bool
     _forever: bool
+    _engine_id: int  # 0 once it is closed
     _debug: bool
     _thread_id: int | None
     _current_handle: asyncio.Handle | None

@@ -15,7 +15,7 @@ import sys
 import weakref
 from _socket import socket as CSocket
 from asyncio import base_events, unix_events
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _core
 from .accepting import Acceptings
@@ -34,6 +34,9 @@ from .signals import Signals
 from .sockets import Sockets
 from .subprocess import Subprocesses
 from .tls import TLS
+
+if TYPE_CHECKING:
+    from . import metrics
 
 
 class Loop(
@@ -111,6 +114,17 @@ class Loop(
         if self._accepting is not None:
             asyncio._unregister_task(self._accepting)  # type: ignore[arg-type]
             self._accepting = None
+
+    def metrics(self) -> metrics.Metrics:
+        """What is measured of this loop, at this moment. Any thread may ask.
+
+        Raises:
+            RuntimeError: the loop is closed.
+            ImportError: goloop was built without its control plane.
+        """
+        from . import control
+
+        return control.metrics_of(self)
 
     def __del__(self, _modules: Any = (base_events, unix_events)) -> None:
         # A loop that outlives the modules at the interpreter's end has nothing left to close itself with.

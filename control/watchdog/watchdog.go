@@ -1,0 +1,291 @@
+// Package watchdog notices loops that do not go on, while they do not.
+//
+//	each tick, of each loop:
+//	  it has gone on, waits in the selector, or nobody runs it ──▶ nothing; a stall that was told has ended
+//	  it stands where it stood, for less than the threshold ──▶ nothing
+//	  for longer ──▶ its thread's stack is had, and a Stall told, once
+//
+// It lives in one goroutine and needs no GIL. When the goroutine itself was late, the whole process stood still, by a
+// debugger or SIGSTOP or for want of a processor: then nothing is held against the loops.
+package watchdog
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"goloop/control/asking"
+	"goloop/control/loops"
+	"goloop/loop"
+)
+
+const (
+	shortest = 5 * time.Millisecond   // the shortest tick
+	longest  = 100 * time.Millisecond // and the longest
+	late     = 100 * time.Millisecond // a tick that comes so much later is no measure
+	python   = 50 * time.Millisecond  // how long Python may take to tell a stack
+	signal   = 30 * time.Millisecond  // and a signal's handler
+	keep     = 100                    // stalls that are remembered
+	burst    = 5                      // reports in a row; then one a second
+)
+
+// Watchdog watches all loops of the process.
+type Watchdog struct {
+	desk   *asking.Desk
+	tracer *asking.Tracer
+
+	mu        sync.Mutex
+	threshold time.Duration // 0: it does not watch
+	stop      chan struct{}
+	tell      func(*Stall)
+	told      []Stall // the newest last
+	current   map[int64]*Stall
+}
+
+// New makes a watchdog that asks desk and tracer for stacks.
+func New(desk *asking.Desk, tracer *asking.Tracer) *Watchdog {
+	return &Watchdog{desk: desk, tracer: tracer, current: map[int64]*Stall{}}
+}
+
+// Watch begins, with what is called for each report, or goes on with another threshold. It replaces both.
+func (w *Watchdog) Watch(threshold time.Duration, tell func(*Stall)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.threshold, w.tell = threshold, tell
+	if w.stop == nil {
+		w.stop = make(chan struct{})
+		go w.run(w.stop)
+	}
+}
+
+// Stop ends it.
+func (w *Watchdog) Stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stop != nil {
+		close(w.stop)
+		w.stop = nil
+	}
+	w.threshold = 0
+	clear(w.current)
+}
+
+// Threshold is how long a callback may take; 0: nothing is watched.
+func (w *Watchdog) Threshold() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.threshold
+}
+
+// Stalls are the last that were told, the newest first, and before them those that last.
+func (w *Watchdog) Stalls() []Stall {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := []Stall{}
+	for _, s := range w.current {
+		now := *s
+		now.Seconds = time.Since(s.since).Seconds()
+		all = append(all, now)
+	}
+	for i := len(w.told) - 1; i >= 0; i-- {
+		all = append(all, w.told[i])
+	}
+	return all
+}
+
+// place is where a loop was seen.
+type place struct {
+	phase      uint32
+	turns, ran uint64
+	since      time.Time
+	told       *Stall
+}
+
+func (w *Watchdog) run(stop chan struct{}) {
+	places := map[int64]*place{}
+	limit := limiter{tokens: burst, last: time.Now()}
+	for last := time.Now(); ; {
+		tick := min(max(w.Threshold()/5, shortest), longest)
+		select {
+		case <-stop:
+			return
+		case <-time.After(tick):
+		}
+		now := time.Now()
+		gap := now.Sub(last) - tick
+		last = now
+		if gap > late {
+			for _, p := range places {
+				p.since = now
+			}
+		}
+		w.lookAt(places, now, &limit)
+		last = time.Now() // asking for stacks takes time of ours
+	}
+}
+
+// lookAt looks at each loop once. It recovers: a fault of ours must not end the process.
+func (w *Watchdog) lookAt(places map[int64]*place, now time.Time, limit *limiter) {
+	defer func() { _ = recover() }()
+	threshold := w.Threshold()
+	seen := map[int64]bool{}
+	for _, l := range loops.All() {
+		p, ok := l.Pulse()
+		if !ok {
+			continue
+		}
+		id := l.ID()
+		seen[id] = true
+		at := places[id]
+		moved := at == nil || p.Turns != at.turns || p.Ran != at.ran
+		still := p.Phase == loop.PhaseWaiting || p.Phase == loop.PhaseIdle
+		if moved || still {
+			if at != nil && at.told != nil {
+				w.ended(at, now, limit)
+			}
+			places[id] = &place{phase: p.Phase, turns: p.Turns, ran: p.Ran, since: now}
+			continue
+		}
+		at.phase = p.Phase
+		if threshold > 0 && at.told == nil && now.Sub(at.since) >= threshold {
+			at.told = w.stalled(l, p, at.since)
+			if at.told == nil {
+				at.since = now // a debugger's: it is asked again later
+			} else {
+				w.report(at.told, limit)
+			}
+		}
+	}
+	for id, at := range places {
+		if !seen[id] {
+			if at.told != nil {
+				w.ended(at, now, limit)
+			}
+			delete(places, id)
+		}
+	}
+}
+
+// stalled is what can be told of a loop that does not go on; nil when a debugger holds it.
+func (w *Watchdog) stalled(l loops.Loop, p loops.Pulse, since time.Time) *Stall {
+	if isTraced() {
+		return nil
+	}
+	s := &Stall{Event: "stalled", PID: os.Getpid(), Loop: l.ID(), NativeID: p.Native, since: since, Scheduler: threadState(p.Native)}
+	switch p.Phase {
+	case loop.PhaseGIL:
+		s.State = StateGIL
+	case loop.PhaseEngine:
+		s.State = StateEngine
+	default:
+		s.State = StateNative
+	}
+	found := Look(w.desk, w.tracer, p)
+	if found.Debugged {
+		return nil
+	}
+	if found.ByPython && s.State == StateNative {
+		s.State = StatePython
+	}
+	s.Thread, s.Task, s.Stack = found.Name, found.Task, found.Stack
+	if len(s.Stack) > 0 {
+		s.Where = s.Stack[0]
+	}
+	s.Seconds = time.Since(since).Seconds()
+	w.mu.Lock()
+	w.current[s.Loop] = s
+	w.mu.Unlock()
+	return s
+}
+
+func (w *Watchdog) ended(at *place, now time.Time, limit *limiter) {
+	s := *at.told
+	at.told = nil
+	s.Event, s.Seconds = "ended", now.Sub(s.since).Seconds()
+	w.mu.Lock()
+	delete(w.current, s.Loop)
+	w.mu.Unlock()
+	w.report(&s, limit)
+	w.mu.Lock()
+	w.told = append(w.told, s)
+	if len(w.told) > keep {
+		w.told = append(w.told[:0], w.told[len(w.told)-keep:]...)
+	}
+	w.mu.Unlock()
+}
+
+func (w *Watchdog) report(s *Stall, limit *limiter) {
+	s.Time = time.Now().Format(time.RFC3339Nano)
+	w.mu.Lock()
+	tell := w.tell
+	w.mu.Unlock()
+	if tell != nil && limit.allows(s) {
+		tell(s)
+	}
+}
+
+// limiter lets burst reports through, then one a second.
+type limiter struct {
+	tokens     float64
+	last       time.Time
+	suppressed int
+}
+
+func (l *limiter) allows(s *Stall) bool {
+	now := time.Now()
+	l.tokens = min(burst, l.tokens+now.Sub(l.last).Seconds())
+	l.last = now
+	if l.tokens < 1 {
+		l.suppressed++
+		return false
+	}
+	l.tokens--
+	s.Suppressed, l.suppressed = l.suppressed, 0
+	return true
+}
+
+// Found is what Look has found.
+type Found struct {
+	Stack    []string `json:"stack"` // innermost frame first, "file:line function" each
+	Name     string   `json:"name"`  // of the thread
+	Task     string   `json:"task"`
+	Debugged bool     `json:"debugged"` // a Python debugger holds the thread
+	ByPython bool     `json:"-"`        // false: the GIL could not be had, and a signal's handler has told
+}
+
+// Look gets the Python stack of a loop's thread: from Python, or when the GIL cannot be had, from a signal's handler.
+func Look(desk *asking.Desk, tracer *asking.Tracer, p loops.Pulse) (f Found) {
+	answer, ok := desk.Ask(fmt.Sprintf("stack %d %d", p.Thread, p.Interpreter), python)
+	if ok && json.Unmarshal([]byte(answer), &f) == nil && len(f.Stack) > 0 {
+		f.ByPython = true
+		return f
+	}
+	f.Stack = tracer.Trace(p.Native, signal)
+	return f
+}
+
+// isTraced tells whether a debugger has attached to the process.
+func isTraced() bool {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return false
+	}
+	_, rest, found := strings.Cut(string(status), "TracerPid:")
+	return found && strings.TrimSpace(strings.SplitN(rest, "\n", 2)[0]) != "0"
+}
+
+// threadState is the letter that /proc has for a thread's state, or "".
+func threadState(native int32) string {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stat", native))
+	if err != nil {
+		return ""
+	}
+	_, rest, found := strings.Cut(string(stat), ") ")
+	if !found || rest == "" {
+		return ""
+	}
+	return rest[:1]
+}

@@ -1,0 +1,98 @@
+package control
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"goloop/control/asking"
+	"goloop/control/watchdog"
+)
+
+var (
+	desk   asking.Desk
+	tracer asking.Tracer
+	dog    = watchdog.New(&desk, &tracer)
+)
+
+// DeskOpen returns a descriptor that is readable while questions wait for DeskTake. Errors: the system's.
+func DeskOpen() (fd int64) {
+	defer failed(&fd)
+	n, err := desk.Open()
+	if err != nil {
+		return errnoOf(err)
+	}
+	return int64(n)
+}
+
+// DeskTake returns the questions that wait, a line each: a number, a blank and "stack THREAD INTERPRETER", "tasks LOOP" or
+// "report TEXT", of which the last takes no answer.
+func DeskTake() string { return desk.Take() }
+
+// DeskAnswer answers a question, with JSON. Error: ESRCH, nobody waits for it any more.
+func DeskAnswer(id int64, text string) (rc int64) {
+	defer failed(&rc)
+	if !desk.Answer(id, text) {
+		return -int64(syscall.ESRCH)
+	}
+	return 0
+}
+
+// DeskClose makes the descriptor tell the end of the file, upon which its reader closes it.
+func DeskClose() (rc int64) {
+	defer failed(&rc)
+	desk.Close()
+	return 0
+}
+
+// TraceBy lets a signal make a thread write its stack into a pipe, whose non-blocking reading end is fd; a signal of 0 ends that.
+func TraceBy(fd, signal int64) (rc int64) {
+	defer failed(&rc)
+	tracer.Set(int(fd), int(signal))
+	return 0
+}
+
+// Watch tells of callbacks that hold a loop for more than so many seconds. sink is "python", for which "report TEXT" is put on the
+// desk, or a path, to which lines are appended; whatever cannot be told there at once, for the GIL is held, goes to standard
+// error. Errors: EINVAL for a threshold that is not above zero, or the system's for the path.
+func Watch(threshold float64, sink string) (rc int64) {
+	defer failed(&rc)
+	if !(threshold > 0) || threshold > 1e9 {
+		return -int64(syscall.EINVAL)
+	}
+	write := func(line string) { _, _ = os.Stderr.WriteString(line + "\n") }
+	if sink != "python" {
+		file, err := os.OpenFile(sink, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return errnoOf(err)
+		}
+		write = func(line string) { _, _ = file.WriteString(line + "\n") }
+	}
+	dog.Watch(time.Duration(threshold*float64(time.Second)), func(s *watchdog.Stall) {
+		line := s.Line()
+		if sink == "python" && desk.IsOpen() && (s.Event == "ended" || s.State == watchdog.StatePython) {
+			desk.Put("report " + strings.ReplaceAll(line, "\n", " "))
+			return
+		}
+		write(line)
+	})
+	return 0
+}
+
+// Unwatch ends Watch.
+func Unwatch() (rc int64) {
+	defer failed(&rc)
+	dog.Stop()
+	return 0
+}
+
+// Stalls is a list of the last hundred stalls as JSON, those that last first, then the newest.
+func Stalls() (text string) {
+	defer func() {
+		if recover() != nil {
+			text = "[]"
+		}
+	}()
+	return encode(dog.Stalls())
+}

@@ -1,0 +1,22 @@
+/* What others see of a loop while it runs: gl_pulse. */
+#ifndef GOLOOP_PULSE_H
+#define GOLOOP_PULSE_H
+
+#include "loop.h"
+
+uint32_t pulse_runs(LoopObject *loop);                      /* this thread runs it from now on; the phase before */
+void pulse_runs_no_more(LoopObject *loop, uint32_t before); /* but perhaps a run that this one was in */
+void pulse_ended(LoopObject *loop, int64_t began);
+
+/* A callback begins: when, if its time is to be taken, else 0. */
+static inline int64_t pulse_begins(LoopObject *loop) {
+    return ++loop->shared.pulse.ran % GL_TIMED ? 0 : monotonic_ns();
+}
+
+static inline void pulse_batch(LoopObject *loop, uint64_t callbacks) {
+    gl_pulse *pulse = &loop->shared.pulse;
+    pulse->ready = callbacks;
+    if (callbacks > pulse->most_ready) pulse->most_ready = callbacks;
+}
+
+#endif

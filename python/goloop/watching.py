@@ -1,0 +1,62 @@
+"""The watchdog: a report of each callback that holds a loop, while it holds it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from . import _core, answering
+
+logger = logging.getLogger("goloop")
+
+_settings: tuple[float, Any] | None = None
+
+
+def watch(
+    threshold: float = 0.25, to: str | os.PathLike[str] | Callable[[dict[str, Any]], object] | None = None
+) -> None:
+    """Report what holds any loop of this process for longer than ``threshold``, while it does and when it ends.
+
+    A report is a line: a sentence, and the same as JSON, with the loop, its thread, how long so far, the task, the Python stack, and
+    whether Python code runs, a C call keeps the GIL, or the GIL is awaited. A debugger and a stopped process cause none. At most
+    five come in a row, then one a second.
+
+    Args:
+        threshold: seconds.
+        to: ``None`` for warnings of the logger ``goloop``; a path to append to; or what is called with the report's dict, from a
+            thread of its own. What cannot be told there at once, for the GIL is held, goes to standard error.
+
+    Raises:
+        ValueError: ``threshold`` is not above zero.
+        OSError: the path cannot be written to, or the system refuses a thread or a pipe.
+        RuntimeError: in a sub-interpreter: the main interpreter's watchdog watches its loops too.
+        ImportError: goloop was built without its control plane.
+    """
+    global _settings
+    if not threshold > 0:
+        raise ValueError(f"a threshold is above zero, got {threshold!r}")
+    answering.start()
+    if to is None:
+        answering.report = _log
+    elif callable(to):
+        answering.report = lambda text: to(json.loads(text[text.index("{") :]))
+    path = "python" if to is None or callable(to) else os.fspath(os.path.abspath(to))
+    rc = _core.control_module().control_Watch(float(threshold), path)
+    if rc < 0:
+        raise OSError(-rc, os.strerror(-rc), None if path == "python" else path)
+    _settings = threshold, to
+
+
+def unwatch() -> None:
+    """End :func:`watch`."""
+    global _settings
+    if _settings is not None:
+        _settings = None
+        _core.control_module().control_Unwatch()
+
+
+def _log(text: str) -> None:
+    logger.warning("%s", text)
