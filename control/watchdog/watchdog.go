@@ -26,8 +26,7 @@ const (
 	shortest = 5 * time.Millisecond   // the shortest tick
 	longest  = 100 * time.Millisecond // and the longest
 	late     = 100 * time.Millisecond // a tick that comes so much later is no measure
-	python   = 50 * time.Millisecond  // how long Python may take to tell a stack
-	signal   = 30 * time.Millisecond  // and a signal's handler
+	patience = 50 * time.Millisecond  // how long Python may take to tell a stack, and a signal's handler
 	keep     = 100                    // stalls that are remembered
 	burst    = 5                      // reports in a row; then one a second
 )
@@ -38,16 +37,18 @@ type Watchdog struct {
 	tracer *asking.Tracer
 
 	mu        sync.Mutex
-	threshold time.Duration // 0: it does not watch
+	threshold time.Duration // 0: nothing is told
+	followed  int
 	stop      chan struct{}
 	tell      func(*Stall)
 	told      []Stall // the newest last
 	current   map[int64]*Stall
+	held      map[int64]time.Time // loops that do not go on, since when
 }
 
 // New makes a watchdog that asks desk and tracer for stacks.
 func New(desk *asking.Desk, tracer *asking.Tracer) *Watchdog {
-	return &Watchdog{desk: desk, tracer: tracer, current: map[int64]*Stall{}}
+	return &Watchdog{desk: desk, tracer: tracer, current: map[int64]*Stall{}, held: map[int64]time.Time{}}
 }
 
 // Watch begins, with what is called for each report, or goes on with another threshold. It replaces both.
@@ -55,22 +56,59 @@ func (w *Watchdog) Watch(threshold time.Duration, tell func(*Stall)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.threshold, w.tell = threshold, tell
+	w.start()
+}
+
+func (w *Watchdog) start() {
 	if w.stop == nil {
 		w.stop = make(chan struct{})
 		go w.run(w.stop)
 	}
 }
 
-// Stop ends it.
+// Follow has Held known without any report, until Unfollow.
+func (w *Watchdog) Follow() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.followed++
+	w.start()
+}
+
+// Unfollow ends Follow.
+func (w *Watchdog) Unfollow() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.followed--
+	w.end()
+}
+
+// Stop ends Watch.
 func (w *Watchdog) Stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.stop != nil {
-		close(w.stop)
-		w.stop = nil
-	}
 	w.threshold = 0
+	w.end()
+}
+
+func (w *Watchdog) end() {
+	if w.stop == nil || w.threshold > 0 || w.followed > 0 {
+		return
+	}
+	close(w.stop)
+	w.stop = nil
 	clear(w.current)
+	clear(w.held)
+}
+
+// Held is how long each loop that does not go on has not done so; a tick too short at most.
+func (w *Watchdog) Held() map[int64]time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	held := map[int64]time.Duration{}
+	for id, since := range w.held {
+		held[id] = time.Since(since)
+	}
+	return held
 }
 
 // Threshold is how long a callback may take; 0: nothing is watched.
@@ -108,7 +146,10 @@ func (w *Watchdog) run(stop chan struct{}) {
 	places := map[int64]*place{}
 	limit := limiter{tokens: burst, last: time.Now()}
 	for last := time.Now(); ; {
-		tick := min(max(w.Threshold()/5, shortest), longest)
+		tick := longest
+		if threshold := w.Threshold(); threshold > 0 {
+			tick = min(max(threshold/5, shortest), longest)
+		}
 		select {
 		case <-stop:
 			return
@@ -147,8 +188,10 @@ func (w *Watchdog) lookAt(places map[int64]*place, now time.Time, limit *limiter
 				w.ended(at, now, limit)
 			}
 			places[id] = &place{phase: p.Phase, turns: p.Turns, ran: p.Ran, since: now}
+			w.hold(id, time.Time{})
 			continue
 		}
+		w.hold(id, at.since)
 		at.phase = p.Phase
 		if threshold > 0 && at.told == nil && now.Sub(at.since) >= threshold {
 			at.told = w.stalled(l, p, at.since)
@@ -165,7 +208,19 @@ func (w *Watchdog) lookAt(places map[int64]*place, now time.Time, limit *limiter
 				w.ended(at, now, limit)
 			}
 			delete(places, id)
+			w.hold(id, time.Time{})
 		}
+	}
+}
+
+// hold notes since when a loop does not go on; a zero time: it does.
+func (w *Watchdog) hold(id int64, since time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if since.IsZero() {
+		delete(w.held, id)
+	} else {
+		w.held[id] = since
 	}
 }
 
@@ -183,7 +238,7 @@ func (w *Watchdog) stalled(l loops.Loop, p loops.Pulse, since time.Time) *Stall 
 	default:
 		s.State = StateNative
 	}
-	found := Look(w.desk, w.tracer, p)
+	found := Look(w.desk, w.tracer, p, patience)
 	if found.Debugged {
 		return nil
 	}
@@ -257,13 +312,14 @@ type Found struct {
 }
 
 // Look gets the Python stack of a loop's thread: from Python, or when the GIL cannot be had, from a signal's handler.
-func Look(desk *asking.Desk, tracer *asking.Tracer, p loops.Pulse) (f Found) {
-	answer, ok := desk.Ask(fmt.Sprintf("stack %d %d", p.Thread, p.Interpreter), python)
+// Each may take as long as is said.
+func Look(desk *asking.Desk, tracer *asking.Tracer, p loops.Pulse, within time.Duration) (f Found) {
+	answer, ok := desk.Ask(fmt.Sprintf("stack %d %d", p.Thread, p.Interpreter), within)
 	if ok && json.Unmarshal([]byte(answer), &f) == nil && len(f.Stack) > 0 {
 		f.ByPython = true
 		return f
 	}
-	f.Stack = tracer.Trace(p.Native, signal)
+	f.Stack = tracer.Trace(p.Native, within)
 	return f
 }
 

@@ -159,12 +159,12 @@ package %s
 #cgo darwin LDFLAGS: -Wl,-undefined,dynamic_lookup
 #include <stdint.h>
 #include <stdlib.h>
-#include <Python.h>
+#include <%s>
 */
 import "C"
 
 %s
-`, packageName, cflags, strings.Join(functions, "\n\n"))
+`, packageName, cflags, "Python.h", strings.Join(functions, "\n\n"))
 	return imports.Process(name+".go", []byte(text), nil)
 }
 

@@ -21,21 +21,22 @@ import (
 //
 //	std   the standard library, less what never forbids
 //	xsys  golang.org/x/sys
+//	gopy  github.com/go-python/gopy, and golang.org/x/tools for it
 //	C     cgo
 //	other words: folders of this tree
 //
 // A package that is not in the table may not exist.
 var imports = map[string]string{
-	"internal/sys":    "std xsys",
-	"selector":        "std xsys internal/sys",
-	"internal/batch":  "std xsys internal/sys",
-	"internal/mapped": "std xsys internal/sys",
-	"loop":            "std xsys internal/sys selector internal/batch internal/mapped",
-	"unixevents":      "std xsys internal/sys selector loop",
+	"internal/sys":     "std xsys",
+	"selector":         "std xsys internal/sys",
+	"internal/batch":   "std xsys internal/sys",
+	"internal/mapped":  "std xsys internal/sys",
+	"loop":             "std xsys internal/sys selector internal/batch internal/mapped",
+	"unixevents":       "std xsys internal/sys selector loop",
 	"control/loops":    "std loop",
 	"control/asking":   "std xsys",
 	"control/watchdog": "std loop control/loops control/asking",
-	"control/endpoint": "std control/loops control/asking control/watchdog",
+	"control/endpoint": "std loop control/loops control/asking control/watchdog",
 	"control":          "std selector loop control/loops control/asking control/watchdog control/endpoint",
 	"pybind":           "std xsys internal/sys selector loop unixevents control/loops build/gopy C",
 
@@ -184,6 +185,8 @@ func wordFor(imported string) string {
 		return rest
 	case strings.HasPrefix(imported, "golang.org/x/sys/"):
 		return "xsys"
+	case strings.HasPrefix(imported, "github.com/go-python/gopy/"), strings.HasPrefix(imported, "golang.org/x/tools/"):
+		return "gopy"
 	case strings.Contains(root, "."):
 		return imported // a module that the table has no word for
 	default:

@@ -56,6 +56,7 @@ static void module_free(void *module) {
 static PyMethodDef functions[] = {
     {"engine_info", engine_info, METH_NOARGS, "engine_info()\n--\n\nA dict: whether this process has loaded the engine, and its path."},
     {"control_module", control_module, METH_NOARGS, "control_module()\n--\n\nThe functions of the engine's control plane; goloop.control is for users."},
+    {"is_main_interpreter", is_main_interpreter, METH_NOARGS, NULL},
     {"connected_stream", connected_stream, METH_VARARGS, NULL},
     {"connected_pipe", connected_pipe, METH_VARARGS, NULL},
     {"datagram_transport", datagram_transport, METH_VARARGS, NULL},

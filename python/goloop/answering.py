@@ -37,6 +37,8 @@ def start() -> None:
         OSError: the system refuses a pipe or a thread.
     """
     global _thread
+    if not _core.is_main_interpreter():
+        raise RuntimeError("this is a sub-interpreter; the main interpreter's goloop.watch() and serve() tell of its loops too")
     with _lock:
         if _thread is not None:
             return
@@ -47,7 +49,7 @@ def start() -> None:
         thread = threading.Thread(target=_answer, args=(control, bell), name="goloop-control", daemon=True)
         try:
             thread.start()
-        except RuntimeError:
+        except BaseException:
             control.control_DeskClose()
             os.close(bell)
             raise

@@ -5,15 +5,21 @@ Nothing here is needed to run a loop. What it tells comes from the engine, which
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
-from . import _core, metrics
+from . import _core, answering, metrics
+from ._version import __version__
 
 if TYPE_CHECKING:
     from .loop import Loop
 
-__all__ = ["loops", "metrics_of", "stalls"]
+__all__ = ["loops", "metrics_of", "serve", "stalls", "unserve"]
+
+_listening = -1  # the endpoint's descriptor
+settings: tuple[str, float] | None = None  # of serve(), also a parent's
 
 
 def loops() -> list[metrics.Metrics]:
@@ -38,3 +44,65 @@ def stalls() -> list[dict[str, Any]]:
     """The last hundred stalls that :func:`goloop.watch` has told, those that last first, then the newest."""
     found: list[dict[str, Any]] = json.loads(_core.control_module().control_Stalls())
     return found
+
+
+def serve(address: str | os.PathLike[str] | None = None, *, stuck: float = 5.0) -> str:
+    """Answer questions about this process's loops by HTTP, also while one is stuck; where it did so before, no more.
+
+    Nothing that can be asked changes anything. ``/`` lists the pages, ``/metrics`` is for Prometheus, and ``/healthz`` is 503
+    while a loop does not go on.
+
+    Args:
+        address: a path, at which a Unix socket of mode 0600 is made, or ``HOST:PORT``; ``:PORT`` is of the loopback, and any other host
+            must be named. A socket at which nobody listens any more is taken over. ``{pid}`` is replaced. ``None`` is
+            ``goloop-{pid}.sock`` in ``XDG_RUNTIME_DIR``, or in the folder for temporary files.
+        stuck: from how many seconds on a loop that does not go on is ill, unless a question says another number.
+
+    Returns:
+        Where it listens.
+
+    Raises:
+        OSError: somebody listens there, something else lies there, or the system refuses.
+        ValueError: ``stuck`` is not above zero.
+        RuntimeError: in a sub-interpreter: the main interpreter's endpoint tells of its loops too.
+    """
+    global _listening, settings
+    if not stuck > 0:
+        raise ValueError(f"stuck is above zero, got {stuck!r}")
+    answering.start()
+    wanted = os.fspath(address) if address is not None else _default_path()
+    path = wanted.replace("{pid}", str(os.getpid()))
+    fd = _core.control_module().control_Serve(path, float(stuck), __version__)
+    if fd < -1:
+        raise OSError(-fd, os.strerror(-fd), path)
+    _listening, settings = fd, (wanted, stuck)
+    atexit.unregister(unserve)
+    atexit.register(unserve)
+    where: str = _core.control_module().control_Served()
+    return where
+
+
+def unserve() -> None:
+    """End :func:`serve`."""
+    global _listening, settings
+    settings = None
+    if _listening >= 0:
+        _listening = -1
+        _core.control_module().control_Unserve()
+
+
+def _default_path() -> str:
+    import tempfile
+
+    return os.path.join(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir(), "goloop-{pid}.sock")
+
+
+def _forget() -> None:
+    """In a forked child: it is the parent's."""
+    global _listening
+    if _listening >= 0:
+        os.close(_listening)
+        _listening = -1
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -17,7 +17,7 @@ from _socket import socket as CSocket
 from asyncio import base_events, unix_events
 from typing import TYPE_CHECKING, Any
 
-from . import _core
+from . import _core, environment
 from .accepting import Acceptings
 from .children import Children
 from .clock import Clock
@@ -73,6 +73,7 @@ class Loop(
     """
 
     def __init__(self) -> None:
+        environment.begin_once()
         # Not SelectorEventLoop.__init__: it opens a selector and a self-pipe of its own.
         self._selector: Any = EngineSelector(self)
         base_events.BaseEventLoop.__init__(self)

@@ -12,7 +12,7 @@ from . import _core, answering
 
 logger = logging.getLogger("goloop")
 
-_settings: tuple[float, Any] | None = None
+settings: tuple[float, Any] | None = None  # of watch(), also a parent's
 
 
 def watch(
@@ -35,7 +35,7 @@ def watch(
         RuntimeError: in a sub-interpreter: the main interpreter's watchdog watches its loops too.
         ImportError: goloop was built without its control plane.
     """
-    global _settings
+    global settings
     if not threshold > 0:
         raise ValueError(f"a threshold is above zero, got {threshold!r}")
     answering.start()
@@ -47,14 +47,14 @@ def watch(
     rc = _core.control_module().control_Watch(float(threshold), path)
     if rc < 0:
         raise OSError(-rc, os.strerror(-rc), None if path == "python" else path)
-    _settings = threshold, to
+    settings = threshold, to
 
 
 def unwatch() -> None:
     """End :func:`watch`."""
-    global _settings
-    if _settings is not None:
-        _settings = None
+    global settings
+    if settings is not None:
+        settings = None
         _core.control_module().control_Unwatch()
 
 

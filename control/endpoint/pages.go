@@ -1,0 +1,223 @@
+// Package endpoint answers questions about the process's loops over a socket, by HTTP, from goroutines that need no GIL. Nothing
+// that can be asked changes anything.
+package endpoint
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"goloop/control/asking"
+	"goloop/control/loops"
+	"goloop/control/watchdog"
+)
+
+const (
+	engineWait = 20 * time.Millisecond // how long a page waits for an engine's turn to end
+	pythonWait = 30 * time.Millisecond // and for Python to tell tasks,
+	stackWait  = 20 * time.Millisecond // or a stack
+)
+
+// Pages are what can be asked for.
+type Pages struct {
+	Desk    *asking.Desk
+	Tracer  *asking.Tracer
+	Dog     *watchdog.Watchdog
+	Stuck   time.Duration // from when on a loop that does not go on is ill
+	Version string
+
+	mu    sync.Mutex
+	tasks map[int64]told // by loop: what Python last told
+	stack map[int64]told
+}
+
+// told is what was told, and when.
+type told struct {
+	text json.RawMessage
+	at   time.Time
+}
+
+// Serve begins to answer at an address: a path, or HOST:PORT. Errors: the system's.
+func (p *Pages) Serve(address string) (*Server, error) {
+	p.tasks, p.stack = map[int64]told{}, map[int64]told{}
+	return serve(address, p.answer)
+}
+
+func (p *Pages) answer(r request) answer {
+	switch r.path {
+	case "/":
+		return text(200, index)
+	case "/metrics":
+		return answer{200, "text/plain; version=0.0.4; charset=utf-8", prometheus(loops.TakeAll(engineWait), p.Dog.Held())}
+	case "/loops":
+		return page(loops.TakeAll(engineWait))
+	case "/transports":
+		return page(p.transports())
+	case "/tasks":
+		return page(p.allTasks())
+	case "/stack":
+		return page(p.stacks())
+	case "/stalls":
+		return page(p.Dog.Stalls())
+	case "/healthz":
+		return p.health(r)
+	case "/info":
+		return page(map[string]any{"goloop": p.Version, "pid": os.Getpid(), "threshold": p.Dog.Threshold().Seconds(), "stuck": p.Stuck.Seconds()})
+	}
+	return text(404, "there is no such page\n\n"+index)
+}
+
+const index = `goloop: what can be known of this process's event loops
+
+/loops       each loop: its metrics
+/metrics     the same for Prometheus
+/transports  each loop's descriptors
+/tasks       each loop's tasks with their stacks
+/stack       the stack of each loop's thread
+/stalls      what holds a loop now, and the last hundred that have
+/healthz     503 when a loop is stuck: ?stuck=SECONDS
+/info        this process
+`
+
+func page(v any) answer { return answer{200, "application/json", encoded(v)} }
+
+// encoded is v as JSON; v has nothing that JSON has not.
+func encoded(v any) string {
+	var out strings.Builder
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err)
+	}
+	return out.String()
+}
+
+// health is 503 when a loop has not gone on for too long.
+func (p *Pages) health(r request) answer {
+	limit := p.Stuck
+	if given := r.query.Get("stuck"); given != "" {
+		seconds, err := strconv.ParseFloat(given, 64)
+		if err != nil || !(seconds > 0) || seconds > 1e9 {
+			return text(400, "stuck is a number of seconds above zero\n")
+		}
+		limit = time.Duration(seconds * float64(time.Second))
+	}
+	var ill []string
+	for id, held := range p.Dog.Held() {
+		if held >= limit {
+			ill = append(ill, fmt.Sprintf("loop %d does not go on for %.2f s\n", id, held.Seconds()))
+		}
+	}
+	if ill != nil {
+		return text(503, strings.Join(ill, ""))
+	}
+	return text(200, "ok\n")
+}
+
+// Transport is one descriptor of a loop.
+type Transport struct {
+	Fd     int32   `json:"fd"`
+	Kind   string  `json:"kind"`
+	State  string  `json:"state"`
+	Queued int64   `json:"queued_bytes"`
+	Age    float64 `json:"age"`
+	Local  string  `json:"local"`
+	Peer   string  `json:"peer"`
+}
+
+type transportsOf struct {
+	Loop       int64       `json:"loop"`
+	Fresh      bool        `json:"fresh"` // false: the engine was busy
+	Transports []Transport `json:"transports"`
+}
+
+func (p *Pages) transports() []transportsOf {
+	all := []transportsOf{}
+	for _, l := range loops.All() {
+		o, fresh := l.Observe(engineWait, true)
+		one := transportsOf{Loop: l.ID(), Fresh: fresh, Transports: []Transport{}}
+		for _, d := range o.Peers {
+			local, _ := syscall.Getsockname(int(d.Fd))
+			peer, _ := syscall.Getpeername(int(d.Fd))
+			one.Transports = append(one.Transports, Transport{d.Fd, d.Kind, d.State, d.Queued, d.Age.Seconds(), said(local), said(peer)})
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// said is an address as people write it.
+func said(a syscall.Sockaddr) string {
+	switch a := a.(type) {
+	case *syscall.SockaddrInet4:
+		return fmt.Sprintf("%d.%d.%d.%d:%d", a.Addr[0], a.Addr[1], a.Addr[2], a.Addr[3], a.Port)
+	case *syscall.SockaddrInet6:
+		var parts []string
+		for i := 0; i < 16; i += 2 {
+			parts = append(parts, strconv.FormatUint(uint64(a.Addr[i])<<8|uint64(a.Addr[i+1]), 16))
+		}
+		return fmt.Sprintf("[%s]:%d", strings.Join(parts, ":"), a.Port)
+	case *syscall.SockaddrUnix:
+		return a.Name
+	}
+	return ""
+}
+
+type answered struct {
+	Loop  int64           `json:"loop"`
+	Fresh bool            `json:"fresh"` // false: the GIL could not be had; what follows is so old, or was told by a signal's handler
+	Age   float64         `json:"age"`   // seconds
+	Tasks json.RawMessage `json:"tasks,omitempty"`
+	Stack json.RawMessage `json:"stack,omitempty"`
+	Held  float64         `json:"held_seconds"`
+}
+
+func (p *Pages) allTasks() []answered {
+	all := []answered{}
+	for _, l := range loops.All() {
+		id := l.ID()
+		got, ok := p.Desk.Ask(fmt.Sprintf("tasks %d", id), pythonWait)
+		p.mu.Lock()
+		if ok && json.Valid([]byte(got)) {
+			p.tasks[id] = told{json.RawMessage(got), time.Now()}
+		}
+		last, known := p.tasks[id]
+		p.mu.Unlock()
+		one := answered{Loop: id, Fresh: ok, Tasks: json.RawMessage("[]")}
+		if known {
+			one.Tasks, one.Age = last.text, time.Since(last.at).Seconds()
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+func (p *Pages) stacks() []answered {
+	all := []answered{}
+	held := p.Dog.Held()
+	for _, l := range loops.All() {
+		id := l.ID()
+		pulse, ok := l.Pulse()
+		if !ok {
+			continue
+		}
+		found := watchdog.Look(p.Desk, p.Tracer, pulse, stackWait)
+		p.mu.Lock()
+		if len(found.Stack) > 0 {
+			p.stack[id] = told{json.RawMessage(encoded(found.Stack)), time.Now()}
+		}
+		last, known := p.stack[id]
+		p.mu.Unlock()
+		one := answered{Loop: id, Fresh: found.ByPython, Stack: json.RawMessage("[]"), Held: held[id].Seconds()}
+		if known {
+			one.Stack, one.Age = last.text, time.Since(last.at).Seconds()
+		}
+		all = append(all, one)
+	}
+	return all
+}

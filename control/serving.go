@@ -1,0 +1,63 @@
+package control
+
+import (
+	"sync"
+	"syscall"
+	"time"
+
+	"goloop/control/endpoint"
+)
+
+var serving = struct {
+	sync.Mutex
+	server *endpoint.Server
+}{}
+
+// Serve answers questions about the loops by HTTP, at a path or at HOST:PORT, in place of where it did so before. stuck is from how many
+// seconds on a loop that does not go on is ill. It returns the listening descriptor, for a forked child to close. Errors: EINVAL
+// for stuck, EADDRINUSE where somebody listens or something else lies, or the system's.
+func Serve(address string, stuck float64, version string) (fd int64) {
+	defer failed(&fd)
+	if !(stuck > 0) || stuck > 1e9 || address == "" {
+		return -int64(syscall.EINVAL)
+	}
+	pages := &endpoint.Pages{Desk: &desk, Tracer: &tracer, Dog: dog, Stuck: time.Duration(stuck * float64(time.Second)), Version: version}
+	server, err := pages.Serve(address)
+	if err != nil {
+		return errnoOf(err)
+	}
+	dog.Follow()
+	serving.Lock()
+	before := serving.server
+	serving.server = server
+	serving.Unlock()
+	if before != nil {
+		dog.Unfollow()
+		before.Close()
+	}
+	return int64(server.Fd())
+}
+
+// Served is where the endpoint listens, or empty.
+func Served() string {
+	serving.Lock()
+	defer serving.Unlock()
+	if serving.server == nil {
+		return ""
+	}
+	return serving.server.Address()
+}
+
+// Unserve ends Serve.
+func Unserve() (rc int64) {
+	defer failed(&rc)
+	serving.Lock()
+	server := serving.server
+	serving.server = nil
+	serving.Unlock()
+	if server != nil {
+		dog.Unfollow()
+		server.Close()
+	}
+	return 0
+}
