@@ -3,13 +3,9 @@ package control
 import (
 	"encoding/json"
 	"strings"
-	"time"
 
 	"goloop/control/loops"
 )
-
-// patience is how long a question waits for the engine's turn to end.
-const patience = 20 * time.Millisecond
 
 // Metrics is a snapshot of one loop as JSON; empty when it is closed.
 func Metrics(loop int64) (text string) {
@@ -19,7 +15,7 @@ func Metrics(loop int64) (text string) {
 		}
 	}()
 	if l := loops.Find(loop); l != nil {
-		if s, ok := loops.Take(l, patience); ok {
+		if s, ok := loops.Take(l); ok {
 			return encode(s)
 		}
 	}
@@ -33,7 +29,7 @@ func Loops() (text string) {
 			text = "[]"
 		}
 	}()
-	return encode(loops.TakeAll(patience))
+	return encode(loops.TakeAll())
 }
 
 func encode(v any) string {

@@ -68,7 +68,7 @@ type Options struct {
 	// packages; without one (nil) a goroutine does. Errors: the system's refusal.
 	StartThread func(task func()) error
 	// Phase is where the engine writes PhaseWaiting while it waits in the selector, and PhaseEngine after; nil: nowhere.
-	Phase *atomic.Uint32
+	Phase *uint32
 }
 
 // Engine turns submissions into completions.
@@ -120,9 +120,9 @@ type Engine struct {
 	lookups *lookups           // nil without a Resolver
 	onChild func(*Submission)  // of OpChild
 
-	inside sync.Mutex // held in a turn, but for its wait, and in Submit and Read: see Observe
 	meters Meters
-	phase  *atomic.Uint32
+	phase  *uint32
+	seen   atomic.Pointer[[]*descriptor] // fds up to its capacity, for Observe
 
 	stats  Stats
 	closed bool
@@ -150,7 +150,7 @@ func New(o Options) (*Engine, error) {
 	e := &Engine{sel: sel, compares: sel.Name() != "epoll", cq: o.Completions, arena: o.Arena, unbatched: o.Unbatched, fewest: fewest, clock: processClock()}
 	e.dirty, e.batched, e.lapsed, e.deferred = e.places.dirty[:0], e.places.batched[:0], e.places.lapsed[:0], e.places.deferred[:0]
 	if e.phase = o.Phase; e.phase == nil {
-		e.phase = new(atomic.Uint32)
+		e.phase = new(uint32)
 	}
 	e.meters.Opened = e.clock.now()
 	if e.start = o.StartThread; e.start == nil {
@@ -199,8 +199,6 @@ func startGoroutine(task func()) error {
 // Close forgets every descriptor without closing it and frees the selector. What the
 // lookups under way find is dropped.
 func (e *Engine) Close() error {
-	e.inside.Lock()
-	defer e.inside.Unlock()
 	if e.closed {
 		return nil
 	}
@@ -211,6 +209,7 @@ func (e *Engine) Close() error {
 	e.closeBatch()
 	e.chunks.all.Free()
 	e.timers.free()
+	e.seen.Store(nil)
 	e.fds, e.unused, e.overflow, e.dirty, e.arena, e.cq = nil, nil, nil, nil, nil, nil
 	return e.sel.Close()
 }
@@ -361,7 +360,11 @@ func (e *Engine) grow(fd int32) bool {
 	if _, err := sys.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == unix.EBADF {
 		return false
 	}
+	before := cap(e.fds)
 	e.fds = append(e.fds, make([]*descriptor, int(fd)+1-len(e.fds))...)
+	if all := e.fds[:cap(e.fds)]; cap(e.fds) != before {
+		e.seen.Store(&all)
+	}
 	return true
 }
 

@@ -14,50 +14,67 @@ const (
 )
 
 // timedTurns: of so many turns, one's time is taken.
-const timedTurns = 16
+// timedWaits: the same of a busy loop's waits.
+const (
+	timedTurns = 16
+	timedWaits = 8
+)
 
 // Meters is what is measured of an engine while it works.
 type Meters struct {
 	Opened  int64         // ns of CLOCK_MONOTONIC
-	Waiting time.Duration // in the selector, with nothing to do
+	Waiting time.Duration // in the selector, with nothing to do; of a busy loop estimated from each eighth wait
 	Engine  time.Duration // in turns, less the waits; estimated from each sixteenth
 	Lag     Histogram     // by how much timers were late when their turn came
 
 	AcceptFailures uint64
 
-	waitFrom int64
+	waitFrom int64         // ns, since when it waits; 0: it does not, or the wait's length is not taken
+	share    time.Duration // of how many waits this one's length is taken
+	untimed  int
 }
 
-// begin is when a turn begins, of one whose time is taken; else 0.
-func (m *Meters) begin(e *Engine) int64 {
+// turnBegins is when a turn begins, of one whose time is taken; else 0.
+func (e *Engine) turnBegins() int64 {
 	if e.stats.Turns%timedTurns != 0 {
 		return 0
 	}
-	return e.clock.now() - int64(m.Waiting)
+	e.meters.untimed = timedWaits // its wait's length is needed
+	return e.clock.now()
 }
 
-func (m *Meters) end(e *Engine, began int64) {
-	if began != 0 {
-		m.Engine += timedTurns * time.Duration(e.clock.now()-int64(m.Waiting)-began)
+func (e *Engine) turnEnded(began int64, waited time.Duration) {
+	e.meters.Engine += timedTurns * max(0, time.Duration(e.clock.now()-began)-waited)
+}
+
+// waits notes that the engine is about to wait in the selector. Of a loop that is busy the wait's length is taken once in
+// timedWaits, for it is short, and a look at the clock is not for nothing.
+func (e *Engine) waits() {
+	setPhase(e.phase, PhaseWaiting)
+	m := &e.meters
+	m.share = 1
+	if !e.tempo.quiet() {
+		if m.untimed++; m.untimed < timedWaits {
+			return
+		}
+		m.untimed, m.share = 0, timedWaits
 	}
-}
-
-// wait is Select, with observers let in meanwhile.
-func (e *Engine) wait(timeout time.Duration) (int, error) {
-	e.phase.Store(PhaseWaiting)
-	e.meters.waitFrom = e.clock.now()
-	e.inside.Unlock()
-	defer e.waitEnded()
-	return e.sel.Select(e.events[:], timeout)
+	m.waitFrom = e.clock.now()
 }
 
 func (e *Engine) waitEnded() {
-	e.inside.Lock()
-	m := &e.meters
-	m.Waiting += time.Duration(e.clock.now() - m.waitFrom)
-	m.waitFrom = 0
-	e.phase.Store(PhaseEngine)
+	setPhase(e.phase, PhaseEngine)
+	if m := &e.meters; m.waitFrom != 0 {
+		m.Waiting += m.share * time.Duration(e.looked-m.waitFrom)
+		m.waitFrom = 0
+	}
 }
+
+// setPhase stores a number that others read at any time, and that nothing is ordered by: an atomic store would cost
+// more than the rest.
+//
+//go:norace
+func setPhase(phase *uint32, to uint32) { *phase = to }
 
 // Census is how many descriptors of each kind an engine has, and what they hold.
 type Census struct {
@@ -78,54 +95,46 @@ type Peer struct {
 	Backoff bool // a server that rests, for descriptors have run out
 }
 
-// Alone runs f without observers: what changes descriptors outside of a turn, as AddSource may.
-func (e *Engine) Alone(f func()) {
-	e.inside.Lock()
-	defer e.inside.Unlock()
-	f()
-}
-
 // Observation is what Observe gives.
 type Observation struct {
-	Stats   Stats
-	Meters  Meters
-	Census  Census
-	Peers   []Peer
-	Backlog int
-	Age     time.Duration // since New
+	Stats  Stats
+	Meters Meters
+	Census Census
+	Peers  []Peer
+	Age    time.Duration // since New
 }
 
-// Observe looks at an engine from any goroutine, and lists its descriptors if asked for. It waits for a turn to end, for so long
-// at most; false: the engine was busy all the time, or is closed.
-func (e *Engine) Observe(within time.Duration, peers bool) (o Observation, ok bool) {
-	until := time.Now().Add(within)
-	for !e.inside.TryLock() {
-		if time.Now().After(until) {
-			return o, false
-		}
-		time.Sleep(50 * time.Microsecond)
-	}
-	defer e.inside.Unlock()
+// Observe looks at an engine from any goroutine, while it goes on or is stuck, and lists its descriptors if asked for. It takes no lock, and
+// the engine pays nothing for it: each number is one that was right a moment ago, and two may be of different moments. false:
+// the engine is closed.
+//
+//go:norace
+func (e *Engine) Observe(peers bool) (o Observation, ok bool) {
+	fds := e.seen.Load()
 	if e.closed {
 		return o, false
 	}
-	o.Stats, o.Meters, o.Backlog = e.stats, e.meters, e.Backlog()
-	o.Age = time.Duration(e.clock.now() - e.meters.Opened)
-	if m := &o.Meters; m.waitFrom != 0 {
-		m.Waiting += time.Duration(e.clock.now() - m.waitFrom)
+	o.Stats, o.Meters = e.stats, e.meters
+	now := e.clock.now()
+	o.Age = time.Duration(now - e.meters.Opened)
+	if m := &o.Meters; m.waitFrom != 0 && now > m.waitFrom {
+		m.Waiting += m.share * time.Duration(now-m.waitFrom)
 	}
-	for _, d := range e.fds {
-		if d != nil {
-			o.count(e, d, peers)
+	if fds != nil {
+		for _, d := range *fds {
+			if d != nil {
+				o.count(now, d, peers)
+			}
 		}
 	}
-	o.Census.Timers = len(e.timers.heap.Items) - e.timers.cancelled
+	o.Census.Timers = max(0, len(e.timers.heap.Items)-e.timers.cancelled)
 	o.Census.Lookups = e.Lookups()
 	return o, true
 }
 
-func (o *Observation) count(e *Engine, d *descriptor, peers bool) {
-	p := Peer{Fd: d.fd, Recent: d.recent, State: "reading", Backoff: d.backoff, Age: time.Duration(e.clock.now() - d.since)}
+//go:norace
+func (o *Observation) count(now int64, d *descriptor, peers bool) {
+	p := Peer{Fd: d.fd, Recent: d.recent, State: "reading", Backoff: d.backoff, Age: time.Duration(now - d.since), Queued: d.queue.bytes}
 	switch c := &o.Census; d.kind {
 	case stream:
 		p.Kind = "stream"
@@ -155,11 +164,6 @@ func (o *Observation) count(e *Engine, d *descriptor, peers bool) {
 	case d.paused:
 		p.State = "paused"
 		o.Census.Paused++
-	}
-	for n, at := d.queue.n, d.queue.first; n > 0; n-- {
-		c := e.chunks.at(at)
-		p.Queued += c.len
-		at = c.next
 	}
 	o.Census.QueuedBytes += p.Queued
 	if peers {

@@ -18,6 +18,7 @@ type chunk struct {
 type queue struct {
 	first, last uint32
 	n           int
+	bytes       int64 // that its chunks count for
 }
 
 // chunks holds the queues of all descriptors of an engine, in one array that fails to grow
@@ -58,6 +59,7 @@ func (c *chunks) push(q *queue, x chunk) bool {
 	}
 	q.last = i
 	q.n++
+	q.bytes += x.len
 	return true
 }
 
@@ -73,6 +75,7 @@ func (c *chunks) pop(q *queue) {
 	first := c.at(i)
 	q.first = first.next
 	q.n--
+	q.bytes -= first.len
 	first.next = c.free
 	c.free = i
 	if c.used--; c.used == 0 {
@@ -93,6 +96,7 @@ func (c *chunks) drop(q *queue) {
 		c.at(c.dropped.last).next = q.first
 		c.dropped.last = q.last
 		c.dropped.n += q.n
+		c.dropped.bytes += q.bytes
 	}
 	*q = queue{}
 }
@@ -147,6 +151,7 @@ func (e *Engine) flushQueue(d *descriptor) {
 		if c.len > left {
 			c.ptr += uint64(left)
 			c.len -= left
+			d.queue.bytes -= left
 			break
 		}
 		left -= c.len

@@ -150,8 +150,6 @@ func (e *Engine) Read(fd int32, generation uint32, p uintptr, n int) (int, error
 	if e.closed {
 		return 0, ErrClosed
 	}
-	e.inside.Lock()
-	defer e.inside.Unlock()
 	d := e.lookup(fd, generation)
 	if d == nil || d.kind != stream || d.ended || d.broken || n <= 0 {
 		return 0, nil

@@ -40,10 +40,8 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	if e.closed {
 		return 0, ErrClosed
 	}
-	e.inside.Lock()
-	defer e.inside.Unlock()
 	e.stats.Turns++
-	began := e.meters.begin(e)
+	began, waiting := e.turnBegins(), e.meters.Waiting
 	e.inTurn = true
 	e.ncq, e.arenaEnd = 0, 0
 	e.drainOverflow()
@@ -63,7 +61,9 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	e.tellDropped()
 	e.inTurn = false
 	e.stats.Completions += uint64(e.ncq)
-	e.meters.end(e, began)
+	if began != 0 {
+		e.turnEnded(began, (e.meters.Waiting-waiting)/max(1, e.meters.share))
+	}
 	return e.ncq, err
 }
 
@@ -74,8 +74,6 @@ func (e *Engine) Submit(sq []Submission) error {
 	if e.closed {
 		return ErrClosed
 	}
-	e.inside.Lock()
-	defer e.inside.Unlock()
 	e.process(sq)
 	return nil
 }
@@ -227,8 +225,11 @@ func (e *Engine) ask(flags TurnFlags) error {
 		err = e.selectOnce(flags)
 	}
 	e.looked = e.clock.now()
-	if e.waited && e.tempo.ended(e.looked) {
-		e.sel.SetQuiet(e.tempo.quiet())
+	if e.waited {
+		e.waitEnded()
+		if e.tempo.ended(e.looked) {
+			e.sel.SetQuiet(e.tempo.quiet())
+		}
 	}
 	return err
 }
@@ -242,11 +243,9 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 		timeout := e.timeout(flags)
 		e.waited = timeout != 0
 		if e.waited {
-			n, err = e.wait(timeout)
-		} else {
-			n, err = e.sel.Select(e.events[:], 0)
+			e.waits()
 		}
-		if err != nil {
+		if n, err = e.sel.Select(e.events[:], timeout); err != nil {
 			return err
 		}
 	}

@@ -6,7 +6,6 @@ package main
 import "C"
 
 import (
-	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -32,7 +31,7 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 		Unbatched:   shared.unbatched != 0,
 		Resolver:    resolve,
 		StartThread: startThread,
-		Phase:       (*atomic.Uint32)(unsafe.Pointer(&shared.pulse.phase)),
+		Phase:       (*uint32)(&shared.pulse.phase),
 	})
 	if err != nil {
 		return C.int64_t(errnoOf(err))
@@ -136,9 +135,7 @@ func goloop_signal_fd(handle C.int64_t) (fd C.int32_t) {
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)
 	}
-	var s *unixevents.Signals
-	var err error
-	b.engine.Alone(func() { s, err = b.openSignals() })
+	s, err := b.openSignals()
 	if err != nil {
 		return C.int32_t(errnoOf(err))
 	}

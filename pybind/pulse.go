@@ -46,9 +46,7 @@ func (b *binding) Pulse() (p loops.Pulse, ok bool) {
 func word(p *C.uint64_t) uint64 { return atomic.LoadUint64((*uint64)(unsafe.Pointer(p))) }
 
 // Observe is loop.Engine.Observe.
-func (b *binding) Observe(within time.Duration, peers bool) (loop.Observation, bool) {
-	return b.engine.Observe(within, peers)
-}
+func (b *binding) Observe(peers bool) (loop.Observation, bool) { return b.engine.Observe(peers) }
 
 // forget ends what others see: the memory that Pulse reads is about to be freed.
 func (b *binding) forget() {

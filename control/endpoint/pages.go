@@ -18,8 +18,7 @@ import (
 )
 
 const (
-	engineWait = 20 * time.Millisecond // how long a page waits for an engine's turn to end
-	pythonWait = 30 * time.Millisecond // and for Python to tell tasks,
+	pythonWait = 30 * time.Millisecond // how long a page waits for Python to tell tasks,
 	stackWait  = 20 * time.Millisecond // or a stack
 )
 
@@ -53,9 +52,9 @@ func (p *Pages) answer(r request) answer {
 	case "/":
 		return text(200, index)
 	case "/metrics":
-		return answer{200, "text/plain; version=0.0.4; charset=utf-8", prometheus(loops.TakeAll(engineWait), p.Dog.Held())}
+		return answer{200, "text/plain; version=0.0.4; charset=utf-8", prometheus(loops.TakeAll(), p.Dog.Held())}
 	case "/loops":
-		return page(loops.TakeAll(engineWait))
+		return page(loops.TakeAll())
 	case "/transports":
 		return page(p.transports())
 	case "/tasks":
@@ -132,15 +131,14 @@ type Transport struct {
 
 type transportsOf struct {
 	Loop       int64       `json:"loop"`
-	Fresh      bool        `json:"fresh"` // false: the engine was busy
 	Transports []Transport `json:"transports"`
 }
 
 func (p *Pages) transports() []transportsOf {
 	all := []transportsOf{}
 	for _, l := range loops.All() {
-		o, fresh := l.Observe(engineWait, true)
-		one := transportsOf{Loop: l.ID(), Fresh: fresh, Transports: []Transport{}}
+		o, _ := l.Observe(true)
+		one := transportsOf{Loop: l.ID(), Transports: []Transport{}}
 		for _, d := range o.Peers {
 			local, _ := syscall.Getsockname(int(d.Fd))
 			peer, _ := syscall.Getpeername(int(d.Fd))

@@ -43,22 +43,17 @@ var measures = []measure{
 // series for each.
 const coarse = 4
 
-// prometheus is the text format 0.0.4. What an engine that is busy does not tell is left out.
+// prometheus is the text format 0.0.4.
 func prometheus(all []loops.Snapshot, held map[int64]time.Duration) string {
 	var out strings.Builder
 	for _, m := range measures {
 		fmt.Fprintf(&out, "# HELP %s %s\n# TYPE %s %s\n", m.name, m.help, m.name, m.kind)
 		for i := range all {
-			if all[i].Fresh || strings.Contains(m.name, "callbacks") {
-				fmt.Fprintf(&out, "%s{loop=\"%d\"} %g\n", m.name, all[i].Loop, m.of(&all[i]))
-			}
+			fmt.Fprintf(&out, "%s{loop=\"%d\"} %g\n", m.name, all[i].Loop, m.of(&all[i]))
 		}
 	}
 	out.WriteString("# HELP goloop_transports Open descriptors.\n# TYPE goloop_transports gauge\n")
 	for _, s := range all {
-		if !s.Fresh {
-			continue
-		}
 		for _, each := range []struct {
 			kind string
 			n    int
@@ -71,9 +66,6 @@ func prometheus(all []loops.Snapshot, held map[int64]time.Duration) string {
 		fmt.Fprintf(&out, "goloop_held_seconds{loop=\"%d\"} %g\n", s.Loop, held[s.Loop].Seconds())
 	}
 	histogram(&out, "goloop_lag_seconds", "By how much timers were late.", all, func(s *loops.Snapshot) *loop.Histogram {
-		if !s.Fresh {
-			return nil
-		}
 		return s.Lag.Histogram()
 	})
 	histogram(&out, "goloop_callback_seconds", "Times of callbacks, of each 64th.", all, func(s *loops.Snapshot) *loop.Histogram {
@@ -86,9 +78,6 @@ func histogram(out *strings.Builder, name, help string, all []loops.Snapshot, of
 	fmt.Fprintf(out, "# HELP %s %s\n# TYPE %s histogram\n", name, help, name)
 	for i := range all {
 		h := of(&all[i])
-		if h == nil {
-			continue
-		}
 		var below uint64
 		for place, n := range h.Counts {
 			below += n

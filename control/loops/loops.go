@@ -35,8 +35,8 @@ type Loop interface {
 	Selector() string
 	// Pulse is false once the loop is closed.
 	Pulse() (Pulse, bool)
-	// Observe waits so long for the engine's turn to end; see loop.Engine.
-	Observe(within time.Duration, peers bool) (loop.Observation, bool)
+	// Observe is that of loop.Engine.
+	Observe(peers bool) (loop.Observation, bool)
 }
 
 var (

@@ -14,7 +14,6 @@ type Snapshot struct {
 	Native      int32  `json:"native_id"`
 	Thread      uint64 `json:"thread"`
 	Interpreter int64  `json:"interpreter"`
-	Fresh       bool   `json:"fresh"` // false: the engine was busy, and what follows Ready is of an earlier snapshot or zero
 
 	Callbacks     uint64    `json:"callbacks"`
 	CallbackTimes Quantiles `json:"callback_times"`
@@ -102,20 +101,18 @@ func PhaseName(phase uint32) string {
 	return "unknown"
 }
 
-// Take makes a snapshot, and waits so long for the engine. false: the loop is closed.
-func Take(l Loop, within time.Duration) (s Snapshot, ok bool) {
+// Take makes a snapshot. false: the loop is closed.
+func Take(l Loop) (s Snapshot, ok bool) {
 	p, ok := l.Pulse()
 	if !ok {
 		return s, false
 	}
 	s = Snapshot{Loop: l.ID(), Selector: l.Selector(), Phase: PhaseName(p.Phase), Native: p.Native, Thread: p.Thread, Interpreter: p.Interpreter,
 		Callbacks: p.Ran, CallbackTimes: quantiles(p.Taken), Ready: p.Ready, MostReady: p.MostReady}
-	o, fresh := l.Observe(within, false)
-	if !fresh {
-		s.Lag = quantiles(loop.Histogram{})
-		return s, true
+	o, ok := l.Observe(false)
+	if !ok {
+		return s, false
 	}
-	s.Fresh = true
 	st, m, c := &o.Stats, &o.Meters, &o.Census
 	s.Age = o.Age.Seconds()
 	s.Turns, s.WaitSeconds, s.EngineSeconds = st.Turns, m.Waiting.Seconds(), m.Engine.Seconds()
@@ -131,10 +128,10 @@ func Take(l Loop, within time.Duration) (s Snapshot, ok bool) {
 }
 
 // TakeAll makes a snapshot of each open loop.
-func TakeAll(within time.Duration) []Snapshot {
+func TakeAll() []Snapshot {
 	all := []Snapshot{}
 	for _, l := range All() {
-		if s, ok := Take(l, within); ok {
+		if s, ok := Take(l); ok {
 			all = append(all, s)
 		}
 	}

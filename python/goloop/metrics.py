@@ -24,7 +24,7 @@ class Times:
 class Metrics:
     """One loop at one moment. What counts does so since the loop was made; times are in seconds.
 
-    While the loop's engine is busy for more than 20 ms, ``fresh`` is false, and the figures from ``age`` on are zero.
+    Two figures may be of different moments.
     """
 
     loop: int
@@ -37,7 +37,6 @@ class Metrics:
     thread: int
     """The same by :func:`threading.get_ident`."""
     interpreter: int
-    fresh: bool
     callbacks: int
     """Callbacks that have begun, of handles, transports and watched descriptors."""
     callback_times: Times
@@ -49,7 +48,7 @@ class Metrics:
     turns: int
     """Turns that asked the engine."""
     wait_seconds: float
-    """In the selector, with nothing to do."""
+    """In the selector, with nothing to do. Of a busy loop, estimated from each eighth wait."""
     engine_seconds: float
     """In the engine, estimated from each sixteenth turn."""
     python_seconds: float
