@@ -1,0 +1,145 @@
+package asking
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// answerer takes what is put as Python's thread does, and answers with f's text; "" is no answer.
+func answerer(t *testing.T, d *Desk, f func(text string) string) {
+	t.Helper()
+	fd, err := d.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer syscall.Close(fd)
+		for buf := make([]byte, 64); ; {
+			if n, err := syscall.Read(fd, buf); n <= 0 && err != syscall.EINTR {
+				return
+			}
+			for line := range strings.SplitSeq(d.Take(), "\n") {
+				number, text, _ := strings.Cut(line, " ")
+				var id int64
+				for _, c := range number {
+					id = 10*id + int64(c-'0')
+				}
+				if answer := f(text); answer != "" {
+					d.Answer(id, answer)
+				}
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		d.Close()
+		<-done
+	})
+}
+
+func TestAnswersComeToWhoAsks(t *testing.T) {
+	var d Desk
+	answerer(t, &d, strings.ToUpper)
+	for _, text := range []string{"a", "b c"} {
+		if got, ok := d.Ask(text, time.Minute); !ok || got != strings.ToUpper(text) {
+			t.Errorf("%q was answered %q, %v", text, got, ok)
+		}
+	}
+}
+
+func TestNobodyAnswers(t *testing.T) {
+	var d Desk
+	if _, ok := d.Ask("a", time.Minute); ok {
+		t.Error("a desk without a thread answers")
+	}
+	answerer(t, &d, func(text string) string { return strings.TrimPrefix(text, "silence") })
+	if _, ok := d.Ask("silence", time.Millisecond); ok {
+		t.Error("silence is an answer")
+	}
+	if got, ok := d.Ask("later", time.Minute); !ok || got != "later" {
+		t.Errorf("after silence: %q, %v", got, ok)
+	}
+	if len(d.taken) != 0 {
+		t.Errorf("%d questions are still taken", len(d.taken))
+	}
+}
+
+func TestLateAnswerIsOfNoUse(t *testing.T) {
+	var d Desk
+	if _, err := d.Open(); err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if _, ok := d.Ask("a", 0); ok {
+		t.Error("it was answered")
+	}
+	if d.Answer(1, "b") {
+		t.Error("somebody waits for it")
+	}
+	if left := d.Take(); left != "" {
+		t.Errorf("%q is left, which nobody waits for", left)
+	}
+}
+
+func TestCloseEndsTheWaitOfBothSides(t *testing.T) {
+	var d Desk
+	fd, err := d.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := os.NewFile(uintptr(fd), "bell")
+	defer file.Close()
+	asked := make(chan bool)
+	go func() {
+		_, ok := d.Ask("a", time.Minute)
+		asked <- ok
+	}()
+	if _, err := file.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	d.Close()
+	if <-asked {
+		t.Error("it was answered")
+	}
+	if n, _ := file.Read(make([]byte, 1)); n != 0 {
+		t.Error("the bell rang on")
+	}
+	d.Put("b")
+	if d.Take() != "" {
+		t.Error("a closed desk takes questions")
+	}
+}
+
+func TestDeskIsBounded(t *testing.T) {
+	var d Desk
+	fd, err := d.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	defer d.Close()
+	for range 2 * most {
+		d.Put("a")
+	}
+	if n := strings.Count(d.Take(), "\n") + 1; n != most {
+		t.Errorf("%d reports lie there", n)
+	}
+}
+
+func TestFramesOfFaulthandler(t *testing.T) {
+	for line, want := range map[string]string{
+		"  File \"/a b/c.py\", line 12 in f\n":        "/a b/c.py:12 f",
+		"  File \"<frozen x>\", line 3 in <module>\n": "<frozen x>:3 <module>",
+		"Current thread 0x1 (most recent call first)": "",
+		"  File \"a.py\"": "",
+		"":                "",
+	} {
+		if got, ok := parseFrame(line); ok != (want != "") || ok && got != want {
+			t.Errorf("%q is %q, %v", line, got, ok)
+		}
+	}
+}
