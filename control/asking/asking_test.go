@@ -130,6 +130,25 @@ func TestDeskIsBounded(t *testing.T) {
 	}
 }
 
+const dump = `Thread 0x00007fd5bbfff6c0 [worker] (most recent call first):
+  File "/a.py", line 3 in inner
+  File "/a.py", line 9 in outer
+
+Current thread 0x00007fd5c0bd6740 (most recent call first):
+  File "/b.py", line 1 in <module>
+
+Thread 0x0000000000000abc (most recent call first):
+  File "/c.py", line 2 in f
+`
+
+func TestFramesAreOfOneThread(t *testing.T) {
+	for thread, want := range map[uint64]string{0x7fd5bbfff6c0: "/a.py:3 inner,/a.py:9 outer", 0xabc: "/c.py:2 f", 0x7fd5c0bd6740: "", 7: ""} {
+		if got := strings.Join(framesOf(dump, thread), ","); got != want {
+			t.Errorf("of %#x: %q", thread, got)
+		}
+	}
+}
+
 func TestFramesOfFaulthandler(t *testing.T) {
 	for line, want := range map[string]string{
 		"  File \"/a b/c.py\", line 12 in f\n":        "/a b/c.py:12 f",

@@ -1,6 +1,7 @@
 package asking
 
 import (
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -9,44 +10,59 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Tracer has a thread write its own Python stack, from a signal's handler that needs no GIL: faulthandler's, which
-// Python has registered with the writing end of a pipe.
+// Tracer has the Python stacks of all threads written by a signal's handler that needs no GIL: faulthandler's, which Python has registered
+// with the writing end of a pipe. The signal goes to the thread that answers questions, which waits for one, or for the GIL. A
+// loop's thread gets none: it would end a system call there that the loop may be stuck in, with EINTR.
 type Tracer struct {
 	mu     sync.Mutex
 	fd     int
 	signal syscall.Signal
+	native int
 }
 
-// Set takes the reading end of the pipe, which is non-blocking, and the signal; a signal of 0 ends it.
-func (t *Tracer) Set(fd int, signal int) {
+// Set takes the reading end of the pipe, which is non-blocking, the signal, and the number that the system has for the thread; a
+// signal of 0 ends it.
+func (t *Tracer) Set(fd, signal, native int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.fd, t.signal = fd, syscall.Signal(signal)
+	t.fd, t.signal, t.native = fd, syscall.Signal(signal), native
 }
 
 // gap is how long a writer may pause between two lines.
 const gap = 5 * time.Millisecond
 
-// Trace is the stack of a thread, innermost frame first, a line each. It is empty when the thread wrote nothing in time: it
-// is in a system call that no signal ends.
-func (t *Tracer) Trace(native int32, within time.Duration) []string {
+// Trace is the stack of the thread with that threading.get_ident(), innermost frame first, a line each. It is empty when nothing was written
+// in time, or nothing of that thread, as of one of another interpreter.
+func (t *Tracer) Trace(thread uint64, within time.Duration) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.signal == 0 || native <= 0 {
+	if t.signal == 0 {
 		return nil
 	}
-	t.read(0)
-	if err := signalThread(int(native), t.signal); err != nil {
+	for t.read(0) != "" { // of a signal that came too late
+	}
+	if err := signalThread(t.native, t.signal); err != nil {
 		return nil
 	}
 	text := t.read(within)
 	for more := text; more != ""; text += more {
 		more = t.read(gap)
 	}
-	var frames []string
+	return framesOf(text, thread)
+}
+
+// framesOf takes one thread's frames out of what faulthandler writes.
+func framesOf(text string, thread uint64) (frames []string) {
+	inside := false
 	for line := range strings.Lines(text) {
-		if frame, ok := parseFrame(line); ok {
+		if head, ok := strings.CutPrefix(line, "Thread 0x"); ok {
+			digits, _, _ := strings.Cut(head, " ")
+			number, err := strconv.ParseUint(digits, 16, 64)
+			inside = err == nil && number == thread
+		} else if frame, ok := parseFrame(line); ok && inside {
 			frames = append(frames, frame)
+		} else if strings.HasPrefix(line, "Current thread") {
+			inside = false
 		}
 	}
 	return frames

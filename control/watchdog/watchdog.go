@@ -319,7 +319,7 @@ func Look(desk *asking.Desk, tracer *asking.Tracer, p loops.Pulse, within time.D
 		f.ByPython = true
 		return f
 	}
-	f.Stack = tracer.Trace(p.Native, within)
+	f.Stack = tracer.Trace(p.Thread, within)
 	return f
 }
 

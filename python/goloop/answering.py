@@ -1,15 +1,14 @@
 """The thread that answers the engine's questions about Python, as soon as it gets the GIL.
 
 The engine's goroutines need no GIL and never call Python: they ask, and this thread, which sleeps in read(2) otherwise,
-answers. A signal's handler of :mod:`faulthandler` is for when the GIL cannot be had: it writes the stack of the thread that it
-interrupts into a pipe, whatever that thread is at.
+answers. A signal's handler of :mod:`faulthandler` is for when the GIL cannot be had: in this thread, it writes the stacks of all
+threads into a pipe.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import faulthandler
 import json
 import os
 import signal
@@ -54,7 +53,7 @@ def start() -> None:
             os.close(bell)
             raise
         _thread = thread
-        _open_trace(control)
+        _open_trace(control, thread.native_id or 0)
         atexit.register(stop)
 
 
@@ -79,6 +78,8 @@ def _forget() -> None:
     _lock = threading.Lock()
     _thread = None
     if _trace:
+        import faulthandler
+
         faulthandler.unregister(_trace[0])
         os.close(_trace[1])
         os.close(_trace[2])
@@ -88,7 +89,7 @@ def _forget() -> None:
 os.register_at_fork(after_in_child=_forget)
 
 
-def _open_trace(control: Any) -> None:
+def _open_trace(control: Any, native: int) -> None:
     """Give faulthandler a signal that nobody uses. Without one, stacks are had only with the GIL."""
     global _trace
     if sys.platform != "linux":
@@ -98,11 +99,13 @@ def _open_trace(control: Any) -> None:
             break
     else:
         return
+    import faulthandler  # no sub-interpreter may import it
+
     read, write = os.pipe()
     os.set_blocking(read, False)
     os.set_blocking(write, False)
-    faulthandler.register(number, file=write, all_threads=False, chain=False)
-    control.control_TraceBy(read, number)
+    faulthandler.register(number, file=write, all_threads=True, chain=False)
+    control.control_TraceBy(read, number, native)
     _trace = number, read, write
 
 
@@ -110,7 +113,9 @@ def _close_trace(control: Any) -> None:
     global _trace
     if _trace:
         number, read, write = _trace
-        control.control_TraceBy(-1, 0)
+        import faulthandler
+
+        control.control_TraceBy(-1, 0, 0)
         faulthandler.unregister(number)
         os.close(read)
         os.close(write)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 from collections.abc import Callable
 from typing import Any
 
-from . import _core, answering
-
-logger = logging.getLogger("goloop")
+from . import _core
 
 settings: tuple[float, Any] | None = None  # of watch(), also a parent's
 
@@ -38,10 +34,14 @@ def watch(
     global settings
     if not threshold > 0:
         raise ValueError(f"a threshold is above zero, got {threshold!r}")
+    from . import answering  # what most programs do without is imported when it is asked for
+
     answering.start()
     if to is None:
         answering.report = _log
     elif callable(to):
+        import json
+
         answering.report = lambda text: to(json.loads(text[text.index("{") :]))
     path = "python" if to is None or callable(to) else os.fspath(os.path.abspath(to))
     rc = _core.control_module().control_Watch(float(threshold), path)
@@ -59,4 +59,6 @@ def unwatch() -> None:
 
 
 def _log(text: str) -> None:
-    logger.warning("%s", text)
+    import logging
+
+    logging.getLogger("goloop").warning("%s", text)

@@ -1,0 +1,221 @@
+"""What is measured of a loop, and told to any thread. asyncio measures nothing."""
+
+import asyncio
+import dataclasses
+import os
+import threading
+import time
+
+import pytest
+
+import goloop
+from goloop import control
+from goloop.metrics import Metrics
+
+pytestmark = pytest.mark.goloop_only
+
+
+@pytest.fixture
+def loop():
+    loop = goloop.new_event_loop()
+    yield loop
+    loop.close()
+
+
+async def echo(reader, writer):
+    while data := await reader.read(100):
+        writer.write(data)
+    writer.close()
+
+
+def test_a_loop_that_is_new(loop):
+    metrics = loop.metrics()
+    assert isinstance(metrics, Metrics)
+    assert (metrics.phase, metrics.callbacks, metrics.turns, metrics.streams) == ("idle", 0, 0, 0)
+    assert metrics.selector == loop._stats()["selector"]
+
+
+def test_metrics_are_frozen(loop):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        loop.metrics().turns = 1
+
+
+def test_callbacks_are_counted(loop):
+    async def main():
+        before = loop.metrics().callbacks
+        for _ in range(100):
+            await asyncio.sleep(0)
+        return loop.metrics().callbacks - before
+
+    assert loop.run_until_complete(main()) == 100
+
+
+def test_transports_are_counted_by_kind(loop):
+    async def main():
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        endpoint, _ = await loop.create_datagram_endpoint(
+            asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
+        )
+        read, write = os.pipe()
+        pipe, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, open(write, "wb", 0))
+        loop.add_reader(read, lambda: None)
+        writer.write(b"x")
+        await reader.readexactly(1)
+        metrics = loop.metrics()
+        loop.remove_reader(read)
+        pipe.close()
+        endpoint.close()
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+        await asyncio.sleep(0.01)
+        os.close(read)
+        return metrics, loop.metrics()
+
+    metrics, after = loop.run_until_complete(main())
+    kinds = metrics.streams, metrics.servers, metrics.datagrams, metrics.pipes, metrics.watched
+    assert kinds == (2, 1, 1, 1, 1)
+    assert metrics.accepts == 1
+    assert metrics.reads >= 2
+    assert metrics.read_bytes >= 2
+    assert (after.streams, after.servers, after.datagrams, after.watched) == (0, 0, 0, 0)
+
+
+def test_bytes_that_wait_and_readers_that_pause(loop):
+    async def main():
+        accepted = []
+        server = await asyncio.start_server(lambda *both: accepted.append(both), "127.0.0.1", 0)
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        for _ in range(100):
+            writer.write(bytes(1 << 20))
+        waits = writer.transport.get_write_buffer_size()
+        writer.transport.pause_reading()
+        while not accepted or not loop.metrics().paused:  # the engine hears of it in its next turn
+            await asyncio.sleep(0.001)
+        metrics = loop.metrics()
+        writer.transport.abort()
+        accepted[0][1].transport.abort()
+        server.close()
+        return waits, metrics
+
+    waits, metrics = loop.run_until_complete(main())
+    assert waits > 0
+    assert 0 < metrics.queued_bytes <= waits
+
+
+def test_lag_is_of_timers_that_a_callback_held_up(loop):
+    async def main():
+        done = loop.create_future()
+        loop.call_later(0.01, done.set_result, None)
+        time.sleep(0.1)
+        await done
+        return loop.metrics().lag
+
+    lag = loop.run_until_complete(main())
+    assert lag.count == 1
+    assert 0.08 <= lag.sum < 5
+    assert lag.p50 >= 0.08
+
+
+def test_time_is_shared_out(loop):
+    async def main():
+        await asyncio.sleep(0.2)
+        time.sleep(0.2)
+        return loop.metrics()
+
+    metrics = loop.run_until_complete(main())
+    assert metrics.wait_seconds >= 0.15
+    assert metrics.python_seconds >= 0.15
+    total = metrics.wait_seconds + metrics.python_seconds + metrics.engine_seconds
+    assert metrics.age + 0.1 > total
+
+
+def test_times_of_callbacks_are_taken_of_each_64th(loop):
+    async def main():
+        for _ in range(64 * 10):
+            await asyncio.sleep(0)
+        return loop.metrics().callback_times
+
+    times = loop.run_until_complete(main())
+    assert times.count == 10
+    assert times.p999 >= times.p50 > 0
+    assert sum(n for _, n in times.buckets) == 10
+
+
+def test_another_thread_sees_a_stuck_loop(loop):
+    inside, over = threading.Event(), threading.Event()
+
+    async def main():
+        inside.set()
+        over.wait(10)
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
+    thread.start()
+    assert inside.wait(10)
+    metrics = loop.metrics()
+    [same] = [each for each in control.loops() if each.loop == metrics.loop]
+    over.set()
+    thread.join()
+    assert metrics.phase == same.phase == "python"
+    assert metrics.thread == thread.ident
+    assert metrics.callbacks == same.callbacks
+    assert loop.metrics().phase == "idle"
+
+
+def test_waiting_loop_tells_so(loop):
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    until = time.monotonic() + 10
+    while loop.metrics().phase != "waiting":
+        assert time.monotonic() < until
+        time.sleep(0.001)
+    before = loop.metrics().wait_seconds
+    while loop.metrics().wait_seconds <= before:
+        assert time.monotonic() < until
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+
+
+def test_loops_are_listed_until_they_are_closed(loop):
+    number = loop.metrics().loop
+    assert number in [each.loop for each in control.loops()]
+    loop.close()
+    assert number not in [each.loop for each in control.loops()]
+    with pytest.raises(RuntimeError, match="Event loop is closed"):
+        loop.metrics()
+
+
+def test_many_threads_look_while_loops_come_and_go():
+    over = threading.Event()
+    failures = []
+
+    def look():
+        try:
+            while not over.is_set():
+                for each in control.loops():
+                    assert each.age >= 0
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=look) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(50):
+            with goloop_loop() as loop:
+                loop.run_until_complete(asyncio.sleep(0))
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert not failures
+
+
+class goloop_loop:
+    def __enter__(self):
+        self.loop = goloop.new_event_loop()
+        return self.loop
+
+    def __exit__(self, *exc):
+        self.loop.close()
