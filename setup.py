@@ -128,18 +128,33 @@ class BuildExt(build_ext):
 
     def bind_control(self, env):
         """Let gopy bind package control, into build/gopy, unless what lies there is of the same sources."""
-        flags = [f"-I{folder}" for folder in dict.fromkeys(map(sysconfig.get_path, ("include", "platinclude")))]
+        flags = [
+            f"-I{folder}" for folder in dict.fromkeys(map(sysconfig.get_path, ("include", "platinclude")))
+        ]
         if not sysconfig.get_config_var("Py_GIL_DISABLED"):
             flags.append(STABLE_ABI)
         sources = sorted([*ROOT.glob("control/*.go"), *ROOT.glob("internal/gengopy/*.go"), ROOT / "go.mod"])
-        stamp = hashlib.sha256(b"\0".join([shlex.join(flags).encode(), *(path.read_bytes() for path in sources)])).hexdigest()
+        stamp = hashlib.sha256(
+            b"\0".join([shlex.join(flags).encode(), *(path.read_bytes() for path in sources)])
+        ).hexdigest()
         target = ROOT / "build" / "gopy"
         kept = target / "stamp"
         if kept.exists() and kept.read_text() == stamp:
             return
         if not importlib.util.find_spec("pybindgen"):
-            stop("pybindgen (PyPI) to bind its control plane: install it, or build without --no-build-isolation.")
-        command = [self.go, "run", "-mod=readonly", "./internal/gengopy", "-python", sys.executable, "-out", str(target)]
+            stop(
+                "pybindgen (PyPI) to bind its control plane: install it, or build without --no-build-isolation."
+            )
+        command = [
+            self.go,
+            "run",
+            "-mod=readonly",
+            "./internal/gengopy",
+            "-python",
+            sys.executable,
+            "-out",
+            str(target),
+        ]
         command += ["-cflags", shlex.join(flags), "./control"]
         self.announce(shlex.join(command), level=2)
         done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)

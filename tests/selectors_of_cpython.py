@@ -1,15 +1,16 @@
 """CPython's own tests of selectors on goloop's, and its tests of a loop on asyncio's over one of them.
 
-    python selectors_of_cpython.py BACKEND SUITE     # SUITE: selector, loop
+python selectors_of_cpython.py BACKEND SUITE     # SUITE: selector, loop
 """
 
 import asyncio
 import sys
 import unittest
 
-import goloop.selectors
 from test import test_selectors
 from test.test_asyncio import test_events
+
+import goloop.selectors
 
 BACKEND, SUITE = sys.argv[1:3]
 CLASS = getattr(goloop.selectors, f"{BACKEND.capitalize()}Selector")

@@ -144,7 +144,9 @@ def test_stuck_loop(program, how):
     keeps = how.startswith("sleep_with")
     assert of["fresh"] is not keeps
     inner = [frame.split(" ")[-1] for frame in of["stack"][:3]]
-    assert inner == (["sleep_with_the_gil", "<module>", "lines"] if keeps else ["<module>", "lines", inner[2]])
+    assert inner == (
+        ["sleep_with_the_gil", "<module>", "lines"] if keeps else ["<module>", "lines", inner[2]]
+    )
     [of] = program.json("/tasks")
     assert of["fresh"] is not keeps
     assert of["tasks"]
@@ -192,7 +194,9 @@ def test_scraped_while_loops_come_and_go(program):
 
     thread = threading.Thread(target=scrape)
     thread.start()
-    work = "[asyncio.new_event_loop() for _ in range(3)], [goloop.new_event_loop().close() for _ in range(300)]"
+    work = (
+        "[asyncio.new_event_loop() for _ in range(3)], [goloop.new_event_loop().close() for _ in range(300)]"
+    )
     program.do(work)
     program.done()
     over.set()

@@ -1,3 +1,5 @@
+//go:debug gotypesalias=0
+
 // Command gengopy binds the functions of a Go package with gopy: it writes a Go package of exported functions, and the C
 // file of the Python module that calls them. Both become part of the engine's library.
 //
@@ -8,8 +10,6 @@
 // is driven here instead. What gopy makes for types, slices, maps and callbacks is left out, for the packages that are bound have
 // only functions of numbers and strings: nothing of Go's is kept alive from Python, and nothing of Python's from Go.
 package main
-
-//go:debug gotypesalias=0
 
 import (
 	"bytes"

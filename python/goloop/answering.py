@@ -37,7 +37,9 @@ def start() -> None:
     """
     global _thread
     if not _core.is_main_interpreter():
-        raise RuntimeError("this is a sub-interpreter; the main interpreter's goloop.watch() and serve() tell of its loops too")
+        raise RuntimeError(
+            "this is a sub-interpreter; the main interpreter's goloop.watch() and serve() tell of its loops too"
+        )
     with _lock:
         if _thread is not None:
             return
@@ -134,8 +136,10 @@ def _answer(control: Any, bell: int) -> None:
                     control.control_DeskAnswer(int(number), json.dumps(_stack(int(rest.split()[0]))))
                 elif what == "tasks":
                     control.control_DeskAnswer(int(number), json.dumps(_tasks(int(rest))))
-            except Exception:  # of a report that a program takes: its own affair, and no reason to answer no more
-                sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+            except (
+                Exception
+            ):  # of a report that a program takes: its own affair, and no reason to answer no more
+                sys.excepthook(*sys.exc_info())
     os.close(bell)
 
 

@@ -91,7 +91,9 @@ _NAMES = [field.name for field in fields(Metrics)]
 
 def _times(found: dict[str, Any]) -> Times:
     buckets = tuple((bucket["below"], bucket["count"]) for bucket in found["buckets"])
-    return Times(*(found[name] for name in ("count", "sum", "p50", "p90", "p99", "p999")), buckets)
+    return Times(
+        found["count"], found["sum"], found["p50"], found["p90"], found["p99"], found["p999"], buckets
+    )
 
 
 def of(found: dict[str, Any]) -> Metrics:

@@ -21,7 +21,9 @@ from . import _core
 if TYPE_CHECKING:
     from selectors import BaseSelector as Base
 else:
-    Base = selectors._BaseSelectorImpl  # the registry of file objects, which all of the standard library's share
+    Base = (
+        selectors._BaseSelectorImpl
+    )  # the registry of file objects, which all of the standard library's share
 
 EVENT_READ, EVENT_WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
