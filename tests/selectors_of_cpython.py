@@ -23,7 +23,11 @@ class Selector(getattr(test_selectors, f"{BACKEND.capitalize()}SelectorTestCase"
     SELECTOR = CLASS
 
 
-class Loop(test_events.UnixEventLoopTestsMixin, test_events.test_utils.TestCase):
+# Its name until Python 3.13, and since.
+Mixin = getattr(test_events, "UnixEventLoopTestsMixin", test_events.EventLoopTestsMixin)
+
+
+class Loop(Mixin, test_events.test_utils.TestCase):
     def create_event_loop(self):
         loop = asyncio.SelectorEventLoop(CLASS())
         assert type(loop._selector) is CLASS
