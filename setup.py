@@ -28,7 +28,7 @@ GO_BUILD = (
     # keeps no cgroup files open to follow its limits. GOLOOP_SYMBOLS=1 names functions for valgrind, perf and gdb.
     f"-ldflags={'' if os.environ.get('GOLOOP_SYMBOLS') == '1' else '-s -w '}-X=runtime.godebugDefault=asyncpreemptoff=1,containermaxprocs=0,updatemaxprocs=0",
 )
-STABLE_ABI = "-DPy_LIMITED_API=0x030a0000"  # of Python 3.10
+STABLE, STABLE_FLAG = "abi3", "-DPy_LIMITED_API=0x030a0000"  # of Python 3.10 and newer
 C_FLAGS = ["-O2", "-flto", "-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra"]
 
 
@@ -126,20 +126,17 @@ class BuildExt(build_ext):
             self.force = True
             super().build_extension(ext)
 
-    def bind_control(self, env):
-        """Let gopy bind package control, into build/gopy, unless what lies there is of the same sources."""
-        flags = [
+    def bind_control(self, env, abi):
+        """Let gopy bind package control, into build/gopy, unless what lies there is of these sources and this ABI."""
+        target = ROOT / "build" / "gopy"
+        sources = sorted([*ROOT.glob("control/*.go"), *ROOT.glob("internal/gengopy/*.go"), ROOT / "go.mod"])
+        digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
+        includes = [
             f"-I{folder}" for folder in dict.fromkeys(map(sysconfig.get_path, ("include", "platinclude")))
         ]
-        if not sysconfig.get_config_var("Py_GIL_DISABLED"):
-            flags.append(STABLE_ABI)
-        sources = sorted([*ROOT.glob("control/*.go"), *ROOT.glob("internal/gengopy/*.go"), ROOT / "go.mod"])
-        stamp = hashlib.sha256(
-            b"\0".join([shlex.join(flags).encode(), *(path.read_bytes() for path in sources)])
-        ).hexdigest()
-        target = ROOT / "build" / "gopy"
         kept = target / "stamp"
-        if kept.exists() and kept.read_text() == stamp:
+        made = kept.read_text().split("\n") if kept.exists() else []
+        if made[:2] == [digest, abi] and all(os.path.isdir(flag[2:]) for flag in made[2:]):
             return
         if not importlib.util.find_spec("pybindgen"):
             stop(
@@ -155,22 +152,22 @@ class BuildExt(build_ext):
             "-out",
             str(target),
         ]
-        command += ["-cflags", shlex.join(flags), "./control"]
+        flags = includes if abi != STABLE else [*includes, STABLE_FLAG]
+        command += ["-cflags", shlex.join(flags), "-stamp", "\n".join([digest, abi, *includes]), "./control"]
         self.announce(shlex.join(command), level=2)
         done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
         if done.returncode:
             stop(f"gopy to bind its control plane, and it says: {' '.join(done.stderr.split())}")
-        kept.write_text(stamp)
 
     def build_go(self, ext):
         base = ROOT / self.get_finalized_command("build").build_base
-        abi = sys.implementation.cache_tag if sysconfig.get_config_var("Py_GIL_DISABLED") else "abi3"
+        abi = f"{sys.implementation.cache_tag}t" if sysconfig.get_config_var("Py_GIL_DISABLED") else STABLE
         target = base / "engine" / abi / "_engine.so"
         target.parent.mkdir(parents=True, exist_ok=True)
         env = {**os.environ, "CGO_ENABLED": "1", "GOWORK": "off"}
         if not find_c_compiler(output(self.go, "env", "CC", env=env)):
             env["CC"] = self.cc
-        self.bind_control(env)
+        self.bind_control(env, abi)
         command = [self.go, "build", "-tags=gopy", *GO_BUILD, "-o", str(target), ext.package]
         self.announce(shlex.join(command), level=2)
         if subprocess.run(command, cwd=ROOT, env=env).returncode:

@@ -16,12 +16,13 @@ COMPILER = shlex.split(sysconfig.get_config_var("CC"))[0]
 WORKS = "exit 0"
 
 
-def go(version, *, build=WORKS):
+def go(version, *, build=WORKS, run=WORKS):
     """A shell script that says what Go's command says, and builds nothing."""
     return f"""case $1 in
         version) echo "go version {version} linux/amd64" ;;
         env) echo {COMPILER} ;;
         build) {build} ;;
+        run) {run} ;;
     esac"""
 
 
@@ -67,8 +68,32 @@ def test_no_c_compiler(build):
     assert line.startswith("goloop needs a C compiler") and f"'{COMPILER}' is not on PATH" in line
 
 
+PYBINDGEN = """
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name: {found} if name == "pybindgen" else find(name)
+"""
+# A stamp is what makes the build skip what the tests want.
+NO_STAMP = "import pathlib; exists = pathlib.Path.exists; pathlib.Path.exists = lambda path: path.name != 'stamp' and exists(path)"
+
+
+def test_no_pybindgen(build):
+    (line,) = build(PYBINDGEN.format(found="None") + NO_STAMP, go=go("go1.99"), **{COMPILER: WORKS})
+    assert line.startswith("goloop needs pybindgen (PyPI)")
+
+
+def test_gopy_that_fails(build):
+    fails = go("go1.99", run="echo 'no space left' >&2; exit 1")
+    (line,) = build(PYBINDGEN.format(found="True") + NO_STAMP, go=fails, **{COMPILER: WORKS})
+    assert line == "goloop needs gopy to bind its control plane, and it says: no space left"
+
+
 def test_go_that_fails(build):
-    first, last = build(go=go("go1.99", build="echo 'no space left' >&2; exit 1"), **{COMPILER: WORKS})
+    first, last = build(
+        PYBINDGEN.format(found="True"),
+        go=go("go1.99", build="echo 'no space left' >&2; exit 1"),
+        **{COMPILER: WORKS},
+    )
     assert first == "no space left"
     assert last.startswith("goloop needs 'go build' of its engine to succeed")
 

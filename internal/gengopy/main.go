@@ -3,9 +3,9 @@
 // Command gengopy binds the functions of a Go package with gopy: it writes a Go package of exported functions, and the C
 // file of the Python module that calls them. Both become part of the engine's library.
 //
-//	gengopy -python PYTHON -out FOLDER [-cflags FLAGS] PACKAGE
+//	gengopy -python PYTHON -out FOLDER [-cflags FLAGS] [-stamp TEXT] PACKAGE
 //
-// PYTHON has pybindgen; FLAGS compile the C file: where Python.h lies, and which of its interfaces is meant. What is written is built
+// PYTHON has pybindgen; TEXT is written to FOLDER/stamp, last; FLAGS compile the C file: where Python.h lies, and which of its interfaces is meant. What is written is built
 // with the tag gopy only. gopy's own commands build twice, need goimports on PATH and write this machine's paths; its package bind
 // is driven here instead. What gopy makes for types, slices, maps and callbacks is left out, for the packages that are bound have
 // only functions of numbers and strings: nothing of Go's is kept alive from Python, and nothing of Python's from Go.
@@ -13,6 +13,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"go/ast"
@@ -38,11 +39,19 @@ func main() {
 	python := flag.String("python", "python3", "a Python that has pybindgen")
 	out := flag.String("out", "", "folder of the package that is written")
 	cflags := flag.String("cflags", "", "flags for the C compiler")
+	stamp := flag.String("stamp", "", "what the file stamp says once all is written")
 	flag.Parse()
 	if *out == "" || flag.NArg() != 1 {
 		log.Fatal("gengopy -python PYTHON -out FOLDER [-cflags FLAGS] PACKAGE")
 	}
+	place := filepath.Join(*out, "stamp")
+	if err := os.Remove(place); err != nil && !errors.Is(err, os.ErrNotExist) {
+		log.Fatal(err)
+	}
 	if err := run(*python, *out, *cflags, flag.Arg(0)); err != nil {
+		log.Fatal(err)
+	}
+	if err := os.WriteFile(place, []byte(*stamp), 0o666); err != nil {
 		log.Fatal(err)
 	}
 }
