@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import gc
 import sys
@@ -152,6 +153,114 @@ def test_task_factory_makes_the_tasks(loop):
     assert len(made) == 1
     with pytest.raises(TypeError, match="task factory must be a callable or None"):
         loop.set_task_factory("factory")
+
+
+def test_replaced_create_task_of_asyncio_is_called(loop, run, monkeypatch):
+    made = []
+    original = asyncio.BaseEventLoop.create_task
+
+    def create_task(loop, coro, **options):
+        made.append(sorted(options))
+        return original(loop, coro, **options)
+
+    async def main():
+        assert await loop.create_task(colour()) == "none"
+        monkeypatch.setattr(asyncio.BaseEventLoop, "create_task", create_task)
+        await loop.create_task(colour())
+        await loop.create_task(colour(), name="painter")
+        monkeypatch.undo()
+        await loop.create_task(colour())
+
+    run(main())
+    assert made == [[], ["name"]]
+
+
+def test_code_of_create_task_that_is_replaced_is_run(loop, run, monkeypatch):
+    original = asyncio.BaseEventLoop.create_task
+
+    async def main():
+        with monkeypatch.context() as patch:
+            patch.setattr(original, "__code__", (lambda self, coro, **options: coro.close()).__code__)
+            if sys.version_info < (3, 14):
+                patch.setattr(original, "__kwdefaults__", None)
+            assert loop.create_task(colour()) is None
+        assert await loop.create_task(colour()) == "none"
+
+    run(main())
+
+
+def test_replaced_classes_of_asyncio_are_used(loop, run, monkeypatch):
+    class Task(asyncio.Task):
+        pass
+
+    class Future(asyncio.Future):
+        pass
+
+    async def main():
+        monkeypatch.setattr(asyncio.tasks, "Task", Task)
+        monkeypatch.setattr(asyncio.futures, "Future", Future)
+        task, future = loop.create_task(colour(), name="painter"), loop.create_future()
+        monkeypatch.undo()
+        assert (type(task), task.get_name(), type(future)) == (Task, "painter", Future)
+        assert await task == "none"
+        assert type(loop.create_task(colour())) is asyncio.Task
+        assert type(loop.create_future()) is asyncio.Future
+
+    run(main())
+
+
+def test_overridden_create_task_and_create_future_are_asked(loop):
+    class Loop(type(loop)):
+        asked = 0
+
+        def create_task(self, *args, **options):
+            self.asked += 1
+            return super().create_task(*args, **options)
+
+        def create_future(self):
+            self.asked += 1
+            return super().create_future()
+
+    with contextlib.closing(Loop()) as derived:
+        derived.run_until_complete(asyncio.sleep(0.001))
+        assert derived.asked == 2
+
+
+def test_closed_loop_makes_no_task(loop):
+    loop.close()
+    coroutine = colour()
+    with pytest.raises(RuntimeError, match="Event loop is closed"):
+        loop.create_task(coroutine)
+    coroutine.close()
+
+
+def test_create_task_refuses_what_is_no_coroutine_and_unknown_options(loop):
+    with pytest.raises(TypeError, match="a coroutine was expected, got 1"):
+        loop.create_task(1)
+    for options in ({"colour": 1}, {"coro": 1}):
+        coroutine = colour()
+        with pytest.raises(TypeError):
+            loop.create_task(coroutine, **options)
+        coroutine.close()
+    with pytest.raises(TypeError):
+        loop.create_task()
+    coroutine = colour()
+    task = loop.create_task(coro=coroutine, name=None)
+    assert task.get_name().startswith("Task-")
+    loop.run_until_complete(task)
+
+
+def test_traceback_of_a_task_in_debug_mode_ends_where_it_was_made(loop, run):
+    async def main():
+        task = loop.create_task(colour())
+        future = loop.create_future()
+        assert task._source_traceback[-1].name == "main"
+        assert [entry.name for entry in future._source_traceback[-2:]] == ["main", "create_future"]
+        await task
+
+    loop.set_debug(True)
+    assert loop.get_debug() is True
+    run(main())
 
 
 def test_pending_task_that_is_dropped_is_reported(loop, errors):

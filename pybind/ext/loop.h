@@ -28,6 +28,7 @@ struct LoopObject {
     char closed, stopping, debug;
     PyObject *thread_id; /* None or int */
     PyObject *current_handle;
+    PyObject *task_factory;
 
     PyObject *module; /* whose state `state` is */
     State *state;

@@ -7,6 +7,7 @@
 
 #include "accept.h"
 #include "arena.h"
+#include "attempt.h"
 #include "child.h"
 #include "clock.h"
 #include "completion.h"
@@ -25,6 +26,7 @@
 #include "settle.h"
 #include "sigstack.h"
 #include "soon.h"
+#include "tasks.h"
 #include "timer.h"
 #include "turn.h"
 #include "watch.h"
@@ -120,6 +122,7 @@ static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(loop));
     Py_VISIT(loop->module);
     Py_VISIT(loop->current_handle);
+    Py_VISIT(loop->task_factory);
     Py_VISIT(loop->barred);
     for (size_t i = 0; i < loop->ready_len; i++) Py_VISIT(loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)]);
     int (*const parts[])(LoopObject *, visitproc, void *) = {timers_traverse, fds_traverse, accepted_traverse, owed_traverse,
@@ -133,6 +136,7 @@ static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
 
 static int loop_clear(LoopObject *loop) {
     Py_CLEAR(loop->current_handle);
+    Py_CLEAR(loop->task_factory);
     GUARD(loop->guard)
     PyObject *r = loop_close_engine(loop, NULL);
     Py_XDECREF(r);
@@ -220,6 +224,11 @@ PyDoc_STRVAR(call_at_doc,
              "call_at(when, callback, *args, context=None)\n--\n\n"
              "Run callback(*args) when time() has reached when, in seconds. Returns an asyncio.TimerHandle.");
 PyDoc_STRVAR(time_doc, "time()\n--\n\nSeconds of CLOCK_MONOTONIC as a float, with nanosecond resolution.");
+PyDoc_STRVAR(create_task_doc,
+             "create_task(coro, **kwargs)\n--\n\n"
+             "Run a coroutine in an asyncio.Task, or in what the task factory makes.");
+PyDoc_STRVAR(create_future_doc, "create_future()\n--\n\nAn asyncio.Future of this loop.");
+PyDoc_STRVAR(get_debug_doc, "get_debug()\n--\n\nWhether the loop is in debug mode.");
 PyDoc_STRVAR(run_once_doc, "_run_once()\n--\n\nTake one turn; called by run_forever, turns until stop().");
 PyDoc_STRVAR(readable_doc,
              "_readable(fd)\n--\n\n"
@@ -230,6 +239,7 @@ PyDoc_STRVAR(readable_doc,
 GUARDED_CALL(LoopObject, method_call_soon)
 GUARDED_CALL(LoopObject, loop_call_later)
 GUARDED_CALL(LoopObject, loop_call_at)
+GUARDED_CALL(LoopObject, method_create_task)
 GUARDED_ONE(LoopObject, loop_timer_handle_cancelled)
 GUARDED_ONE(LoopObject, method_add_callback)
 GUARDED_ONE(LoopObject, loop_run_once)
@@ -256,6 +266,9 @@ GUARDED_ONE(LoopObject, method_remove_reader)
 GUARDED_ONE(LoopObject, method_remove_writer)
 GUARDED_ONE(LoopObject, method_readable)
 GUARDED_ONE(LoopObject, method_writable)
+GUARDED_FAST(LoopObject, method_receive)
+GUARDED_FAST(LoopObject, method_receive_into)
+GUARDED_FAST(LoopObject, method_send)
 GUARDED_ONE(LoopObject, loop_fd_has_transport)
 GUARDED_FAST(LoopObject, loop_getaddrinfo)
 GUARDED_FAST(LoopObject, loop_getnameinfo)
@@ -272,6 +285,9 @@ static PyMethodDef methods[] = {
     METHOD("call_soon_threadsafe", method_call_soon_threadsafe, METH_FASTCALL | METH_KEYWORDS, call_soon_threadsafe_doc),
     METHOD("call_later", GUARDED(loop_call_later), METH_FASTCALL | METH_KEYWORDS, call_later_doc),
     METHOD("call_at", GUARDED(loop_call_at), METH_FASTCALL | METH_KEYWORDS, call_at_doc),
+    METHOD("create_task", GUARDED(method_create_task), METH_FASTCALL | METH_KEYWORDS, create_task_doc),
+    METHOD("create_future", method_create_future, METH_NOARGS, create_future_doc),
+    METHOD("get_debug", method_get_debug, METH_NOARGS, get_debug_doc),
     METHOD("time", loop_time, METH_NOARGS, time_doc),
     METHOD("_timer_handle_cancelled", GUARDED(loop_timer_handle_cancelled), METH_O, NULL),
     METHOD("_add_callback", GUARDED(method_add_callback), METH_O, NULL),
@@ -302,6 +318,9 @@ static PyMethodDef methods[] = {
     METHOD("_remove_writer", GUARDED(method_remove_writer), METH_O, NULL),
     METHOD("_readable", GUARDED(method_readable), METH_O, readable_doc),
     METHOD("_writable", GUARDED(method_writable), METH_O, NULL),
+    METHOD("_receive", GUARDED(method_receive), METH_FASTCALL, NULL),
+    METHOD("_receive_into", GUARDED(method_receive_into), METH_FASTCALL, NULL),
+    METHOD("_send", GUARDED(method_send), METH_FASTCALL, NULL),
     METHOD("_fd_has_transport", GUARDED(loop_fd_has_transport), METH_O, NULL),
     METHOD("_getaddrinfo", GUARDED(loop_getaddrinfo), METH_FASTCALL, NULL),
     METHOD("_getnameinfo", GUARDED(loop_getnameinfo), METH_FASTCALL, NULL),
@@ -355,6 +374,7 @@ static int set_debug(LoopObject *loop, PyObject *value, void *i) {
 static PyGetSetDef getset[] = {{"_debug", (getter)get_debug, (setter)set_debug, NULL, NULL},
                                REFERENCE("_thread_id", thread_id),
                                REFERENCE("_current_handle", current_handle),
+                               REFERENCE("_task_factory", task_factory),
                                {0}};
 
 static PyType_Slot slots[] = {{Py_tp_doc, "The part of goloop.Loop that is written in C."},

@@ -1,6 +1,7 @@
 /* The module: its functions, and its state. */
 #include "accept.h"
 #include "arrival.h"
+#include "attempt.h"
 #include "control.h"
 #include "datagram.h"
 #include "engine.h"
@@ -12,6 +13,7 @@
 #include "plain.h"
 #include "readiness.h"
 #include "stream.h"
+#include "tasks.h"
 #include "threadsafe.h"
 #include "timer.h"
 #include "tls.h"
@@ -24,9 +26,9 @@ static int module_exec(PyObject *module) {
         return -1;
     }
 #endif
-    if (guard_check() < 0 || state_fill(state) < 0 || plain_setup(state) < 0) return -1;
+    if (guard_check() < 0 || state_fill(state) < 0 || plain_setup(state) < 0 || tasks_setup(state) < 0) return -1;
     int (*const setups[])(PyObject *) = {handle_setup, timer_setup, thread_safe_handle_setup, methods_setup, stream_setup,
-                                         pipe_setup, datagram_setup, listener_setup, readiness_setup, arrival_setup,
+                                         pipe_setup, datagram_setup, listener_setup, readiness_setup, attempt_setup, arrival_setup,
                                          tls_setup, loop_setup};
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++)
         if (setups[i](module) < 0) return -1;

@@ -14,13 +14,6 @@ static const char *const METHODS[] = {"accept",     "_accept",     "connect", "c
                                       "getsockname", "getpeername", "fileno"};
 _Static_assert(sizeof METHODS / sizeof *METHODS == PLAIN_METHODS, "one place for each");
 
-static unsigned version_of(PyTypeObject *type) {
-#if PY_VERSION_HEX < 0x030C0000
-    if (!PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG)) return 0;
-#endif
-    return (unsigned)type->tp_version_tag;
-}
-
 static bool look_at_class(State *state, PyTypeObject *type) {
     const Plain *own = &state->plain;
     PyTypeObject *c_socket = (PyTypeObject *)own->c_socket;
@@ -35,8 +28,7 @@ static bool look_at_class(State *state, PyTypeObject *type) {
     return plain;
 }
 
-/* What was found of the standard library's class is known while its version is the same: every change of
- * a class, or of one that it derives from, gives it another, and takes the one it has. In plain_seen: the
+/* What was found of the standard library's class is known while its version is the same. In plain_seen: the
  * version, and whether it was plain; 0: not known. */
 static bool class_is_plain(State *state, PyTypeObject *type) {
     if (type != (PyTypeObject *)state->imports.socket) return look_at_class(state, type);
@@ -134,6 +126,9 @@ int plain_setup(State *state) {
     own->module = own->c_socket ? PyImport_ImportModule("socket") : NULL;
     PyObject *class = state->imports.socket = own->module ? new_socket_class(own->c_socket) : NULL;
     if (!class) return -1;
+    if (!(own->fileno = PyObject_GetAttrString(own->c_socket, "fileno")) ||
+        !(own->gettimeout = PyObject_GetAttrString(own->c_socket, "gettimeout")))
+        return -1;
     for (int i = 0; i < PLAIN_METHODS; i++) {
         own->names[i] = PyUnicode_InternFromString(METHODS[i]);
         own->methods[i] = own->names[i] ? PyObject_GetAttr(i ? own->c_socket : class, own->names[i]) : NULL;

@@ -11,15 +11,12 @@
 #include "descriptors.h"
 #include "engine.h"
 #include "handle.h"
+#include "tasks.h"
 #include "watch.h"
 
 typedef struct ReadinessObject {
     PyObject_HEAD
-    LoopObject *loop;
-    PyObject *iterator; /* of the future that the task waits for */
-    PyObject *handle;   /* sets the future's result */
-    int fd;
-    bool writer;
+    Readiness wait;
 } ReadinessObject;
 
 /* wake(future): the handle's callback. A descriptor may be ready in more turns than one
@@ -35,86 +32,108 @@ static PyObject *wake(PyObject *module, PyObject *future) {
 
 static PyMethodDef wake_method = {"wake", wake, METH_O, NULL};
 
-/* loop._readable(fd), loop._writable(fd) */
-static PyObject *readiness(LoopObject *loop, PyObject *number, bool writer) {
-    if (engine_usable(loop) < 0) return NULL;
-    int fd = descriptor_of(loop, number);
-    if (fd < 0) return NULL;
+int readiness_begin(Readiness *r, LoopObject *loop, int fd, bool writer) {
+    State *state = loop->state;
     if (fd < loop->fds_len && loop->fds[fd].kind != FD_FREE) {
-        PyObject *r = PyObject_CallMethodOneArg((PyObject *)loop, loop->state->names._ensure_fd_no_transport, number);
-        if (!r) return NULL;
-        Py_DECREF(r);
+        PyObject *number = PyLong_FromLong(fd);
+        PyObject *none = number ? PyObject_CallMethodOneArg((PyObject *)loop, state->names._ensure_fd_no_transport, number) : NULL;
+        Py_XDECREF(number);
+        if (!none) return -1;
+        Py_DECREF(none);
     }
-    ReadinessObject *self = NULL;
-    PyObject *future = PyObject_CallMethodNoArgs((PyObject *)loop, loop->state->names.create_future);
-    if (!future) return NULL;
+    PyObject *future = new_future(loop);
+    if (!future) return -1;
     PyAsyncMethods *async = Py_TYPE(future)->tp_as_async;
-    if (!async || !async->am_await) {
+    if (!async || !async->am_await)
         PyErr_Format(PyExc_TypeError, "create_future() returned %R, which cannot be awaited", future);
-        goto done;
-    }
-    self = (ReadinessObject *)loop->state->types.Readiness->tp_alloc(loop->state->types.Readiness, 0);
-    if (!self) goto done;
-    self->loop = (LoopObject *)Py_NewRef(loop);
-    self->fd = fd;
-    self->writer = writer;
-    self->iterator = async->am_await(future);
-    self->handle = self->iterator ? new_handle(loop, loop->state->wake, &future, 1, NULL) : NULL;
-    if (!self->handle || watch_begin(loop, fd, NULL, self->handle, writer) < 0) Py_CLEAR(self);
-done:
+    else
+        r->iterator = async->am_await(future);
+    r->loop = (LoopObject *)Py_NewRef(loop);
+    r->fd = fd;
+    r->writer = writer;
+    r->handle = r->iterator ? new_handle(loop, state->wake, &future, 1, NULL) : NULL;
     Py_DECREF(future);
-    return (PyObject *)self;
+    if (r->handle && watch_begin(loop, fd, NULL, r->handle, writer) == 0) return 0;
+    readiness_end(r);
+    return -1;
 }
 
-/* Gives the future to the task, and when it comes back, its result or error. */
-static PyObject *readiness_next(ReadinessObject *self) {
-    if (!self->iterator) return NULL;
-    return Py_TYPE(self->iterator)->tp_iternext(self->iterator);
+PySendResult readiness_send(Readiness *r, PyObject **result) {
+    if (r->iterator) return PyIter_Send(r->iterator, Py_None, result);
+    *result = Py_NewRef(Py_None);
+    return PYGEN_RETURN;
 }
 
-static int readiness_traverse(ReadinessObject *self, visitproc visit, void *arg) {
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(self->loop);
-    Py_VISIT(self->iterator);
-    Py_VISIT(self->handle);
+int readiness_traverse(Readiness *r, visitproc visit, void *arg) {
+    Py_VISIT(r->loop);
+    Py_VISIT(r->iterator);
+    Py_VISIT(r->handle);
     return 0;
 }
 
-static int readiness_clear(ReadinessObject *self) {
-    LoopObject *loop = self->loop;
-    PyObject *handle = self->handle;
-    self->loop = NULL;
-    self->handle = NULL;
+void readiness_end(Readiness *r) {
+    LoopObject *loop = r->loop;
+    PyObject *handle = r->handle;
+    r->loop = NULL;
+    r->handle = NULL;
     if (loop && handle) {
         PyObject *exception = PyErr_GetRaisedException(); /* what ends the coroutine */
         int rc;
         GUARD(loop->guard)
-        rc = watch_end(loop, self->fd, handle, self->writer);
+        rc = watch_end(loop, r->fd, handle, r->writer);
         UNGUARD
         if (rc < 0) PyErr_WriteUnraisable((PyObject *)loop);
         if (exception) PyErr_SetRaisedException(exception);
     }
     Py_XDECREF(handle);
     Py_XDECREF(loop);
-    Py_CLEAR(self->iterator);
+    Py_CLEAR(r->iterator);
+}
+
+/* ---- by itself: for calls that Python makes ---- */
+
+/* loop._readable(fd), loop._writable(fd) */
+static PyObject *new_readiness(LoopObject *loop, PyObject *number, bool writer) {
+    if (engine_usable(loop) < 0) return NULL;
+    int fd = descriptor_of(loop, number);
+    if (fd < 0) return NULL;
+    PyTypeObject *type = loop->state->types.Readiness;
+    ReadinessObject *self = (ReadinessObject *)type->tp_alloc(type, 0);
+    if (self && readiness_begin(&self->wait, loop, fd, writer) < 0) Py_CLEAR(self);
+    return (PyObject *)self;
+}
+
+/* Gives the future to the task, and when it comes back, its result or error. */
+static PyObject *next(ReadinessObject *self) {
+    PyObject *iterator = self->wait.iterator;
+    return iterator ? Py_TYPE(iterator)->tp_iternext(iterator) : NULL;
+}
+
+static int traverse(ReadinessObject *self, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(self));
+    return readiness_traverse(&self->wait, visit, arg);
+}
+
+static int clear(ReadinessObject *self) {
+    readiness_end(&self->wait);
     return 0;
 }
 
-static void readiness_dealloc(ReadinessObject *self) {
+static void dealloc(ReadinessObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    readiness_clear(self);
+    readiness_end(&self->wait);
     type->tp_free(self);
     Py_DECREF(type);
 }
 
 static PyType_Slot readiness_slots[] = {
     {Py_tp_doc, "A coroutine's wait for a descriptor."},
-    {Py_tp_dealloc, readiness_dealloc},
-    {Py_tp_traverse, readiness_traverse},
-    {Py_tp_clear, readiness_clear},
+    {Py_tp_dealloc, dealloc},
+    {Py_tp_traverse, traverse},
+    {Py_tp_clear, clear},
     {Py_tp_iter, PyObject_SelfIter},
-    {Py_tp_iternext, readiness_next},
+    {Py_tp_iternext, next},
     {Py_am_await, PyObject_SelfIter},
     {0, NULL}};
 static PyType_Spec readiness_spec = {"goloop._core._Readiness", sizeof(ReadinessObject), 0,
@@ -128,5 +147,5 @@ int readiness_setup(PyObject *module) {
     return state->wake ? 0 : -1;
 }
 
-PyObject *method_readable(LoopObject *loop, PyObject *fd) { return readiness(loop, fd, false); }
-PyObject *method_writable(LoopObject *loop, PyObject *fd) { return readiness(loop, fd, true); }
+PyObject *method_readable(LoopObject *loop, PyObject *fd) { return new_readiness(loop, fd, false); }
+PyObject *method_writable(LoopObject *loop, PyObject *fd) { return new_readiness(loop, fd, true); }

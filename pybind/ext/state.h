@@ -19,7 +19,7 @@
     X(read) X(write) X(pending) X(append) X(call_soon) X(_loop) X(_sslobj) X(_ssl_protocol)        \
     X(_do_read) X(_do_write) X(_process_outgoing) X(_write_appdata) X(_control_ssl_reading)        \
     X(_control_app_writing) X(_call_eof_received) X(_start_shutdown)                               \
-    X(_app_protocol)
+    X(_app_protocol) X(create_task) X(Task) X(Future) X(loop) X(name)
 typedef struct {
 #define X(n) PyObject *n;
     NAMES(X)
@@ -50,11 +50,21 @@ typedef struct {
     PyObject *zero;
 } TLSImports;
 
+/* tasks.c: what tasks and futures are made of, as asyncio has it. */
+typedef struct {
+    PyObject *tasks, *futures; /* what the modules hold */
+    PyObject *base;            /* asyncio.SelectorEventLoop */
+    PyObject *create_task, *create_future; /* of it, and their code; NULL: replaced before we could see it */
+    PyObject *task_code, *future_code;
+    PyObject *loop_keyword;    /* ("loop",) */
+} TaskImports;
+
 /* plain.c: what asyncio calls on the sockets of transports, of servers and of connects. */
 enum { PLAIN_METHODS = 15 };
 typedef struct {
     PyObject *c_socket; /* _socket.socket */
     PyObject *module;   /* socket */
+    PyObject *fileno, *gettimeout; /* of c_socket */
     PyObject *names[PLAIN_METHODS];
     PyObject *methods[PLAIN_METHODS]; /* NULL: it was replaced before we could see it */
 } Plain;
@@ -62,7 +72,7 @@ typedef struct {
 typedef struct {
     PyTypeObject *Loop, *Handle, *TimerHandle, *ThreadSafeHandle, *AsyncioHandle;
     PyTypeObject *Transport, *Stream, *Datagram, *ReadPipe, *WritePipe, *Listener;
-    PyTypeObject *Message, *Readiness, *Arrival, *SSLProtocol;
+    PyTypeObject *Message, *Readiness, *Attempt, *Arrival, *SSLProtocol;
 } Types;
 
 enum { CALLBACKS = 7 }; /* callback.c */
@@ -79,6 +89,7 @@ struct State {
     Names names;
     Imports imports;
     TLSImports tls;
+    TaskImports tasks;
     Plain plain;
     Types types;
     PyObject *callbacks[CALLBACKS], *callback_names[CALLBACKS];
@@ -87,7 +98,7 @@ struct State {
     PyObject *control;  /* control.c, or NULL */
 
     _Atomic(char *) reserve; /* tls_read.c: room for plaintext, NULL while a read has it */
-    _Atomic(uint64_t) plain_seen;
+    _Atomic(uint64_t) plain_seen, tasks_seen;
     uint64_t control_generation;
     PyMethodDef callback_methods[CALLBACKS];
     /* TLS of a stream that reads: tls.c, which this one cannot know */
@@ -113,6 +124,14 @@ static inline State *state_of_type(PyTypeObject *type) {
 PyTypeObject *new_type(PyObject *module, PyType_Spec *spec, PyObject *base);
 /* asyncio.module.name, or NULL with an exception. */
 PyObject *import_attribute(const char *module, const char *name);
+/* Of a class: every change of it, or of one that it derives from, gives it another, and takes the one it has. 0: none now. */
+static inline unsigned version_of(PyTypeObject *type) {
+#if PY_VERSION_HEX < 0x030C0000
+    if (!PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG)) return 0;
+#endif
+    return (unsigned)type->tp_version_tag;
+}
+
 int check_slot(PyObject *type, const char *name, Py_ssize_t offset); /* ImportError when it lies elsewhere */
 
 #endif

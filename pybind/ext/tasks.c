@@ -1,0 +1,132 @@
+/* Tasks and futures of the loop: asyncio's own classes, called without the Python code that BaseEventLoop
+ * calls them by. That code is called in debug mode, for a closed loop, by a task factory, with unusual arguments,
+ * and when a program has replaced it. The classes are those that asyncio's modules hold at the time. */
+#include "tasks.h"
+
+/* A method of BaseEventLoop as asyncio's own file defines it, with its code, or without when it was replaced before. */
+static int take_method(PyObject *base, PyObject *name, PyObject *file, PyObject **method, PyObject **code) {
+    if (!(*method = PyObject_GetAttr(base, name))) return -1;
+    PyObject *its = PyFunction_Check(*method) ? PyFunction_GetCode(*method) : NULL;
+    PyObject *its_file = its ? PyObject_GetAttrString(its, "co_filename") : NULL;
+    int same = its_file ? PyObject_RichCompareBool(its_file, file, Py_EQ) : 0;
+    Py_XDECREF(its_file);
+    if (same > 0) *code = Py_NewRef(its);
+    PyErr_Clear();
+    return 0;
+}
+
+static PyObject *new_dict_of(const char *name) {
+    PyObject *module = PyImport_ImportModule(name);
+    PyObject *dict = module ? Py_NewRef(PyModule_GetDict(module)) : NULL;
+    Py_XDECREF(module);
+    return dict;
+}
+
+int tasks_setup(State *state) {
+    TaskImports *own = &state->tasks;
+    if (!(own->tasks = new_dict_of("asyncio.tasks")) || !(own->futures = new_dict_of("asyncio.futures")) ||
+        !(own->base = import_attribute("asyncio", "SelectorEventLoop")) ||
+        !(own->loop_keyword = PyTuple_Pack(1, state->names.loop)))
+        return -1;
+    PyObject *other = PyObject_GetAttrString(own->base, "run_until_complete");
+    PyObject *code = other ? PyObject_GetAttrString(other, "__code__") : NULL;
+    PyObject *file = code ? PyObject_GetAttrString(code, "co_filename") : NULL;
+    if (!file) PyErr_Clear();
+    int rc = take_method(own->base, state->names.create_task, file ? file : Py_None, &own->create_task, &own->task_code);
+    if (rc == 0)
+        rc = take_method(own->base, state->names.create_future, file ? file : Py_None, &own->create_future, &own->future_code);
+    Py_XDECREF(file);
+    Py_XDECREF(code);
+    Py_XDECREF(other);
+    return rc;
+}
+
+static bool has_method(PyObject *base, PyObject *name, PyObject *method) {
+    PyObject *found = PyObject_GetAttr(base, name);
+    if (!found) PyErr_Clear();
+    Py_XDECREF(found);
+    return found == method;
+}
+
+/* Whether asyncio's loop still has its own methods. As long as it has the same version nothing has changed about it,
+ * but for the code of a function, which is no change of a class. */
+static bool base_is_own(State *state) {
+    TaskImports *own = &state->tasks;
+    uint64_t version = version_of((PyTypeObject *)own->base), seen = atomic_load(&state->tasks_seen);
+    bool same = seen & 1;
+    if (!version || version != seen >> 1) {
+        same = has_method(own->base, state->names.create_task, own->create_task) &&
+               has_method(own->base, state->names.create_future, own->create_future);
+        atomic_store(&state->tasks_seen, (uint64_t)version_of((PyTypeObject *)own->base) << 1 | same);
+    }
+    return same && own->task_code && PyFunction_GET_CODE(own->create_task) == own->task_code && own->future_code &&
+           PyFunction_GET_CODE(own->create_future) == own->future_code;
+}
+
+/* What asyncio's loop, or who has replaced its method, does. */
+static PyObject *call_base(LoopObject *loop, PyObject *name, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    PyObject *method = PyObject_GetAttr(loop->state->tasks.base, name);
+    Py_ssize_t all = n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
+    PyObject **argv = PyMem_Malloc((size_t)(all + 1) * sizeof *argv), *result = NULL;
+    if (!argv) PyErr_NoMemory();
+    if (method && argv) {
+        argv[0] = (PyObject *)loop;
+        for (Py_ssize_t i = 0; i < all; i++) argv[i + 1] = args[i];
+        result = PyObject_Vectorcall(method, argv, (size_t)(n + 1), kwnames);
+    }
+    PyMem_Free(argv);
+    Py_XDECREF(method);
+    return result;
+}
+
+/* A class as asyncio's module has it now, or NULL without an exception. */
+static PyObject *new_class(PyObject *dict, PyObject *name) {
+    PyObject *class = PyObject_GetItem(dict, name);
+    if (!class) PyErr_Clear();
+    return class;
+}
+
+/* create_task(coro, *, name=None, context=None, ...) */
+PyObject *method_create_task(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+    State *state = loop->state;
+    PyObject *argv[5] = {NULL, n == 1 ? args[0] : NULL, (PyObject *)loop}, *names[2];
+    Py_ssize_t given = kwnames ? PyTuple_GET_SIZE(kwnames) : 0, kept = 0;
+    bool usual = n == 1 && given <= 2 && !loop->debug && !loop->closed &&
+                 (!loop->task_factory || loop->task_factory == Py_None) && base_is_own(state);
+    for (Py_ssize_t i = 0; usual && i < given; i++) {
+        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
+        usual = name == state->names.name || (PY_VERSION_HEX >= 0x030B0000 && name == state->names.context);
+        if (args[n + i] == Py_None) continue; /* as if it had not been given */
+        names[kept] = name;
+        argv[3 + kept++] = args[n + i];
+    }
+    PyObject *class = usual ? new_class(state->tasks.tasks, state->names.Task) : NULL;
+    if (!class) return call_base(loop, state->names.create_task, args, n, kwnames);
+    PyObject *keywords = kept == 0   ? Py_NewRef(state->tasks.loop_keyword)
+                         : kept == 1 ? PyTuple_Pack(2, state->names.loop, names[0])
+                                     : PyTuple_Pack(3, state->names.loop, names[0], names[1]);
+    PyObject *task = keywords ? PyObject_Vectorcall(class, argv + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, keywords) : NULL;
+    Py_XDECREF(keywords);
+    Py_DECREF(class);
+    return task;
+}
+
+PyObject *method_create_future(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    State *state = loop->state;
+    PyObject *class = !loop->debug && base_is_own(state) ? new_class(state->tasks.futures, state->names.Future) : NULL;
+    if (!class) return call_base(loop, state->names.create_future, NULL, 0, NULL);
+    PyObject *argv[2] = {NULL, (PyObject *)loop};
+    PyObject *future = PyObject_Vectorcall(class, argv + 1, PY_VECTORCALL_ARGUMENTS_OFFSET, state->tasks.loop_keyword);
+    Py_DECREF(class);
+    return future;
+}
+
+PyObject *new_future(LoopObject *loop) {
+    return PyObject_CallMethodNoArgs((PyObject *)loop, loop->state->names.create_future);
+}
+
+PyObject *method_get_debug(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    return PyBool_FromLong(loop->debug);
+}

@@ -1,0 +1,15 @@
+/* create_task and create_future. */
+#ifndef GOLOOP_TASKS_H
+#define GOLOOP_TASKS_H
+
+#include "loop.h"
+
+int tasks_setup(State *state);
+PyObject *new_future(LoopObject *loop); /* by create_future(), whoever has defined it */
+
+/* Methods of the loop. */
+PyObject *method_create_task(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
+PyObject *method_create_future(LoopObject *loop, PyObject *ignored);
+PyObject *method_get_debug(LoopObject *loop, PyObject *ignored);
+
+#endif
