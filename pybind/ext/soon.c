@@ -36,7 +36,10 @@ static int check_open(LoopObject *loop) {
 
 PyObject *method_call_soon(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     Call c;
-    if (take_call(&c, "BaseEventLoop.call_soon", NULL, args, n, kwnames) < 0) return NULL;
+    if (kwnames && n > 0 && PyTuple_GET_SIZE(kwnames) == 1 && PyTuple_GET_ITEM(kwnames, 0) == loop->state->names.context)
+        c = (Call){.args = args, .n = n, .context = args[n] == Py_None ? NULL : args[n]}; /* as tasks and futures call it */
+    else if (take_call(&c, "BaseEventLoop.call_soon", NULL, args, n, kwnames) < 0)
+        return NULL;
     if (check_open(loop) < 0) return NULL;
     if (loop->debug && debug_checks(loop, c.args[0], "call_soon", true) < 0) return NULL;
     return loop_call_soon(loop, c.args[0], c.args + 1, c.n - 1, c.context);

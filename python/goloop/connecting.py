@@ -6,21 +6,29 @@ import asyncio
 import contextlib
 import contextvars
 import socket
-from asyncio import trsock
+from asyncio import base_events, trsock
 from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-defined]
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _core
 from .factories import deferring, let_go, take_protocol
-from .plainsocket import INTERNET, family_and_type, is_plain
+from .names import Names
+from .plainsocket import INTERNET, accepts_plain, family_and_type, is_plain
 from .serving import ATTACH_TAKES_TRANSPORT, set_nodelay
+from .sockets import Sockets
 from .tls import SSLProtocol
 
 if TYPE_CHECKING:
     from ._base import LoopBase as _Base
 else:
     _Base = object
+
+
+_asyncio: Any = base_events
+_create_connection = base_events.BaseEventLoop.create_connection
+_DEFAULTS: dict[str, Any] = _create_connection.__kwdefaults__  # type: ignore[assignment]
+_NONBLOCK: int = getattr(socket, "SOCK_NONBLOCK", 0)
 
 
 def extra_of(sock: socket.socket, extra: dict[str, Any] | None) -> dict[str, Any]:
@@ -40,7 +48,66 @@ def extra_of(sock: socket.socket, extra: dict[str, Any] | None) -> dict[str, Any
 
 
 class Connecting(_Base):
-    """The transport hooks of ``BaseEventLoop``."""
+    """``create_connection``, and the transport hooks of ``BaseEventLoop``."""
+
+    async def create_connection(
+        self, protocol_factory: Callable[[], Any], host: Any = None, port: Any = None, **options: Any
+    ) -> Any:
+        """asyncio's; to an address literal without options, it is one connect of one socket."""
+        address = self._literal(host, port, options)
+        if address:
+            sock = socket.socket(
+                socket.AF_INET if len(address) == 2 else socket.AF_INET6,
+                socket.SOCK_STREAM | _NONBLOCK,
+                socket.IPPROTO_TCP,
+            )
+            try:
+                if not _NONBLOCK:
+                    sock.setblocking(False)
+                fd = sock.fileno()
+                error = self._connect(sock, fd, sock.family, address)
+                if error:
+                    await self._finish_connect(sock, fd, address)
+                if error is not None:
+                    protocol = protocol_factory()
+                    waiter = self.create_future()
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    transport = self._make_plain_transport(sock, fd, protocol, waiter)
+            except BaseException:
+                let_go(sock)
+                raise
+            if error is not None:
+                try:
+                    await waiter
+                except BaseException:
+                    transport.close()
+                    raise
+                return transport, protocol
+            sock.close()  # no literal after all
+        return await super().create_connection(protocol_factory, host, port, **options)
+
+    create_connection.__wrapped__ = _create_connection  # type: ignore[attr-defined] # its signature
+
+    def _literal(self, host: Any, port: Any, options: dict[str, Any]) -> tuple[Any, ...] | None:
+        """The address of what seems to be a literal, if nothing but a connect is asked for.
+
+        Of a loop some of whose methods are another's, asyncio's ``create_connection`` calls these.
+        """
+        if (
+            type(host) is not str
+            or type(port) is not int
+            or self._debug
+            or self._closed
+            or not all(_DEFAULTS.get(name, self) is value for name, value in options.items())
+            or _asyncio.socket is not socket
+            or not accepts_plain()
+            or _asyncio.BaseEventLoop.create_connection is not _create_connection
+            or not all(getattr(getattr(self, name), "__func__", None) is own for name, own in _HOOKS.items())
+        ):
+            return None
+        if ":" in host:
+            return (host, port, 0, 0) if _asyncio._HAS_IPv6 and "%" not in host else None
+        return (host, port) if host[:1].isdigit() and host[-1:].isdigit() else None
 
     def _create_connection_transport(
         self, sock: socket.socket, protocol_factory: Callable[[], Any], *args: Any, **kwargs: Any
@@ -73,22 +140,30 @@ class Connecting(_Base):
                 return super()._make_socket_transport(
                     sock, protocol, waiter, extra=extra, server=server, **given
                 )
-            made = protocol.connection_made
             set_nodelay(sock)
             lazy = extra is None and family_and_type(sock)[0] in INTERNET
-            transport = _core.connected_stream(
-                self,
-                sock,
-                sock.fileno(),
-                protocol,
-                None if lazy else extra_of(sock, extra),
-                server,
-                ATTACH_TAKES_TRANSPORT,
-                context,
+            return self._make_plain_transport(
+                sock, sock.fileno(), protocol, waiter, None if lazy else extra_of(sock, extra), server, context
             )
         except BaseException:
             let_go(sock)
             raise
+
+    def _make_plain_transport(
+        self,
+        sock: socket.socket,
+        fd: int,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None,
+        extra: dict[str, Any] | None = None,  # None: an internet socket's, found when somebody asks
+        server: Any = None,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Transport:
+        """A transport of the extension around a plain socket."""
+        made = protocol.connection_made
+        transport = _core.connected_stream(
+            self, sock, fd, protocol, extra, server, ATTACH_TAKES_TRANSPORT, context
+        )
         # asyncio's order: the protocol knows its transport before the first byte,
         # the caller wakes last.
         self.call_soon(made, transport, context=transport._context)
@@ -123,3 +198,13 @@ class Connecting(_Base):
         self._make_socket_transport(rawsock, ssl_protocol, extra=extra, server=server, context=context)
         transport: asyncio.Transport = ssl_protocol._app_transport
         return transport
+
+
+# What asyncio's create_connection calls of a loop, and whose it is.
+_HOOKS: dict[str, Any] = {
+    "_ensure_resolved": Names._ensure_resolved,
+    "_connect_sock": _asyncio.BaseEventLoop._connect_sock,
+    "sock_connect": Sockets.sock_connect,
+    "_create_connection_transport": Connecting._create_connection_transport,
+    "_make_socket_transport": Connecting._make_socket_transport,
+}

@@ -200,6 +200,12 @@ class Sockets(_Base):
             if error is None:
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, _LAST_RETRY)
+        if error:
+            await self._finish_connect(sock, fd, address)
+
+    async def _finish_connect(self, sock: socket.socket, fd: int, address: Any) -> None:
+        """Wait for the end of a connect that is under way."""
+        error: int = errno.EINPROGRESS
         while error:
             if error not in _UNDER_WAY:
                 raise OSError(error, f"Connect call failed {address}")
