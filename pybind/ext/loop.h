@@ -101,6 +101,9 @@ struct LoopObject {
     struct FdEntry *fds;
     int32_t fds_len;
 
+    /* names.c */
+    uint64_t lookups; /* the number of the last */
+
     /* timer.c */
     struct TimerEntry *timers;
     uint32_t timers_len, timers_free, timers_live;

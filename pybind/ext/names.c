@@ -16,20 +16,39 @@ enum { AT_ONCE = 512 };
 
 /* ---- answers ---- */
 
-/* [(family, type, proto, canonname, address), ...], all numbers as int. */
-static PyObject *new_addresses(const uint8_t *p, uint32_t count, int64_t len) {
-    PyObject *list = PyList_New(0);
+/* The member of socket's enumeration that a number stands for, or the number. */
+static PyObject *new_member(PyObject *members, int value) {
+    PyObject *number = PyLong_FromLong(value);
+    PyObject *member = number ? PyDict_GetItemWithError(members, number) : NULL;
+    if (!member) return number;
+    Py_DECREF(number);
+    return Py_NewRef(member);
+}
+
+/* (family, type, proto, canonname, address); steals name */
+static PyObject *new_address(State *state, const gl_address *a, PyObject *name) {
+    PyObject *items[] = {new_member(state->lookups.families, a->family), new_member(state->lookups.kinds, a->type),
+                         PyLong_FromLong(a->proto), name, sockaddr_to_python(a->addr, (socklen_t)a->len)};
+    PyObject *tuple = items[0] && items[1] && items[2] && items[3] && items[4]
+                          ? PyTuple_Pack(5, items[0], items[1], items[2], items[3], items[4])
+                          : NULL;
+    for (size_t i = 0; i < sizeof items / sizeof *items; i++) Py_XDECREF(items[i]);
+    return tuple;
+}
+
+/* What socket.getaddrinfo returns. */
+static PyObject *new_addresses(State *state, const uint8_t *p, uint32_t count, int64_t len) {
+    PyObject *list = PyList_New(count);
     const char *name = (const char *)p + (size_t)count * sizeof(gl_address);
     Py_ssize_t name_len = (Py_ssize_t)(len - (int64_t)count * (int64_t)sizeof(gl_address));
     for (uint32_t i = 0; list && i < count; i++) {
         gl_address a;
         memcpy(&a, p + (size_t)i * sizeof a, sizeof a); /* it has no alignment */
-        PyObject *address = sockaddr_to_python(a.addr, (socklen_t)a.len);
-        PyObject *item = address ? Py_BuildValue("(iiis#N)", a.family, a.type, a.proto, name,
-                                                 i == 0 ? name_len : (Py_ssize_t)0, address)
-                                 : NULL;
-        if (!item || PyList_Append(list, item) < 0) Py_CLEAR(list);
-        Py_XDECREF(item);
+        PyObject *item = new_address(state, &a, PyUnicode_FromStringAndSize(name, i == 0 ? name_len : 0));
+        if (item)
+            PyList_SET_ITEM(list, i, item);
+        else
+            Py_CLEAR(list);
     }
     return list;
 }
@@ -41,8 +60,8 @@ static PyObject *new_name(const uint8_t *p, int64_t len) {
     return Py_BuildValue("(ss)", host, service);
 }
 
-static PyObject *new_answer(int what, const uint8_t *p, uint32_t count, int64_t len) {
-    return what == GL_NAMEINFO ? new_name(p, len) : new_addresses(p, count, len);
+static PyObject *new_answer(State *state, int what, const uint8_t *p, uint32_t count, int64_t len) {
+    return what == GL_NAMEINFO ? new_name(p, len) : new_addresses(state, p, count, len);
 }
 
 /* What socket.getaddrinfo would raise, as an object. */
@@ -55,7 +74,7 @@ static PyObject *new_error(LoopObject *loop, int code, int error) {
  * be made of an answer is its failure too. */
 int on_resolved(LoopObject *loop, gl_cqe *c) {
     PyObject *answer = c->res || c->fd ? new_error(loop, c->res, c->fd)
-                                       : new_answer(c->flags, (const uint8_t *)(uintptr_t)c->ptr, c->gen, c->len);
+                                       : new_answer(loop->state, c->flags, (const uint8_t *)(uintptr_t)c->ptr, c->gen, c->len);
     if (!answer) answer = PyErr_GetRaisedException();
     PyObject *number = PyLong_FromUnsignedLongLong(c->user);
     PyObject *argv[3] = {(PyObject *)loop, number, answer};
@@ -68,16 +87,17 @@ int on_resolved(LoopObject *loop, gl_cqe *c) {
 
 /* ---- queries ---- */
 
-/* Hands a query over. Returns the answer, None when _resolved will bring it, or NULL. */
-static PyObject *resolve(LoopObject *loop, unsigned long long number, gl_query *q) {
+/* Hands a query over. Returns the answer; its number, when _resolved will bring it; or NULL. */
+static PyObject *resolve(LoopObject *loop, gl_query *q) {
+    uint64_t number = ++loop->lookups;
     uint8_t room[AT_ONCE];
     q->answer = (uintptr_t)room;
     q->len = sizeof room;
     gl_sqe s = {.op = GL_OP_RESOLVE, .user = number, .ptr = (uintptr_t)q};
     int error = submit_one(loop, &s);
     if (error < 0) return NULL;
-    if (error == 0) return new_answer(q->what, room, q->count, q->len);
-    if (error == EINPROGRESS) Py_RETURN_NONE;
+    if (error == 0) return new_answer(loop->state, q->what, room, q->count, q->len);
+    if (error == EINPROGRESS) return PyLong_FromUnsignedLongLong(number);
     if (error == EAGAIN) Py_RETURN_NOTIMPLEMENTED; /* no thread: asyncio's executor may have one, or says so */
     if (error == ENOMEM) return PyErr_NoMemory();
     errno = error;
@@ -134,6 +154,17 @@ static int take_host(PyObject *host, PyObject **owner, gl_query *q) {
     return 1;
 }
 
+/* In decimal, at the end of room, which is enough for a long. */
+static const char *digits_of(long value, char *room, size_t size) {
+    char *p = room + size;
+    unsigned long rest = value < 0 ? 0UL - (unsigned long)value : (unsigned long)value;
+    *--p = 0;
+    do *--p = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0) *--p = '-';
+    return p;
+}
+
 /* The same for a port; number has room for the digits of a long. */
 static int take_port(PyObject *port, char *number, size_t size, gl_query *q) {
     const char *text;
@@ -142,8 +173,7 @@ static int take_port(PyObject *port, char *number, size_t size, gl_query *q) {
         int overflow;
         long value = PyLong_AsLongAndOverflow(port, &overflow);
         if (overflow) return 0;
-        snprintf(number, size, "%ld", value);
-        text = number;
+        text = digits_of(value, number, size);
     } else if (PyUnicode_Check(port)) {
         text = PyUnicode_AsUTF8(port);
         if (!text) return -1;
@@ -157,50 +187,43 @@ static int take_port(PyObject *port, char *number, size_t size, gl_query *q) {
     return 1;
 }
 
-static int take_arguments(const char *usage, Py_ssize_t n, Py_ssize_t wanted, PyObject *number,
-                          unsigned long long *out) {
-    if (n != wanted) {
-        PyErr_SetString(PyExc_TypeError, usage);
-        return -1;
-    }
-    *out = PyLong_AsUnsignedLongLong(number);
-    return PyErr_Occurred() ? -1 : 0;
+static int take_arguments(const char *usage, Py_ssize_t n, Py_ssize_t wanted) {
+    if (n == wanted) return 0;
+    PyErr_SetString(PyExc_TypeError, usage);
+    return -1;
 }
 
-/* _getaddrinfo(number, host, port, family, type, proto, flags): the answer; None when
+/* _getaddrinfo(host, port, family, type, proto, flags): the answer; a number when
  * _resolved(number, answer) will bring it; NotImplemented where the standard library's way
  * has to be taken, with its errors. */
 PyObject *loop_getaddrinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
-    unsigned long long number;
-    if (take_arguments("_getaddrinfo(number, host, port, family, type, proto, flags)", n, 7, args[0], &number) < 0)
-        return NULL;
+    if (take_arguments("_getaddrinfo(host, port, family, type, proto, flags)", n, 6) < 0) return NULL;
     if (engine_usable(loop) < 0) return NULL;
     gl_query q = {.what = GL_ADDRINFO};
-    if (loop->in_turn || !take_int(args[3], &q.family) || !take_int(args[4], &q.type) ||
-        !take_int(args[5], &q.proto) || !take_int(args[6], &q.flags))
+    if (loop->in_turn || !take_int(args[2], &q.family) || !take_int(args[3], &q.type) ||
+        !take_int(args[4], &q.proto) || !take_int(args[5], &q.flags))
         Py_RETURN_NOTIMPLEMENTED;
     PyObject *owner = NULL, *result = NULL;
     char digits[32];
-    int known = take_host(args[1], &owner, &q);
-    if (known > 0) known = take_port(args[2], digits, sizeof digits, &q);
+    int known = take_host(args[0], &owner, &q);
+    if (known > 0) known = take_port(args[1], digits, sizeof digits, &q);
     if (known == 0)
         result = Py_NewRef(Py_NotImplemented);
     else if (known > 0 &&
-             PySys_Audit("socket.getaddrinfo", "OOiii", args[1], args[2], q.family, q.type, q.proto) == 0)
-        result = resolve(loop, number, &q);
+             PySys_Audit("socket.getaddrinfo", "OOiii", args[0], args[1], q.family, q.type, q.proto) == 0)
+        result = resolve(loop, &q);
     Py_XDECREF(owner);
     return result;
 }
 
-/* _getnameinfo(number, sockaddr, flags): the same. */
+/* _getnameinfo(sockaddr, flags): the same. */
 PyObject *loop_getnameinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
-    unsigned long long number;
-    if (take_arguments("_getnameinfo(number, sockaddr, flags)", n, 3, args[0], &number) < 0) return NULL;
+    if (take_arguments("_getnameinfo(sockaddr, flags)", n, 2) < 0) return NULL;
     if (engine_usable(loop) < 0) return NULL;
-    PyObject *address = args[1];
+    PyObject *address = args[0];
     gl_query q = {.what = GL_NAMEINFO};
     Py_ssize_t size = PyTuple_Check(address) ? PyTuple_GET_SIZE(address) : 0;
-    if (loop->in_turn || size < 2 || size > 4 || !take_int(args[2], &q.flags)) Py_RETURN_NOTIMPLEMENTED;
+    if (loop->in_turn || size < 2 || size > 4 || !take_int(args[1], &q.flags)) Py_RETURN_NOTIMPLEMENTED;
     int32_t port, more[2] = {0, 0};
     PyObject *host = PyTuple_GET_ITEM(address, 0);
     bool known = PyUnicode_Check(host) && take_int(PyTuple_GET_ITEM(address, 1), &port);
@@ -213,14 +236,15 @@ PyObject *loop_getnameinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n
     /* A zero in it, or more than two members for IPv4, is an error. */
     if (strlen(text) != (size_t)len || (size > 2 && !strchr(text, ':'))) Py_RETURN_NOTIMPLEMENTED;
     if (PySys_Audit("socket.getnameinfo", "(O)", address) < 0) return NULL;
-    char digits[32];
+    char room[32];
+    const char *digits = digits_of(port, room, sizeof room);
     q.host = (uintptr_t)text;
     q.host_len = len;
     q.service = (uintptr_t)digits;
-    q.service_len = snprintf(digits, sizeof digits, "%d", (int)port);
+    q.service_len = (int64_t)strlen(digits);
     q.flow = (uint32_t)more[0];
     q.scope = (uint32_t)more[1];
-    return resolve(loop, number, &q);
+    return resolve(loop, &q);
 }
 
 /* _resolve_cancel(number): a lookup that waits for its turn shall have none. */
@@ -229,4 +253,26 @@ PyObject *loop_resolve_cancel(LoopObject *loop, PyObject *arg) {
     if (PyErr_Occurred()) return NULL;
     if (loop->engine > 0 && loop_is_ours(loop) && submit_one(loop, &s) < 0) return NULL;
     Py_RETURN_NONE;
+}
+
+/* The members of an enumeration of socket by their numbers. */
+static PyObject *new_members(const char *name) {
+    PyObject *members = PyDict_New(), *class = import_attribute("socket", name);
+    PyObject *iterator = members && class ? PyObject_GetIter(class) : NULL, *member;
+    while (iterator && (member = PyIter_Next(iterator))) {
+        PyObject *number = PyNumber_Long(member);
+        if (!number || PyDict_SetItem(members, number, member) < 0) Py_CLEAR(iterator);
+        Py_XDECREF(number);
+        Py_DECREF(member);
+    }
+    if (PyErr_Occurred()) Py_CLEAR(members);
+    Py_XDECREF(iterator);
+    Py_XDECREF(class);
+    return members;
+}
+
+int names_setup(State *state) {
+    state->lookups.families = new_members("AddressFamily");
+    state->lookups.kinds = state->lookups.families ? new_members("SocketKind") : NULL;
+    return state->lookups.kinds ? 0 : -1;
 }

@@ -59,6 +59,11 @@ typedef struct {
     PyObject *loop_keyword;    /* ("loop",) */
 } TaskImports;
 
+/* names.c: dicts of socket.AddressFamily's and socket.SocketKind's members by their numbers. */
+typedef struct {
+    PyObject *families, *kinds;
+} LookupImports;
+
 /* plain.c: what asyncio calls on the sockets of transports, of servers and of connects. */
 enum { PLAIN_METHODS = 15 };
 typedef struct {
@@ -90,6 +95,7 @@ struct State {
     Imports imports;
     TLSImports tls;
     TaskImports tasks;
+    LookupImports lookups;
     Plain plain;
     Types types;
     PyObject *callbacks[CALLBACKS], *callback_names[CALLBACKS];

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import socket
 from asyncio import base_events
 from typing import TYPE_CHECKING, Any
@@ -17,10 +16,6 @@ else:
 # function of its own there; these are the ones that the engine stands in for.
 _getaddrinfo, _getnameinfo = socket.getaddrinfo, socket.getnameinfo
 _asyncio: Any = base_events
-
-_FAMILIES = {int(family): family for family in socket.AddressFamily}
-_TYPES = {int(kind): kind for kind in socket.SocketKind}
-_numbers = itertools.count(1)  # of lookups, of all loops
 
 
 class Names(_Base):
@@ -47,15 +42,12 @@ class Names(_Base):
             and _asyncio.socket.getaddrinfo is _getaddrinfo
             and not self._executor_shutdown_called
         ):
-            number = next(_numbers)
-            answer = self._getaddrinfo(number, host, port, family, type, proto, flags)
-            if answer is None:
-                answer = await self._wait_for_lookup(number)
+            answer = self._getaddrinfo(host, port, family, type, proto, flags)
+            if answer.__class__ is int:
+                answer = await self._wait_for_lookup(answer)
         if answer is NotImplemented:
             return await super().getaddrinfo(host, port, family=family, type=type, proto=proto, flags=flags)
-        return [
-            (_FAMILIES.get(f, f), _TYPES.get(t, t), p, name, sockaddr) for f, t, p, name, sockaddr in answer
-        ]
+        return answer
 
     async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
         """What ``socket.getnameinfo`` returns and raises, without blocking the loop.
@@ -69,10 +61,9 @@ class Names(_Base):
             and _asyncio.socket.getnameinfo is _getnameinfo
             and not self._executor_shutdown_called
         ):
-            number = next(_numbers)
-            answer = self._getnameinfo(number, sockaddr, flags)
-            if answer is None:
-                answer = await self._wait_for_lookup(number)
+            answer = self._getnameinfo(sockaddr, flags)
+            if answer.__class__ is int:
+                answer = await self._wait_for_lookup(answer)
         if answer is NotImplemented:
             return await super().getnameinfo(sockaddr, flags)
         return answer
