@@ -2,6 +2,7 @@ package loop
 
 import (
 	"encoding/binary"
+	"math"
 	"net/netip"
 	"runtime"
 	"strconv"
@@ -42,15 +43,22 @@ const maxLiteral = 64
 type socketKind struct{ typ, proto int32 }
 
 // kindsOf has glibc's answers to a type and protocol that a literal is asked with.
-var kindsOf = map[socketKind][]socketKind{
-	{0, 0}: {{unix.SOCK_STREAM, unix.IPPROTO_TCP}, {unix.SOCK_DGRAM, unix.IPPROTO_UDP}, {unix.SOCK_RAW, 0}},
+var (
+	streamKinds   = []socketKind{{unix.SOCK_STREAM, unix.IPPROTO_TCP}}
+	datagramKinds = []socketKind{{unix.SOCK_DGRAM, unix.IPPROTO_UDP}}
+	allKinds      = []socketKind{streamKinds[0], datagramKinds[0], {unix.SOCK_RAW, 0}}
+)
 
-	{unix.SOCK_STREAM, 0}:                {{unix.SOCK_STREAM, unix.IPPROTO_TCP}},
-	{0, unix.IPPROTO_TCP}:                {{unix.SOCK_STREAM, unix.IPPROTO_TCP}},
-	{unix.SOCK_STREAM, unix.IPPROTO_TCP}: {{unix.SOCK_STREAM, unix.IPPROTO_TCP}},
-	{unix.SOCK_DGRAM, 0}:                 {{unix.SOCK_DGRAM, unix.IPPROTO_UDP}},
-	{0, unix.IPPROTO_UDP}:                {{unix.SOCK_DGRAM, unix.IPPROTO_UDP}},
-	{unix.SOCK_DGRAM, unix.IPPROTO_UDP}:  {{unix.SOCK_DGRAM, unix.IPPROTO_UDP}},
+func kindsOf(asked socketKind) []socketKind {
+	switch asked {
+	case socketKind{unix.SOCK_STREAM, 0}, socketKind{0, unix.IPPROTO_TCP}, streamKinds[0]:
+		return streamKinds
+	case socketKind{unix.SOCK_DGRAM, 0}, socketKind{0, unix.IPPROTO_UDP}, datagramKinds[0]:
+		return datagramKinds
+	case socketKind{}:
+		return allKinds
+	}
+	return nil
 }
 
 // Literal answers a query that no file and no network has a say in. False means that
@@ -70,7 +78,7 @@ func (q *Query) Literal() (Answer, bool) {
 // addresses is getaddrinfo(3).
 func (q *Query) addresses() (Answer, bool) {
 	port, ok := parsePort(q.Service)
-	kinds := kindsOf[socketKind{q.Type, q.Proto}]
+	kinds := kindsOf(socketKind{q.Type, q.Proto})
 	if !ok || kinds == nil || q.Flags&^knownFlags != 0 {
 		return Answer{}, false
 	}
@@ -167,7 +175,8 @@ func parseInet4(s string) (netip.Addr, bool) {
 			if v>>(8*(4-i)) != 0 {
 				return netip.Addr{}, false
 			}
-			last := binary.BigEndian.AppendUint32(nil, uint32(v))
+			var last [4]byte
+			binary.BigEndian.PutUint32(last[:], uint32(v))
 			copy(b[i:], last[i:])
 			return netip.AddrFrom4(b), true
 		case v > 255 || i == 3:
@@ -180,18 +189,38 @@ func parseInet4(s string) (netip.Addr, bool) {
 
 // parsePart reads one number of an IPv4 address.
 func parsePart(s string) (uint64, bool) {
-	base := 10
+	base := uint64(10)
 	switch {
 	case len(s) > 2 && s[0] == '0' && s[1]|0x20 == 'x':
 		base, s = 16, s[2:]
 	case len(s) > 1 && s[0] == '0':
 		base, s = 8, s[1:]
 	}
-	if s == "" || s[0] == '+' || s[0] == '-' {
+	if s == "" {
 		return 0, false
 	}
-	v, err := strconv.ParseUint(s, base, 32)
-	return v, err == nil
+	v := uint64(0)
+	for i := range len(s) {
+		digit := digitOf(s[i])
+		if digit >= base {
+			return 0, false
+		}
+		if v = v*base + digit; v > math.MaxUint32 {
+			return 0, false
+		}
+	}
+	return v, true
+}
+
+// digitOf is the value of a hexadecimal digit, and of anything else more than any has.
+func digitOf(c byte) uint64 {
+	switch {
+	case '0' <= c && c <= '9':
+		return uint64(c - '0')
+	case 'a' <= c|0x20 && c|0x20 <= 'f':
+		return uint64(c|0x20-'a') + 10
+	}
+	return math.MaxUint64
 }
 
 // parsePort reads a service that is empty or a number, which getaddrinfo(3) takes

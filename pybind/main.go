@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -75,16 +76,34 @@ func errnoOf(err error) int {
 // and leaves room for two turns of 2 ms.
 const yieldEvery = int64(6 * time.Millisecond)
 
+// lastYield is the last of all bindings, where and when. Threads that run at once may mix the two up: then one
+// yields too often, or late by a turn.
+var lastYield struct {
+	thread atomic.Uint64
+	looked atomic.Int64
+}
+
 func (b *binding) pace() {
-	if looked := b.engine.Looked(); looked-b.yielded > yieldEvery {
-		b.yielded = looked
-		if thread := thisThread(); thread != b.thread {
-			from := b.thread
-			b.thread = thread
-			provide(move(from, thread))
-		}
-		runtime.Gosched()
+	looked := b.engine.Looked()
+	if looked-b.yielded <= yieldEvery {
+		return
 	}
+	thread := thisThread()
+	if thread != b.thread {
+		from := b.thread
+		b.thread = thread
+		provide(move(from, thread))
+	}
+	if b.yielded == 0 && lastYield.thread.Load() == uint64(thread) { // what counts is the thread, not its loop
+		b.yielded = lastYield.looked.Load()
+		if looked-b.yielded <= yieldEvery {
+			return
+		}
+	}
+	b.yielded = looked
+	lastYield.thread.Store(uint64(thread))
+	lastYield.looked.Store(looked)
+	runtime.Gosched()
 }
 
 // learn takes what C tells of the batches that it has run.

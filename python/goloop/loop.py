@@ -10,6 +10,7 @@ libraries read.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import sys
 import weakref
@@ -83,10 +84,6 @@ class Loop(
         self._lookups: dict[int, asyncio.Future[Any]] = {}
         self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._sending: dict[Any, Any] = {}
-        if sys.version_info >= (3, 14):  # asyncio's loop has one there; ours leaves the work to the engine
-            unix: Any = unix_events
-            watcher = unix._PidfdChildWatcher if unix.can_use_pidfd() else unix._ThreadedChildWatcher
-            self._watcher = watcher()
         try:
             batched = {"": True, "1": True, "0": False}.get(os.environ.get("GOLOOP_IO_URING", ""))
             if batched is None:
@@ -98,6 +95,14 @@ class Loop(
             self._closed = True  # there is nothing to warn of
             self._close_engine()
             raise
+
+    if sys.version_info >= (3, 14):
+
+        @functools.cached_property
+        def _watcher(self) -> Any:
+            """asyncio's loop has one; ours leaves the work to the engine, and makes one for who asks."""
+            unix: Any = unix_events
+            return unix._PidfdChildWatcher() if unix.can_use_pidfd() else unix._ThreadedChildWatcher()
 
     def close(self) -> None:
         """Close the loop and its engine. Twice is once.
