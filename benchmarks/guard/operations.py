@@ -12,6 +12,7 @@ import gc
 import os
 import socket
 import ssl
+import struct
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -25,6 +26,7 @@ Lot = Callable[[int], object]
 Operation = Callable[[asyncio.AbstractEventLoop], Lot]
 
 MESSAGE = bytes(range(256)) * 4  # 1 KiB
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: no port is left in TIME_WAIT
 CROWD = 100  # callbacks a turn, where there are many
 SPANS = 10  # lots that are counted, of n and of 2n operations in turn
 
@@ -194,6 +196,42 @@ def tasks(loop: asyncio.AbstractEventLoop) -> Lot:
     return in_task(loop, body)
 
 
+def gather(loop: asyncio.AbstractEventLoop) -> Lot:
+    """A task of a gather of a hundred."""
+
+    async def task() -> None:
+        pass
+
+    async def body(n: int) -> None:
+        for _ in range(n // CROWD):
+            await asyncio.gather(*[task() for _ in range(CROWD)])
+
+    return in_task(loop, body)
+
+
+# ---- loops, names
+
+
+def loops(loop: asyncio.AbstractEventLoop) -> Lot:
+    """A loop made and closed."""
+
+    def lot(n: int) -> None:
+        for _ in range(n):
+            goloop.new_event_loop().close()
+
+    return lot
+
+
+def getaddrinfo(loop: asyncio.AbstractEventLoop) -> Lot:
+    """An address literal and a port."""
+
+    async def body(n: int) -> None:
+        for _ in range(n):
+            await loop.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM)
+
+    return in_task(loop, body)
+
+
 # ---- messages: there and back between two ends on the loop
 
 
@@ -302,6 +340,20 @@ def echo_sock(loop: asyncio.AbstractEventLoop) -> Lot:
     return in_task(loop, body)
 
 
+def sock_at_once(loop: asyncio.AbstractEventLoop) -> Lot:
+    """1 KiB by sock_sendall and sock_recv that never wait."""
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    far.setblocking(False)
+
+    async def body(n: int) -> None:
+        for _ in range(n):
+            await loop.sock_sendall(near, MESSAGE)
+            await loop.sock_recv(far, 65536)
+
+    return in_task(loop, body)
+
+
 class Datagrams(asyncio.DatagramProtocol):
     """Sends each datagram back; with a countdown it is the end that counts."""
 
@@ -364,6 +416,23 @@ def accept_close(loop: asyncio.AbstractEventLoop) -> Lot:
     return countdown.run
 
 
+def connect(loop: asyncio.AbstractEventLoop) -> Lot:
+    """create_connection over loopback, and abort; a plain socket accepts and resets."""
+    server = socket.create_server(("127.0.0.1", 0))
+    host, port = server.getsockname()
+
+    async def body(n: int) -> None:
+        for _ in range(n):
+            transport, _ = await loop.create_connection(asyncio.Protocol, host, port)
+            peer, _ = server.accept()
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            transport.abort()
+            peer.close()
+            await asyncio.sleep(0)
+
+    return in_task(loop, body)
+
+
 # The least n of a lot: some million instructions, a multiple of CROWD.
 OPERATIONS: dict[str, tuple[Operation, int]] = {
     "call-soon": (call_soon, 1000),
@@ -374,13 +443,18 @@ OPERATIONS: dict[str, tuple[Operation, int]] = {
     "timers-cancel": (timers_cancel, 2000),
     "sleep0": (sleep0, 1000),
     "tasks": (tasks, 500),
+    "gather": (gather, 500),
+    "loops": (loops, 50),
+    "getaddrinfo": (getaddrinfo, 500),
     "echo": (echo, 300),
     "echo-crowd": (echo_crowd, 500),
     "echo-streams": (echo_streams, 200),
     "echo-sock": (echo_sock, 200),
+    "sock-at-once": (sock_at_once, 500),
     "echo-tls": (echo_tls, 200),
     "datagrams": (datagrams, 300),
     "accept-close": (accept_close, 200),
+    "connect": (connect, 100),
 }
 
 
