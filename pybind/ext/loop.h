@@ -101,6 +101,8 @@ struct LoopObject {
     struct FdEntry *fds;
     int32_t fds_len;
 
+    PyObject *keywords; /* tasks.c: {"loop": the loop} while it runs, or NULL. Of its thread, without the guard */
+
     /* names.c */
     uint64_t lookups; /* the number of the last */
 

@@ -123,6 +123,7 @@ static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
     Py_VISIT(loop->module);
     Py_VISIT(loop->current_handle);
     Py_VISIT(loop->task_factory);
+    Py_VISIT(loop->keywords);
     Py_VISIT(loop->barred);
     for (size_t i = 0; i < loop->ready_len; i++) Py_VISIT(loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)]);
     int (*const parts[])(LoopObject *, visitproc, void *) = {timers_traverse, fds_traverse, accepted_traverse, owed_traverse,
@@ -137,6 +138,7 @@ static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
 static int loop_clear(LoopObject *loop) {
     Py_CLEAR(loop->current_handle);
     Py_CLEAR(loop->task_factory);
+    Py_CLEAR(loop->keywords);
     GUARD(loop->guard)
     PyObject *r = loop_close_engine(loop, NULL);
     Py_XDECREF(r);

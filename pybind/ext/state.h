@@ -57,6 +57,7 @@ typedef struct {
     PyObject *create_task, *create_future; /* of it, and their code; NULL: replaced before we could see it */
     PyObject *task_code, *future_code;
     PyObject *loop_keyword;    /* ("loop",) */
+    PyObject *c_task, *c_future; /* of _asyncio, or NULL */
 } TaskImports;
 
 /* names.c: dicts of socket.AddressFamily's and socket.SocketKind's members by their numbers. */

@@ -28,6 +28,8 @@ int tasks_setup(State *state) {
         !(own->base = import_attribute("asyncio", "SelectorEventLoop")) ||
         !(own->loop_keyword = PyTuple_Pack(1, state->names.loop)))
         return -1;
+    if (!(own->c_task = import_attribute("_asyncio", "Task")) || !(own->c_future = import_attribute("_asyncio", "Future")))
+        PyErr_Clear(); /* asyncio can do without */
     PyObject *other = PyObject_GetAttrString(own->base, "run_until_complete");
     PyObject *code = other ? PyObject_GetAttrString(other, "__code__") : NULL;
     PyObject *file = code ? PyObject_GetAttrString(code, "co_filename") : NULL;
@@ -86,6 +88,32 @@ static PyObject *new_class(PyObject *dict, PyObject *name) {
     return class;
 }
 
+/* class(loop=loop), class(coro, loop=loop). The C classes only read the dict of their keywords, so there is one for
+ * all of a run, which the loop's thread alone uses: while there is none, nothing of ours keeps a loop alive. */
+static PyObject *new_instance(LoopObject *loop, PyObject *class, PyObject *coro) {
+    TaskImports *own = &loop->state->tasks;
+    if ((class != own->c_task && class != own->c_future) ||
+        atomic_load_explicit(&loop->runner, memory_order_relaxed) != own_thread()) {
+        PyObject *argv[3] = {NULL, coro ? coro : (PyObject *)loop, (PyObject *)loop};
+        return PyObject_Vectorcall(class, argv + 1, (coro ? 1 : 0) | PY_VECTORCALL_ARGUMENTS_OFFSET, own->loop_keyword);
+    }
+    if (!loop->keywords && (!(loop->keywords = PyDict_New()) ||
+                            PyDict_SetItem(loop->keywords, loop->state->names.loop, (PyObject *)loop) < 0)) {
+        Py_CLEAR(loop->keywords);
+        return NULL;
+    }
+    PyObject *args = coro ? PyTuple_Pack(1, coro) : PyTuple_New(0), *instance = NULL;
+    if (args) {
+        PyObject *keywords = Py_NewRef(loop->keywords); /* a nested run may end */
+        instance = PyObject_Call(class, args, keywords);
+        Py_DECREF(keywords);
+        Py_DECREF(args);
+    }
+    return instance;
+}
+
+void tasks_run_ended(LoopObject *loop) { Py_CLEAR(loop->keywords); }
+
 /* create_task(coro, *, name=None, context=None, ...) */
 PyObject *method_create_task(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     State *state = loop->state;
@@ -102,10 +130,13 @@ PyObject *method_create_task(LoopObject *loop, PyObject *const *args, Py_ssize_t
     }
     PyObject *class = usual ? new_class(state->tasks.tasks, state->names.Task) : NULL;
     if (!class) return call_base(loop, state->names.create_task, args, n, kwnames);
-    PyObject *keywords = kept == 0   ? Py_NewRef(state->tasks.loop_keyword)
-                         : kept == 1 ? PyTuple_Pack(2, state->names.loop, names[0])
-                                     : PyTuple_Pack(3, state->names.loop, names[0], names[1]);
-    PyObject *task = keywords ? PyObject_Vectorcall(class, argv + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, keywords) : NULL;
+    PyObject *task = NULL, *keywords = NULL;
+    if (kept == 0)
+        task = new_instance(loop, class, args[0]);
+    else
+        keywords = kept == 1 ? PyTuple_Pack(2, state->names.loop, names[0])
+                             : PyTuple_Pack(3, state->names.loop, names[0], names[1]);
+    if (keywords) task = PyObject_Vectorcall(class, argv + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, keywords);
     Py_XDECREF(keywords);
     Py_DECREF(class);
     return task;
@@ -116,8 +147,7 @@ PyObject *method_create_future(LoopObject *loop, PyObject *ignored) {
     State *state = loop->state;
     PyObject *class = !loop->debug && base_is_own(state) ? new_class(state->tasks.futures, state->names.Future) : NULL;
     if (!class) return call_base(loop, state->names.create_future, NULL, 0, NULL);
-    PyObject *argv[2] = {NULL, (PyObject *)loop};
-    PyObject *future = PyObject_Vectorcall(class, argv + 1, PY_VECTORCALL_ARGUMENTS_OFFSET, state->tasks.loop_keyword);
+    PyObject *future = new_instance(loop, class, NULL);
     Py_DECREF(class);
     return future;
 }

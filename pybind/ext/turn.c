@@ -29,6 +29,7 @@
 #include "sending.h"
 #include "sigstack.h"
 #include "threadsafe.h"
+#include "tasks.h"
 #include "timer.h"
 
 /* Whether the engine has something to find. On epoll a look that finds nothing costs a tenth
@@ -252,6 +253,7 @@ PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
     PyObject *r = loop->custom_time ? PyObject_CallMethod((PyObject *)loop, "_run_by_clock", NULL) : leave(loop, run_once(loop));
     pulse_runs_no_more(loop, phase);
     atomic_store(&loop->runner, before);
+    if (!before) tasks_run_ended(loop);
     return r;
 }
 
