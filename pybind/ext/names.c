@@ -25,14 +25,20 @@ static PyObject *new_member(PyObject *members, int value) {
     return Py_NewRef(member);
 }
 
-/* (family, type, proto, canonname, address); steals name */
-static PyObject *new_address(State *state, const gl_address *a, PyObject *name) {
-    PyObject *items[] = {new_member(state->lookups.families, a->family), new_member(state->lookups.kinds, a->type),
-                         PyLong_FromLong(a->proto), name, sockaddr_to_python(a->addr, (socklen_t)a->len)};
-    PyObject *tuple = items[0] && items[1] && items[2] && items[3] && items[4]
-                          ? PyTuple_Pack(5, items[0], items[1], items[2], items[3], items[4])
-                          : NULL;
-    for (size_t i = 0; i < sizeof items / sizeof *items; i++) Py_XDECREF(items[i]);
+/* (family, type, proto, canonname, address) */
+static PyObject *new_address(State *state, const gl_address *a, const char *name, Py_ssize_t name_len) {
+    PyObject *tuple = PyTuple_New(5);
+    for (int i = 0; tuple && i < 5; i++) {
+        PyObject *item = i == 0   ? new_member(state->lookups.families, a->family)
+                         : i == 1 ? new_member(state->lookups.kinds, a->type)
+                         : i == 2 ? PyLong_FromLong(a->proto)
+                         : i == 3 ? PyUnicode_FromStringAndSize(name, name_len)
+                                  : sockaddr_to_python(a->addr, (socklen_t)a->len);
+        if (item)
+            PyTuple_SET_ITEM(tuple, i, item);
+        else
+            Py_CLEAR(tuple);
+    }
     return tuple;
 }
 
@@ -44,7 +50,7 @@ static PyObject *new_addresses(State *state, const uint8_t *p, uint32_t count, i
     for (uint32_t i = 0; list && i < count; i++) {
         gl_address a;
         memcpy(&a, p + (size_t)i * sizeof a, sizeof a); /* it has no alignment */
-        PyObject *item = new_address(state, &a, PyUnicode_FromStringAndSize(name, i == 0 ? name_len : 0));
+        PyObject *item = new_address(state, &a, name, i == 0 ? name_len : 0);
         if (item)
             PyList_SET_ITEM(list, i, item);
         else

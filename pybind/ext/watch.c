@@ -119,7 +119,8 @@ int watch_begin(LoopObject *loop, int fd, PyObject *file, PyObject *handle, bool
 }
 
 /* Ends the watch of handle, if it is still the reader or writer of fd. Returns
- * whether it was, or -1 with an exception. */
+ * whether it was, or -1 with an exception. That nothing is asked
+ * about any more the engine hears before it looks again: in vain, if another wait has begun by then. */
 int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer) {
     if (loop->closed || loop->engine <= 0 || !loop_is_ours(loop) || fd >= loop->fds_len) return 0;
     FdEntry *e = &loop->fds[fd];
@@ -127,11 +128,16 @@ int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer) {
     if (e->kind != FD_WATCHED || *slot.handle != handle) return 0;
     PyObject *file;
     steal_watch(slot, &file);
-    int error = rewatch(loop, fd, e, NULL);
-    if (!e->reader && !e->writer) fd_release(loop, fd);
+    int rc = 1;
+    if (e->reader || e->writer) {
+        if (rewatch(loop, fd, e, NULL) < 0) rc = -1;
+    } else {
+        if (!new_sqe(loop, GL_OP_WATCH, fd, e->gen)) rc = -1;
+        fd_release(loop, fd);
+    }
     Py_DECREF(handle);
     Py_XDECREF(file);
-    return error < 0 ? -1 : 1;
+    return rc;
 }
 
 /* _add_reader(fd, callback, *args, context=None) and _add_writer. */
