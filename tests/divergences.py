@@ -35,6 +35,7 @@ ASYNCIO = {
     "test_unix.py::test_connection_waits_for_a_server_that_has_no_room": ("3", "3", _FULL),
     "test_unix.py::test_wait_for_a_server_that_has_no_room_ends_with_it": ("3", "3", _FULL),
     "test_datagram_addresses.py::test_peer_without_a_name": ("3", "3", _UNNAMED),
+    "test_connecting_literals.py::test_factory_that_raises_closes_the_connection": ("3.10", "3.13", _LEAKS),
     "test_datagram_addresses.py::test_socket_that_is_connected_later": ("3", "3", _UNNAMED),
     "test_factories.py::test_factory_of_a_connection": ("3.10", "3.13", _LEAKS),
     "test_factories.py::test_factory_of_a_connection_over_what_has_no_number": ("3.10", "3.13", _LEAKS),
