@@ -132,7 +132,13 @@ def test_factory_that_raises_closes_the_connection(loop, run, listener):
 
 @pytest.mark.parametrize(
     "name",
-    ["_ensure_resolved", "_connect_sock", "sock_connect", "_create_connection_transport", "_make_socket_transport"],
+    [
+        "_ensure_resolved",
+        "_connect_sock",
+        "sock_connect",
+        "_create_connection_transport",
+        "_make_socket_transport",
+    ],
 )
 @pytest.mark.parametrize("place", ["instance", "class"])
 def test_replaced_part_of_the_loop_is_called(loop, run, listener, monkeypatch, name, place):

@@ -143,7 +143,13 @@ class Connecting(_Base):
             set_nodelay(sock)
             lazy = extra is None and family_and_type(sock)[0] in INTERNET
             return self._make_plain_transport(
-                sock, sock.fileno(), protocol, waiter, None if lazy else extra_of(sock, extra), server, context
+                sock,
+                sock.fileno(),
+                protocol,
+                waiter,
+                None if lazy else extra_of(sock, extra),
+                server,
+                context,
             )
         except BaseException:
             let_go(sock)

@@ -125,14 +125,16 @@ class Sockets(_Base):
         """
         sending = self._send(sock, data)
         if sending is not None:
-            return None if sending is True else await sending
+            if sending is not True:
+                await sending
+            return
         self._check_socket(sock)
         try:
             sent = sock.send(data)
         except _WOULD_BLOCK:
             sent = 0
         if type(data) is bytes and sent == len(data):
-            return None
+            return
         view = memoryview(data)
         size = view.nbytes  # len() counts items, which may be wider
         if sent < size:
