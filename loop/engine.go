@@ -80,8 +80,9 @@ type Engine struct {
 
 	// Indexed by descriptor; entries are reused, never freed. unused are those that come next: in an array
 	// of the engine's own, or two engines' would lie in one line of the processor's cache.
-	fds    []*descriptor
-	unused []descriptor
+	fds     []*descriptor
+	unused  []descriptor
+	sources int // of AddSource
 
 	timers timers
 	clock  clock
@@ -174,6 +175,9 @@ func (e *Engine) Backlog() int { return len(e.overflow) + e.chunks.dropped.n + l
 // QueueRoom is how many writes and sends can be queued for certain: beyond it, one may fail
 // with ENOMEM. OpQueueReserve makes more.
 func (e *Engine) QueueRoom() int { return e.chunks.room() }
+
+// Sources is the number of descriptors of AddSource.
+func (e *Engine) Sources() int { return e.sources }
 
 // Deadline is the earliest timer, in nanoseconds of CLOCK_MONOTONIC, or
 // math.MaxInt64.
@@ -349,6 +353,9 @@ func (e *Engine) claim(fd int32, generation uint32, k kind) *descriptor {
 	} else if d.kind != none && (d.kind != watched || k != watched) {
 		e.forget(d)
 	}
+	if k == source {
+		e.sources++
+	}
 	*d = descriptor{fd: fd, generation: generation, kind: k, first: -1, last: -1, since: e.looked,
 		registered: d.registered, lapsing: d.lapsing, file: d.file}
 	return d
@@ -384,6 +391,9 @@ func (e *Engine) lookup(fd int32, generation uint32) *descriptor {
 func (e *Engine) forget(d *descriptor) {
 	e.setInterest(d, 0)
 	e.dropQueue(d)
+	if d.kind == source {
+		e.sources--
+	}
 	d.kind = none
 	d.lapsing = false
 	d.file = file{}

@@ -204,7 +204,8 @@ typedef struct gl_shared {
 
     int64_t next_deadline; /* ns; INT64_MAX without a timer */
     int64_t looked;        /* ns, when a turn was last done with the selector */
-    int32_t nfds;          /* descriptors and lookups that a poll could find ready */
+    int32_t nfds;          /* descriptors and lookups that a poll could find ready, */
+    int32_t own;           /* and besides them those that tell the engine of signals and children */
     int32_t queue_room;    /* WRITEs and SENDs that can be queued for certain; any more may fail with ENOMEM */
     int32_t backlog;       /* completions that wait for room: do not sleep */
     int32_t wake_fd;       /* write a uint64_t 1 to end the wait */
@@ -216,6 +217,7 @@ typedef struct gl_shared {
     int32_t hold_sends; /* or when they are so many */
     int32_t hold_from;  /* a batch of so many callbacks holds writes; INT32_MAX: none does */
     int32_t look_every; /* before such a batch, each so many-th time is enough to ask whether the selector has something */
+    int64_t look_own;   /* ns: with nothing but own ones, one look in so much time is enough */
     int32_t crowd;      /* C takes the time of batches of so many callbacks */
 
     int64_t high_water, low_water; /* limits of a new transport's write buffer, bytes */

@@ -121,6 +121,7 @@ func (b *binding) publishRules() {
 	b.shared.hold_sends = loop.HoldSends
 	b.shared.hold_from = C.int32_t(b.engine.HoldFrom())
 	b.shared.look_every = loop.LookEvery
+	b.shared.look_own = C.int64_t(loop.LookOwn)
 	b.shared.crowd = loop.Crowd
 	b.shared.high_water, b.shared.low_water = loop.HighWater, loop.LowWater
 }
@@ -129,7 +130,9 @@ func (b *binding) publishRules() {
 func (b *binding) publish() {
 	b.shared.next_deadline = C.int64_t(b.engine.Deadline())
 	b.shared.looked = C.int64_t(b.engine.Looked())
-	b.shared.nfds = C.int32_t(b.engine.Selector().Len() + b.engine.Lookups())
+	sources := b.engine.Sources()
+	b.shared.nfds = C.int32_t(b.engine.Selector().Len() - sources + b.engine.Lookups())
+	b.shared.own = C.int32_t(sources)
 	b.shared.backlog = C.int32_t(b.engine.Backlog())
 	b.shared.queue_room = C.int32_t(min(b.engine.QueueRoom(), math.MaxInt32))
 	b.shared.batch_fd = C.int32_t(b.engine.BatchFd())

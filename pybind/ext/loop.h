@@ -53,6 +53,7 @@ struct LoopObject {
     /* turn.c */
     bool forever;       /* run_forever() calls: _run_once goes on until stop() */
     int32_t unlooked;   /* turns in a row that did not ask the selector */
+    int64_t looked_own; /* ns: when a turn last asked it for the engine's own descriptors alone */
 
     /* sending.c */
     bool holds;         /* what the batch writes may leave together; */

@@ -43,16 +43,24 @@ static bool look(LoopObject *loop) {
     return true;
 }
 
+/* The same where nothing but the engine's own descriptors could be found. */
+static bool look_for_own(LoopObject *loop) {
+    int64_t now = monotonic_ns();
+    if (now - loop->looked_own < loop->shared.look_own) return false;
+    loop->looked_own = now;
+    return look(loop);
+}
+
 /* What this turn needs of the engine: nothing (-1), or the flags of a turn. As on asyncio
  * each turn sees what is ready when it begins, however many callbacks wait; of a brisk
- * crowd's turns, each look_every-th does. */
+ * crowd's turns, each look_every-th does; and signals and children alone are looked for by the clock. */
 static int plan(LoopObject *loop, bool must_poll) {
     if (loop->ready_len == 0 && !loop->stopping && loop->shared.backlog == 0 && !loop->owed && !inbox_has_some(loop))
         return GL_TURN_WAIT;
     if (must_poll || loop->sq_urgent || loop->shared.backlog) return GL_TURN_POLL;
     if (!batch_may_hold(loop, (int64_t)loop->ready_len) || ++loop->unlooked >= loop->shared.look_every) {
         loop->unlooked = 0;
-        if (loop->shared.nfds && look(loop)) return GL_TURN_POLL;
+        if (loop->shared.nfds ? look(loop) : loop->shared.own && look_for_own(loop)) return GL_TURN_POLL;
     }
     if (loop->shared.ran_ns) return 0;
     if (loop->timers_live) {
