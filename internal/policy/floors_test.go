@@ -15,7 +15,7 @@ var extension = house{
 		"base",
 		"guard",
 		"state",
-		"loop sockaddr capacity sigstack plain",
+		"loop sockaddr capacity sigstack plain reader",
 		"errors engine arena tasks",
 		"handle ready control pulse",
 		"threadsafe inbox call",

@@ -23,6 +23,15 @@ static inline void PyErr_SetRaisedException(PyObject *exception) {
 }
 #endif
 
+/* Every change of a class, or of one that it derives from, gives it another version, and takes the one it has.
+ * 0: it has none now. */
+static inline unsigned class_version(PyTypeObject *type) {
+#if PY_VERSION_HEX < 0x030C0000
+    if (!PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG)) return 0;
+#endif
+    return (unsigned)type->tp_version_tag;
+}
+
 #ifndef Py_BEGIN_CRITICAL_SECTION /* 3.13 */
 #define Py_BEGIN_CRITICAL_SECTION(o) {
 #define Py_END_CRITICAL_SECTION() }

@@ -12,6 +12,7 @@
 #include "names.h"
 #include "pipe.h"
 #include "plain.h"
+#include "reader.h"
 #include "readiness.h"
 #include "stream.h"
 #include "tasks.h"
@@ -28,7 +29,8 @@ static int module_exec(PyObject *module) {
     }
 #endif
     if (guard_check() < 0 || state_fill(state) < 0 || plain_setup(state) < 0 || tasks_setup(state) < 0 ||
-        names_setup(state) < 0) return -1;
+        names_setup(state) < 0 || reader_setup(state) < 0)
+        return -1;
     int (*const setups[])(PyObject *) = {handle_setup, timer_setup, thread_safe_handle_setup, methods_setup, stream_setup,
                                          pipe_setup, datagram_setup, listener_setup, readiness_setup, attempt_setup, arrival_setup,
                                          tls_setup, loop_setup};

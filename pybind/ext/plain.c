@@ -32,10 +32,10 @@ static bool look_at_class(State *state, PyTypeObject *type) {
  * version, and whether it was plain; 0: not known. */
 static bool class_is_plain(State *state, PyTypeObject *type) {
     if (type != (PyTypeObject *)state->imports.socket) return look_at_class(state, type);
-    uint64_t version = version_of(type), seen = atomic_load(&state->plain_seen);
+    uint64_t version = class_version(type), seen = atomic_load(&state->plain_seen);
     if (version && version == seen >> 1) return seen & 1;
     bool plain = look_at_class(state, type);
-    atomic_store(&state->plain_seen, (uint64_t)version_of(type) << 1 | plain);
+    atomic_store(&state->plain_seen, (uint64_t)class_version(type) << 1 | plain);
     return plain;
 }
 

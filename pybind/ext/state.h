@@ -15,7 +15,7 @@
     X(set_result) X(done) X(context) X(_handle_signal) X(_run_handle_in_debug) X(_handle_failed)   \
     X(create_future) X(_ensure_fd_no_transport) X(_accept_failed) X(_warn_slow) X(_resolved)       \
     X(datagram_received) X(error_received) X(_sendfile_lost) X(_accept_dropped) X(_sockets)        \
-    X(_accept_replaced)                                                                            \
+    X(_accept_replaced) X(cancelled)                                                               \
     X(read) X(write) X(pending) X(append) X(call_soon) X(_loop) X(_sslobj) X(_ssl_protocol)        \
     X(_do_read) X(_do_write) X(_process_outgoing) X(_write_appdata) X(_control_ssl_reading)        \
     X(_control_app_writing) X(_call_eof_received) X(_start_shutdown)                               \
@@ -75,6 +75,16 @@ typedef struct {
     PyObject *methods[PLAIN_METHODS]; /* NULL: it was replaced before we could see it */
 } Plain;
 
+/* reader.c: the classes of asyncio.streams, and what of them data_received goes through. */
+enum { STREAM_METHODS = 4, READER_FIELDS = 8, PROTOCOL_FIELDS = 13 };
+typedef struct {
+    PyObject *protocol, *reader;
+    PyObject *method_names[STREAM_METHODS];
+    PyObject *methods[STREAM_METHODS]; /* NULL: it was replaced before we could see it */
+    PyObject *functions[STREAM_METHODS], *codes[STREAM_METHODS];
+    PyObject *reader_fields[READER_FIELDS], *protocol_fields[PROTOCOL_FIELDS];
+} Streams;
+
 typedef struct {
     PyTypeObject *Loop, *Handle, *TimerHandle, *ThreadSafeHandle, *AsyncioHandle;
     PyTypeObject *Transport, *Stream, *Datagram, *ReadPipe, *WritePipe, *Listener;
@@ -98,6 +108,7 @@ struct State {
     TaskImports tasks;
     LookupImports lookups;
     Plain plain;
+    Streams streams;
     Types types;
     PyObject *callbacks[CALLBACKS], *callback_names[CALLBACKS];
     PyObject *wake;     /* readiness.c */
@@ -105,8 +116,9 @@ struct State {
     PyObject *control;  /* control.c, or NULL */
 
     _Atomic(char *) reserve; /* tls_read.c: room for plaintext, NULL while a read has it */
-    _Atomic(uint64_t) plain_seen, tasks_seen;
+    _Atomic(uint64_t) plain_seen, tasks_seen, streams_seen;
     uint64_t control_generation;
+    int8_t reader_places[READER_FIELDS], protocol_places[PROTOCOL_FIELDS]; /* of the fields; -1: not known */
     PyMethodDef callback_methods[CALLBACKS];
     /* TLS of a stream that reads: tls.c, which this one cannot know */
     int (*tls_received)(PyObject *protocol, const char *data, Py_ssize_t n);

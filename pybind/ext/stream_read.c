@@ -9,11 +9,28 @@
 #include "ending.h"
 #include "engine.h"
 #include "errors.h"
+#include "reader.h"
 
-/* Calls protocol.data_received(bytes). */
-static int give(StreamObject *t, PyObject *bytes) {
+/* What was read cannot be had, for want of memory: with a gap in it no stream goes on. */
+static int read_failed(StreamObject *t) {
+    return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(),
+                           t->side ? t->side->read_failed : "Fatal read error on socket transport");
+}
+
+/* Calls protocol.data_received with the n bytes at p. bytes: the object that they are, or NULL. */
+static int give(StreamObject *t, const char *p, Py_ssize_t n, PyObject *bytes) {
+    State *state = t->loop->state;
     PyObject *protocol = Py_NewRef(t->protocol);
-    int rc = call_method_drop(protocol, t->loop->state->names.data_received, bytes);
+    int rc = reader_feed(state, protocol, p, n);
+    if (rc == NOT_FED) {
+        bytes = bytes ? Py_NewRef(bytes) : PyBytes_FromStringAndSize(p, n);
+        if (!bytes) {
+            Py_DECREF(protocol);
+            return read_failed(t);
+        }
+        rc = call_method_drop(protocol, state->names.data_received, bytes);
+        Py_DECREF(bytes);
+    }
     Py_DECREF(protocol);
     if (rc == 0) return 0;
     if (t->side) return t->side->callback_failed(t, PyErr_GetRaisedException());
@@ -47,12 +64,6 @@ static int buffer_updated(StreamObject *t, PyObject *protocol, Py_ssize_t n) {
     return rc < 0 ? update_failed(t) : 0;
 }
 
-/* What was read cannot be had, for want of memory: with a gap in it no stream goes on. */
-static int read_failed(StreamObject *t) {
-    return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(),
-                           t->side ? t->side->read_failed : "Fatal read error on socket transport");
-}
-
 static bool reads(StreamObject *t) { return !t->closing && !t->conn_lost && t->protocol; }
 
 /* Delivers of n bytes at p what the protocol takes, piece by piece where it brings the buffer. whole: the object
@@ -63,12 +74,9 @@ static int deliver(StreamObject *t, const char *p, Py_ssize_t n, PyObject *whole
         const char *rest = p + *taken;
         Py_ssize_t left = n - *taken;
         if (!t->buffered_protocol) {
-            PyObject *bytes = whole && !*taken ? Py_NewRef(whole) : PyBytes_FromStringAndSize(rest, left);
-            if (!bytes) return read_failed(t);
+            whole = *taken ? NULL : whole;
             *taken = n;
-            rc = give(t, bytes);
-            Py_DECREF(bytes);
-            return rc;
+            return give(t, rest, left, whole);
         }
         PyObject *protocol = Py_NewRef(t->protocol);
         if (t->loop->state->tls_takes_bytes(t->loop->state, protocol)) {
@@ -142,7 +150,7 @@ static int read_direct(StreamObject *t, Py_ssize_t hint) {
         if (!bytes) return read_failed(t);
         int64_t got = read_into(t, PyBytes_AS_STRING(bytes), hint);
         if (got > 0 && got < hint && _PyBytes_Resize(&bytes, (Py_ssize_t)got) < 0) return read_failed(t);
-        int rc = got < 0 ? -1 : got == 0 ? 0 : give(t, bytes);
+        int rc = got < 0 ? -1 : got == 0 ? 0 : give(t, PyBytes_AS_STRING(bytes), (Py_ssize_t)got, bytes);
         Py_DECREF(bytes);
         return rc;
     }
