@@ -1,6 +1,8 @@
-/* They are found when somebody asks, or when the descriptor is about to go. */
+/* They are found when somebody asks, or when the descriptor is about to go; the socket object is made when it
+ * itself is asked for. */
 #include "extra.h"
 
+#include "errors.h"
 #include "sockaddr.h"
 
 /* Remembers the local address while the descriptor is open. */
@@ -43,18 +45,41 @@ int transport_fill_extra(TransportObject *t, PyObject *peername) {
     PyObject *extra = PyDict_New();
     if (!extra) return -1;
     transport_keep_local(t);
-    PyObject *sock = transport_borrow_sock(t);
-    int rc = t->fd >= 0 && !sock ? -1 : 0;
-    if (rc == 0 && sock) rc = put(extra, t->loop->state->names.socket, PyObject_CallOneArg(t->loop->state->imports.transport_socket, sock));
-    if (rc == 0)
-        rc = put(extra, t->loop->state->names.sockname, t->sockname ? Py_NewRef(t->sockname) : sockaddr_to_python(t->local, t->local_len));
+    int rc = put(extra, t->loop->state->names.sockname, t->sockname ? Py_NewRef(t->sockname) : sockaddr_to_python(t->local, t->local_len));
     if (rc == 0)
         rc = put(extra, t->loop->state->names.peername, peername ? Py_NewRef(peername) : sockaddr_to_python(t->peer, t->peer_len));
     if (rc < 0)
         Py_DECREF(extra);
     else
         t->extra = extra;
+    t->extra_lacks_socket = rc == 0;
     return rc;
+}
+
+/* The socket object of a descriptor that is gone: the one that owned it, or one that is closed. */
+static PyObject *new_former_sock(TransportObject *t) {
+    if (t->former_sock) return Py_NewRef(t->former_sock);
+    PyObject *sock = PyObject_CallFunction(t->loop->state->imports.socket, "iii", t->family, t->type, t->proto);
+    if (sock && call_method_drop(sock, t->loop->state->names.close, NULL) < 0) Py_CLEAR(sock);
+    return sock;
+}
+
+static int fill_socket(TransportObject *t) {
+    PyObject *sock = Py_XNewRef(transport_borrow_sock(t));
+    if (!sock && t->fd >= 0) return -1;
+    if (!sock && !(sock = new_former_sock(t))) {
+        PyErr_Clear(); /* no descriptor for it: it is not known */
+        return 0;
+    }
+    State *state = t->loop->state;
+    int rc = put(t->extra, state->names.socket, PyObject_CallOneArg(state->imports.transport_socket, sock));
+    Py_DECREF(sock);
+    if (rc == 0) t->extra_lacks_socket = false;
+    return rc;
+}
+
+static bool is_named(PyObject *name, PyObject *known) {
+    return name == known || (PyUnicode_Check(name) && PyUnicode_Compare(name, known) == 0);
 }
 
 PyObject *method_get_extra_info(TransportObject *t, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
@@ -73,7 +98,12 @@ PyObject *method_get_extra_info(TransportObject *t, PyObject *const *args, Py_ss
         PyErr_SetString(PyExc_TypeError, "get_extra_info(name, default=None)");
         return NULL;
     }
+    Names *names = &t->loop->state->names;
+    bool asks_socket = is_named(name, names->socket);
+    if (!t->extra && PyUnicode_CheckExact(name) && !asks_socket && !is_named(name, names->sockname) && !is_named(name, names->peername))
+        return Py_NewRef(fallback ? fallback : Py_None);
     if (!t->extra && transport_fill_extra(t, NULL) < 0) return NULL;
+    if (asks_socket && t->extra_lacks_socket && fill_socket(t) < 0) return NULL;
     PyObject *value = PyDict_GetItemWithError(t->extra, name);
     if (!value && PyErr_Occurred()) return NULL;
     return Py_NewRef(value ? value : fallback ? fallback : Py_None);

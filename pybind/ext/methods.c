@@ -165,6 +165,7 @@ int transport_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(t->loop);
     Py_VISIT(t->protocol);
     Py_VISIT(t->sock);
+    Py_VISIT(t->former_sock);
     Py_VISIT(t->server);
     Py_VISIT(t->sockname);
     Py_VISIT(t->context);
@@ -179,6 +180,7 @@ int transport_clear(PyObject *self) {
     Py_CLEAR(t->extra);
     Py_CLEAR(t->protocol);
     Py_CLEAR(t->sock);
+    Py_CLEAR(t->former_sock);
     Py_CLEAR(t->server);
     Py_CLEAR(t->sockname);
     Py_CLEAR(t->context);

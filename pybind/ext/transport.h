@@ -41,6 +41,7 @@ typedef struct TransportKind {
     /* references */                                                                               \
     PyObject *protocol;                                                                            \
     PyObject *sock;    /* the socket.socket that owns fd, or NULL: we own it */                    \
+    PyObject *former_sock; /* the one that owned it, closed, or NULL */                            \
     PyObject *server;                                                                              \
     PyObject *sockname; /* the address that its listener is known to have, or NULL */              \
     PyObject *context; /* of all callbacks of the protocol but pause_writing, a part of write() */  \
@@ -60,6 +61,7 @@ typedef struct TransportKind {
     uint64_t attach_epoch; /* of the submissions that its first one stands in */                    \
     bool attached, pinned, ended, paused, closing, eof_held, protocol_paused, lost;                \
     bool attach_takes_transport;                                                                   \
+    bool extra_lacks_socket;                                                                       \
     bool drains;       /* of sending.c: its writes are never held back */                           \
     bool owing;        /* stands in the loop's list of owed.c */                                   \
     bool telling;      /* stands in a list of settle.c */                                          \

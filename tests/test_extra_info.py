@@ -1,0 +1,119 @@
+"""get_extra_info of streams: what it tells, and when."""
+
+import asyncio
+import socket
+
+import pytest
+
+from protocols import Recorder, turns
+
+NAMES = ["peername", "socket", "sockname"]
+
+
+async def both_ends(loop, family):
+    """The transport of an accepted connection, and of one that was connected, with their protocols."""
+    accepted = loop.create_future()
+
+    class Accepted(Recorder):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            accepted.set_result(self)
+
+    address = "::1" if family == socket.AF_INET6 else "127.0.0.1"
+    server = await loop.create_server(Accepted, address, 0)
+    _, client = await loop.create_connection(Recorder, *server.sockets[0].getsockname()[:2])
+    peer = await accepted
+    server.close()
+    return peer, client
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+@pytest.mark.parametrize("order", [NAMES, NAMES[::-1], ["sslcontext", "peername", "nothing", "socket", "sockname"]])
+def test_tells_the_socket_and_both_addresses_in_any_order(loop, run, family, order):
+    async def main():
+        ends = await both_ends(loop, family)
+        told = [{name: end.transport.get_extra_info(name) for name in order} for end in ends]
+        for ours, theirs in (told, told[::-1]):
+            assert ours["sockname"] == theirs["peername"]
+            assert ours["socket"].getsockname() == ours["sockname"]
+            assert ours["socket"].family == family
+            assert ours.get("sslcontext") is None
+        for end, first in zip(ends, told):
+            for name in NAMES:
+                assert end.transport.get_extra_info(name) is first[name]
+            assert end.transport.get_extra_info("nothing", 5) == 5
+            end.transport.close()
+        await turns(4)
+
+    run(main())
+
+
+@pytest.mark.parametrize("asked", [[], ["peername"], ["socket"]])
+def test_tells_the_same_after_the_end(loop, run, asked):
+    async def main():
+        ends = await both_ends(loop, socket.AF_INET)
+        for end in ends:
+            for name in asked:
+                assert end.transport.get_extra_info(name)
+            end.transport.close()
+        for end in ends:
+            await end.lost()
+            await turns(2)
+            told = end.transport.get_extra_info("socket")
+            assert told.fileno() == -1
+            assert told.family == socket.AF_INET
+            assert end.transport.get_extra_info("socket") is told
+        ours, theirs = (end.transport for end in ends)
+        assert ours.get_extra_info("sockname") == theirs.get_extra_info("peername") is not None
+        assert ours.get_extra_info("peername") == theirs.get_extra_info("sockname") is not None
+
+    run(main())
+
+
+@pytest.mark.goloop_only
+def test_a_streams_connection_makes_no_socket_object(loop, run, monkeypatch):
+    made = []
+    original = socket.socket.__init__
+
+    def init(self, *args, **options):
+        made.append(options)
+        original(self, *args, **options)
+
+    async def main():
+        done = loop.create_future()
+
+        async def reply(reader, writer):
+            writer.write(await reader.readline() + str(writer.get_extra_info("peername")).encode())
+            writer.close()
+            await writer.wait_closed()
+            done.set_result(None)
+
+        server = await asyncio.start_server(reply, "127.0.0.1", 0)
+        client = socket.create_connection(server.sockets[0].getsockname())
+        monkeypatch.setattr(socket.socket, "__init__", init)
+        client.sendall(b"hello\n")
+        await done
+        monkeypatch.undo()
+        with client:
+            assert client.recv(100) == b"hello\n" + str(client.getsockname()).encode()
+        server.close()
+
+    run(main())
+    assert not made
+
+
+class Text(str):
+    """A name of the program's."""
+
+
+def test_name_may_be_any_string(loop, run):
+    async def main():
+        ends = await both_ends(loop, socket.AF_INET)
+        for end in ends:
+            assert end.transport.get_extra_info(Text("peername")) == end.transport.get_extra_info("peername")
+            assert end.transport.get_extra_info("".join(["sock", "et"])) is end.transport.get_extra_info("socket")
+            assert end.transport.get_extra_info(7, "default") == "default"
+            end.transport.close()
+        await turns(4)
+
+    run(main())
