@@ -168,6 +168,16 @@ static void loop_dealloc(LoopObject *loop) {
 
 /* ---- methods ---- */
 
+static PyObject *loop_is_running(LoopObject *loop, PyObject *i) { (void)i; return PyBool_FromLong(loop->thread_id != Py_None); }
+static PyObject *loop_is_closed(LoopObject *loop, PyObject *i) { (void)i; return PyBool_FromLong(loop->closed); }
+
+static PyObject *loop_check_closed(LoopObject *loop, PyObject *i) {
+    (void)i;
+    if (!loop->closed) Py_RETURN_NONE;
+    PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
+    return NULL;
+}
+
 static PyObject *write_to_self(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     loop_wake(loop);
@@ -290,6 +300,9 @@ static PyMethodDef methods[] = {
     METHOD("create_task", GUARDED(method_create_task), METH_FASTCALL | METH_KEYWORDS, create_task_doc),
     METHOD("create_future", method_create_future, METH_NOARGS, create_future_doc),
     METHOD("get_debug", method_get_debug, METH_NOARGS, get_debug_doc),
+    METHOD("is_running", loop_is_running, METH_NOARGS, "is_running()\n--\n\nWhether the loop runs."),
+    METHOD("is_closed", loop_is_closed, METH_NOARGS, "is_closed()\n--\n\nWhether the loop is closed."),
+    METHOD("_check_closed", loop_check_closed, METH_NOARGS, NULL),
     METHOD("time", loop_time, METH_NOARGS, time_doc),
     METHOD("_timer_handle_cancelled", GUARDED(loop_timer_handle_cancelled), METH_O, NULL),
     METHOD("_add_callback", GUARDED(method_add_callback), METH_O, NULL),
