@@ -124,6 +124,46 @@ def test_method_of_the_object_may_be_replaced(loop, run, socket_pair, name):
     run(main())
 
 
+@pytest.mark.parametrize(
+    "upgraded", [False, pytest.param(True, marks=pytest.mark.since("3.11"))], ids=["from the start", "by start_tls"]
+)
+def test_methods_may_be_replaced_over_tls(
+    loop, run, monkeypatch, server_context, client_context, upgraded
+):
+    async def reply(reader, writer):
+        if upgraded:
+            assert await reader.readline() == b"STARTTLS\n"
+            writer.write(b"go\n")
+            await writer.start_tls(server_context)
+        while data := await reader.read(1000):
+            writer.write(data)
+            await writer.drain()
+        await finish(writer)
+
+    async def main():
+        now = {"ssl": server_context} if not upgraded else {}
+        server = await asyncio.start_server(reply, "127.0.0.1", 0, **now)
+        now = {"ssl": client_context} if not upgraded else {}
+        reader, writer = await asyncio.open_connection("localhost", server.sockets[0].getsockname()[1], **now)
+        if upgraded:
+            writer.write(b"STARTTLS\n")
+            assert await reader.readline() == b"go\n"
+            await writer.start_tls(client_context, server_hostname="localhost")
+        for name in (None, *REPLACEABLE):
+            spy = Spy(getattr(REPLACEABLE[name], name)) if name else None
+            if spy:
+                monkeypatch.setattr(REPLACEABLE[name], name, spy.method)
+            writer.write(b"hello")
+            assert await reader.readexactly(5) == b"hello"
+            monkeypatch.undo()
+            assert not spy or spy.calls >= 2
+        await finish(writer)
+        server.close()
+        await server.wait_closed()
+
+    run(main())
+
+
 def test_method_may_get_other_code(loop, run, socket_pair, monkeypatch):
     def feed_data(self, data):
         self._buffer.extend(data.upper())

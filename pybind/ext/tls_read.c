@@ -5,6 +5,7 @@
 
 #include "ending.h"
 #include "errors.h"
+#include "reader.h"
 
 enum {
     RECORD = 16 * 1024,    /* most plaintext of a record (RFC 8446, 5.1): SSL_read returns that of one */
@@ -168,15 +169,16 @@ static int read_copied(SSLProtocolObject *p, PyObject *inner, Py_ssize_t expecte
         sink_drop(&sink);
         return read_failed(p);
     }
-    PyObject *data = sink_take(&sink);
-    if (!data && PyErr_Occurred()) return -1;
-    int rc = 0;
-    if (data) {
-        PyObject *protocol = Py_NewRef(p->_app_protocol);
-        rc = call_method_drop(protocol, p->state->names.data_received, data);
-        Py_DECREF(protocol);
-        Py_DECREF(data);
+    PyObject *protocol = Py_NewRef(p->_app_protocol);
+    int rc = sink.len ? reader_feed(p->state, protocol, sink.p, sink.len) : FED;
+    if (rc == NOT_FED) {
+        PyObject *data = sink_take(&sink);
+        rc = data ? call_method_drop(protocol, p->state->names.data_received, data) : -1;
+        Py_XDECREF(data);
+    } else {
+        sink_drop(&sink);
     }
+    Py_DECREF(protocol);
     return rc == 0 && end == CLOSE_NOTIFY ? close_notify(p) : rc;
 }
 
