@@ -321,6 +321,33 @@ def echo_streams(loop: asyncio.AbstractEventLoop) -> Lot:
     return in_task(loop, body)
 
 
+def request_close_streams(loop: asyncio.AbstractEventLoop) -> Lot:
+    """1 KiB sent to a handler with streams, which sends it back and closes; the connections one after the other."""
+    countdown = Countdown(loop)
+    client: Any = None
+
+    def connect() -> None:
+        nonlocal client
+        client = socket.socket()
+        client.connect(address)
+        client.send(MESSAGE)
+
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.readexactly(len(MESSAGE)))
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        client.close()
+        countdown()
+        connect()
+
+    server = loop.run_until_complete(asyncio.start_server(reply, "127.0.0.1", 0))
+    kept.append(server)
+    address = server.sockets[0].getsockname()
+    connect()
+    return countdown.run
+
+
 def echo_sock(loop: asyncio.AbstractEventLoop) -> Lot:
     """1 KiB there and back by sock_sendall and sock_recv."""
     near, far = socket.socketpair()
@@ -433,33 +460,6 @@ def connect(loop: asyncio.AbstractEventLoop) -> Lot:
     return in_task(loop, body)
 
 
-def request_close_streams(loop: asyncio.AbstractEventLoop) -> Lot:
-    """1 KiB sent to a handler with streams, which sends it back and closes; the connections one after the other."""
-    countdown = Countdown(loop)
-    client: Any = None
-
-    def connect() -> None:
-        nonlocal client
-        client = socket.socket()
-        client.connect(address)
-        client.send(MESSAGE)
-
-    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(await reader.readexactly(len(MESSAGE)))
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
-        client.close()
-        countdown()
-        connect()
-
-    server = loop.run_until_complete(asyncio.start_server(reply, "127.0.0.1", 0))
-    kept.append(server)
-    address = server.sockets[0].getsockname()
-    connect()
-    return countdown.run
-
-
 # The least n of a lot: some million instructions, a multiple of CROWD.
 OPERATIONS: dict[str, tuple[Operation, int]] = {
     "call-soon": (call_soon, 1000),
@@ -476,13 +476,13 @@ OPERATIONS: dict[str, tuple[Operation, int]] = {
     "echo": (echo, 300),
     "echo-crowd": (echo_crowd, 500),
     "echo-streams": (echo_streams, 200),
+    "request-close-streams": (request_close_streams, 200),
     "echo-sock": (echo_sock, 200),
     "sock-at-once": (sock_at_once, 500),
     "echo-tls": (echo_tls, 200),
     "datagrams": (datagrams, 300),
     "accept-close": (accept_close, 200),
     "connect": (connect, 100),
-    "request-close-streams": (request_close_streams, 200),
 }
 
 
