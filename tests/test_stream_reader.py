@@ -38,6 +38,16 @@ async def until(condition):
         await asyncio.sleep(0)
 
 
+async def fed_with(reader, size):
+    await until(lambda: len(reader._buffer) == size)
+
+
+async def changed(reader):
+    """Until something has been fed."""
+    waiter, before = reader._waiter, bytes(reader._buffer)
+    await until(lambda: reader._buffer != before or reader._waiter is not waiter)
+
+
 async def finish(writer):
     writer.close()
     with contextlib.suppress(Exception):  # of the connection
@@ -356,7 +366,7 @@ def test_reader_pauses_above_twice_its_limit(loop, run, socket_pair, limit):
         total = min(2 * int(limit), 5000)
         for size, fed, paused in ((total, total, False), (1, total + 1, limit <= 1000)):
             far.send(bytes(size))
-            await until(lambda: len(reader._buffer) == fed)
+            await fed_with(reader, fed)
             assert reader._paused == paused
         assert writer.transport.is_reading() != paused
         assert await reader.readexactly(total + 1) == bytes(total + 1)
@@ -459,9 +469,7 @@ def test_chunks_and_reads_are_as_with_feed_data(loop, run, socket_pair, limit, s
                 sent += 1
                 far.send(argument)
                 model.reader.feed_data(argument)
-                waiting = reader._waiter
-                before = bytes(reader._buffer)
-                await until(lambda: reader._buffer != before or reader._waiter is not waiting)
+                await changed(reader)
             elif kind == "cancel":
                 for fed in (came, model):
                     if fed.task is not None:

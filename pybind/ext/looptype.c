@@ -168,12 +168,22 @@ static void loop_dealloc(LoopObject *loop) {
 
 /* ---- methods ---- */
 
-static PyObject *loop_is_running(LoopObject *loop, PyObject *i) { (void)i; return PyBool_FromLong(loop->thread_id != Py_None); }
-static PyObject *loop_is_closed(LoopObject *loop, PyObject *i) { (void)i; return PyBool_FromLong(loop->closed); }
+/* Other threads may ask while the loop's sets these. */
+static PyObject *loop_is_running(LoopObject *loop, PyObject *i) {
+    (void)i;
+    bool running;
+    Py_BEGIN_CRITICAL_SECTION(loop);
+    running = loop->thread_id != Py_None;
+    Py_END_CRITICAL_SECTION();
+    return PyBool_FromLong(running);
+}
+
+static bool is_closed(LoopObject *loop) { return __atomic_load_n(&loop->closed, __ATOMIC_RELAXED); }
+static PyObject *loop_is_closed(LoopObject *loop, PyObject *i) { (void)i; return PyBool_FromLong(is_closed(loop)); }
 
 static PyObject *loop_check_closed(LoopObject *loop, PyObject *i) {
     (void)i;
-    if (!loop->closed) Py_RETURN_NONE;
+    if (!is_closed(loop)) Py_RETURN_NONE;
     PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
     return NULL;
 }
