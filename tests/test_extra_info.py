@@ -28,7 +28,9 @@ async def both_ends(loop, family):
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
-@pytest.mark.parametrize("order", [NAMES, NAMES[::-1], ["sslcontext", "peername", "nothing", "socket", "sockname"]])
+@pytest.mark.parametrize(
+    "order", [NAMES, NAMES[::-1], ["sslcontext", "peername", "nothing", "socket", "sockname"]]
+)
 def test_tells_the_socket_and_both_addresses_in_any_order(loop, run, family, order):
     async def main():
         ends = await both_ends(loop, family)
@@ -111,7 +113,9 @@ def test_name_may_be_any_string(loop, run):
         ends = await both_ends(loop, socket.AF_INET)
         for end in ends:
             assert end.transport.get_extra_info(Text("peername")) == end.transport.get_extra_info("peername")
-            assert end.transport.get_extra_info("".join(["sock", "et"])) is end.transport.get_extra_info("socket")
+            assert end.transport.get_extra_info("".join(["sock", "et"])) is end.transport.get_extra_info(
+                "socket"
+            )
             assert end.transport.get_extra_info(7, "default") == "default"
             end.transport.close()
         await turns(4)

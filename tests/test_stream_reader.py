@@ -135,11 +135,11 @@ def test_method_of_the_object_may_be_replaced(loop, run, socket_pair, name):
 
 
 @pytest.mark.parametrize(
-    "upgraded", [False, pytest.param(True, marks=pytest.mark.since("3.11"))], ids=["from the start", "by start_tls"]
+    "upgraded",
+    [False, pytest.param(True, marks=pytest.mark.since("3.11"))],
+    ids=["from the start", "by start_tls"],
 )
-def test_methods_may_be_replaced_over_tls(
-    loop, run, monkeypatch, server_context, client_context, upgraded
-):
+def test_methods_may_be_replaced_over_tls(loop, run, monkeypatch, server_context, client_context, upgraded):
     async def reply(reader, writer):
         if upgraded:
             assert await reader.readline() == b"STARTTLS\n"
@@ -286,7 +286,9 @@ def test_exported_buffer_ends_the_connection(loop, run, socket_pair, errors):
         await finish(writer)
 
     run(main())
-    assert [context["message"] for context in errors] == ["Fatal error: protocol.data_received() call failed."]
+    assert [context["message"] for context in errors] == [
+        "Fatal error: protocol.data_received() call failed."
+    ]
 
 
 def test_data_after_the_end_was_fed_are_an_error(loop, run, socket_pair, errors):
