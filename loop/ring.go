@@ -29,6 +29,7 @@ const (
 	OpResolve
 	OpTimerReserve
 	OpQueueReserve
+	OpTimersAdd
 	OpPanic Op = 255
 )
 
@@ -126,6 +127,12 @@ type Address struct {
 	Family, Type, Proto int32
 	Len                 uint32
 	Addr                [28]byte
+}
+
+// Timer is one of the timers that a TimersAdd starts: struct gl_timer.
+type Timer struct {
+	When           int64
+	ID, Generation uint32
 }
 
 // Stats counts what an engine has done since it was opened: struct gl_stats.

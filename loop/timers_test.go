@@ -29,11 +29,19 @@ func (m model) first() int {
 func checkHeap(t *testing.T, h *timers) {
 	t.Helper()
 	dead := 0
-	for i := range h.heap.Items {
-		if i > 0 && h.heap.Items[i].before(&h.heap.Items[(i-1)/4]) {
-			t.Fatalf("timer %d of the heap is before its parent", i)
+	items := h.heap.Items[h.gone:]
+	if h.heaped && (h.gone > 0 || len(items) == 0) {
+		t.Fatalf("a heap of %d, with %d gone", len(items), h.gone)
+	}
+	for i := range items {
+		parent := (i - 1) / 4
+		if !h.heaped {
+			parent = max(i-1, 0)
 		}
-		if !h.isLive(&h.heap.Items[i]) {
+		if i > 0 && items[i].before(&items[parent]) {
+			t.Fatalf("timer %d is before %d, which it has to follow", i, parent)
+		}
+		if !h.isLive(&items[i]) {
 			dead++
 		}
 	}
@@ -107,12 +115,19 @@ func TestTimersAgainstAModel(t *testing.T) {
 		z := modelled{generations: map[uint32]uint32{}}
 		now := int64(0)
 		spread := []int64{1, 50, math.MaxInt64 / 2}[seed%3]
+		delay := int64(0)          // of most, for a while
 		adds := 4 + random.IntN(8) // of 16: growing, level or shrinking
 		for range 3000 {
 			id := uint32(random.IntN(200))
 			switch {
 			case random.IntN(16) < adds:
-				when := now + random.Int64N(spread)
+				if random.IntN(30) == 0 {
+					delay = random.Int64N(spread)
+				}
+				when := now + delay
+				if random.IntN(4) == 0 && seed%2 == 0 {
+					when = now + random.Int64N(spread)
+				}
 				if random.IntN(20) == 0 {
 					when = []int64{math.MinInt64, math.MaxInt64 - 1, -1}[random.IntN(3)]
 				}
@@ -203,6 +218,44 @@ func TestTimersIDAgain(t *testing.T) {
 	}
 	if len(h.live.Items) != 4 {
 		t.Errorf("the table has %d entries", len(h.live.Items))
+	}
+}
+
+// TestTimersOfOneDelayAreAQueue, which becomes a heap with the first that is out of order, and is a queue again after the last.
+func TestTimersOfOneDelayAreAQueue(t *testing.T) {
+	var h timers
+	add := func(id uint32, when int64) {
+		if !h.add(id, 1, when) {
+			t.Fatal("no memory")
+		}
+		checkHeap(t, &h)
+	}
+	pop := func(want uint32) {
+		t.Helper()
+		if got, ok := h.pop(math.MaxInt64); !ok || got.id != want {
+			t.Fatalf("pop = %+v, %v, want %d", got, ok, want)
+		}
+		checkHeap(t, &h)
+	}
+	for id := range uint32(5000) {
+		add(id, int64(id/2))
+		if id >= 100 {
+			pop(id - 100)
+		}
+	}
+	if h.heaped || cap(h.heap.Items) > 2000 {
+		t.Fatalf("a heap: %v, room for %d timers, of which a hundred were there at a time", h.heaped, cap(h.heap.Items))
+	}
+	add(6000, 0)
+	if !h.heaped {
+		t.Fatal("still a queue")
+	}
+	pop(6000)
+	for id := range uint32(100) {
+		pop(4900 + id)
+	}
+	if h.heaped {
+		t.Fatal("an empty heap is no queue")
 	}
 }
 

@@ -105,6 +105,8 @@ func (e *Engine) process(sq []Submission) {
 			if !e.timers.add(uint32(s.User), s.Generation, s.Len) {
 				s.Res = int32(syscall.ENOMEM)
 			}
+		case OpTimersAdd:
+			e.addTimers(s)
 		case OpTimerReserve:
 			if !e.timers.reserve(int(s.Len)) {
 				s.Res = int32(syscall.ENOMEM)
@@ -399,29 +401,5 @@ func (e *Engine) dispatch(d *descriptor, ready selector.Events) {
 		e.accept(d)
 	case source:
 		d.source.Ready(e)
-	}
-}
-
-// fireTimers tells the timers that are due. asked: looked is of this turn.
-func (e *Engine) fireTimers(asked bool) {
-	if e.timers.deadline() == math.MaxInt64 {
-		return
-	}
-	now := e.looked
-	if !asked {
-		now = e.clock.now()
-	}
-	for e.room() > 0 {
-		t, ok := e.timers.pop(now)
-		if !ok {
-			return
-		}
-		if t.generation == 0 {
-			e.endBackoff(int32(t.id))
-			continue
-		}
-		e.stats.TimersFired++
-		e.meters.Lag.Add(time.Duration(now - t.when))
-		e.Complete(Completion{Kind: TimerDue, User: uint64(t.id), Generation: t.generation})
 	}
 }

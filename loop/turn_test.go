@@ -5,9 +5,12 @@ package loop
 import (
 	"errors"
 	"math"
+	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"goloop/internal/sys"
 	"goloop/selector"
@@ -93,6 +96,29 @@ func TestTurnOrder(t *testing.T) {
 		if d := r.Deadline(); d != now+int64(time.Hour) {
 			t.Errorf("Deadline %d, want that of the last timer", d)
 		}
+	})
+}
+
+// TestManyTimersInOneSubmission are scheduled in the order in which they stand, among those of other submissions.
+func TestManyTimersInOneSubmission(t *testing.T) {
+	onEveryBackend(t, func(t *testing.T, r *rig) {
+		now := r.Now()
+		many := []Timer{{now - 1, 1, 1}, {now - 3, 2, 1}, {now - 1, 3, 1}, {now + int64(time.Hour), 4, 1}, {now - 2, 5, 1}}
+		r.submit(Submission{Op: OpTimerAdd, User: 0, Generation: 1, Len: now - 1})
+		r.submit(Submission{Op: OpTimersAdd, Ptr: uint64(uintptr(unsafe.Pointer(&many[0]))), Len: int64(len(many))})
+		r.submit(Submission{Op: OpTimerCancel, User: 5, Generation: 1})
+		r.submit(Submission{Op: OpTimerAdd, User: 6, Generation: 1, Len: now - 1})
+		var order []uint64
+		for _, c := range r.turn(TurnPoll) {
+			order = append(order, c.User)
+		}
+		if want := []uint64{2, 0, 1, 3, 6}; !slices.Equal(order, want) {
+			t.Errorf("due are %v, want %v", order, want)
+		}
+		if d, added := r.Deadline(), r.Stats().TimersAdded; d != many[3].When || added != 7 {
+			t.Errorf("the next is due at %d, and %d were added", d, added)
+		}
+		runtime.KeepAlive(many)
 	})
 }
 

@@ -39,6 +39,7 @@ enum gl_op {
     GL_OP_RESOLVE = 17,     /* ptr: struct gl_query, user: any number; res: see there. flags GL_RESOLVE_CANCEL: user */
     GL_OP_TIMER_RESERVE = 18, /* len: so many ids, from 0, and no more; res ENOMEM: TIMER_ADD may fail for want of memory */
     GL_OP_QUEUE_RESERVE = 19, /* len: so many WRITEs and SENDs can be queued; res ENOMEM */
+    GL_OP_TIMERS_ADD = 20,  /* ptr: struct gl_timer, len of them, in the order of scheduling; read before the call returns */
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
 };
 
@@ -78,6 +79,12 @@ typedef struct gl_sqe {
     uint64_t ptr;
     int64_t len; /* WRITE, after the call: bytes the kernel took at once */
 } gl_sqe;
+
+/* One of the timers that a TIMERS_ADD starts. */
+typedef struct gl_timer {
+    int64_t when; /* due, ns of CLOCK_MONOTONIC */
+    uint32_t id, gen;
+} gl_timer;
 
 /* What a SEND sends. addr_len 0: to whom the socket is connected. */
 typedef struct gl_message {

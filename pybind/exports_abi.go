@@ -19,6 +19,7 @@ func layout() []uint32 {
 	var q loop.RingQuery
 	var a loop.Address
 	var m loop.Message
+	var t loop.Timer
 	return []uint32{
 		C.GL_ABI_VERSION,
 		uint32(unsafe.Sizeof(s)),
@@ -41,6 +42,8 @@ func layout() []uint32 {
 		uint32(unsafe.Sizeof(m)),
 		uint32(unsafe.Offsetof(m.Ptr)), uint32(unsafe.Offsetof(m.Len)),
 		uint32(unsafe.Offsetof(m.Addr)), uint32(unsafe.Offsetof(m.AddrLen)),
+		uint32(unsafe.Sizeof(t)),
+		uint32(unsafe.Offsetof(t.When)), uint32(unsafe.Offsetof(t.ID)), uint32(unsafe.Offsetof(t.Generation)),
 		uint32(unsafe.Sizeof(loop.Stats{})),
 		uint32(unsafe.Sizeof(C.gl_shared{})),
 	}
@@ -53,6 +56,7 @@ func layoutOfC() []uint32 {
 	var q C.gl_query
 	var a C.gl_address
 	var m C.gl_message
+	var t C.gl_timer
 	return []uint32{
 		C.GL_ABI_VERSION,
 		uint32(unsafe.Sizeof(s)),
@@ -75,6 +79,8 @@ func layoutOfC() []uint32 {
 		uint32(unsafe.Sizeof(m)),
 		uint32(unsafe.Offsetof(m.ptr)), uint32(unsafe.Offsetof(m.len)),
 		uint32(unsafe.Offsetof(m.addr)), uint32(unsafe.Offsetof(m.addr_len)),
+		uint32(unsafe.Sizeof(t)),
+		uint32(unsafe.Offsetof(t.when)), uint32(unsafe.Offsetof(t.id)), uint32(unsafe.Offsetof(t.gen)),
 		uint32(unsafe.Sizeof(C.gl_stats{})),
 		uint32(unsafe.Sizeof(C.gl_shared{})),
 	}

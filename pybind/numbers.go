@@ -35,6 +35,7 @@ func numbers() []number {
 		{"CONNECT", int(loop.OpConnect), C.GL_OP_CONNECT},
 		{"CHILD", int(loop.OpChild), C.GL_OP_CHILD},
 		{"RESOLVE", int(loop.OpResolve), C.GL_OP_RESOLVE},
+		{"TIMERS_ADD", int(loop.OpTimersAdd), C.GL_OP_TIMERS_ADD},
 		{"PANIC", int(loop.OpPanic), C.GL_OP_PANIC},
 
 		{"DATA", int(loop.Data), C.GL_DATA},

@@ -217,10 +217,11 @@ static int resolve(void *library) {
 #define OFFSETS_MESSAGE                                                                            \
     sizeof(gl_message), offsetof(gl_message, ptr), offsetof(gl_message, len),                      \
         offsetof(gl_message, addr), offsetof(gl_message, addr_len)
+#define OFFSETS_TIMER sizeof(gl_timer), offsetof(gl_timer, when), offsetof(gl_timer, id), offsetof(gl_timer, gen)
 
 static int check_layout(void) {
     const uint32_t ours[] = {GL_ABI_VERSION,  OFFSETS_SQE,     OFFSETS_CQE,      OFFSETS_QUERY,
-                             OFFSETS_ADDRESS, OFFSETS_MESSAGE, sizeof(gl_stats), sizeof(gl_shared)};
+                             OFFSETS_ADDRESS, OFFSETS_MESSAGE, OFFSETS_TIMER, sizeof(gl_stats), sizeof(gl_shared)};
     uint32_t theirs[64];
     int32_t n = api.abi(theirs, 64);
     if (n == (int32_t)(sizeof ours / sizeof *ours) && memcmp(ours, theirs, sizeof ours) == 0) return 0;
