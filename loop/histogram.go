@@ -23,6 +23,14 @@ func (h *Histogram) Add(d time.Duration) {
 	h.Sum += d
 }
 
+// Merge adds what another has counted.
+func (h *Histogram) Merge(o *Histogram) {
+	for i, n := range o.Counts {
+		h.Counts[i] += n
+	}
+	h.Sum += o.Sum
+}
+
 func placeOf(d time.Duration) int {
 	ns := uint64(d)
 	if ns < 1024 {

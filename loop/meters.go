@@ -127,7 +127,7 @@ func (e *Engine) Observe(peers bool) (o Observation, ok bool) {
 			}
 		}
 	}
-	o.Census.Timers = max(0, len(e.timers.heap.Items)-e.timers.cancelled)
+	o.Census.Timers = max(0, len(e.timers.heap.Items)-e.timers.gone-e.timers.cancelled)
 	o.Census.Lookups = e.Lookups()
 	return o, true
 }

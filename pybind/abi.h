@@ -191,6 +191,8 @@ typedef struct gl_pulse {
     uint64_t most_ready; /* and the longest */
     uint64_t taken;     /* ns: sum of the times that were taken, */
     uint32_t times[GL_TIMES]; /* and how many of them were so long */
+    uint64_t late;      /* ns: the same of by how much timers were late that the engine never saw */
+    uint32_t lates[GL_TIMES];
 } gl_pulse;
 
 /* One loop's memory. C writes the first part before goloop_open and sq, sq_len

@@ -40,6 +40,10 @@ func (b *binding) Pulse() (p loops.Pulse, ok bool) {
 	for i := range p.Taken.Counts {
 		p.Taken.Counts[i] = uint64(atomic.LoadUint32((*uint32)(&c.times[i])))
 	}
+	p.Late.Sum = time.Duration(word(&c.late))
+	for i := range p.Late.Counts {
+		p.Late.Counts[i] = uint64(atomic.LoadUint32((*uint32)(&c.lates[i])))
+	}
 	return p, true
 }
 

@@ -22,6 +22,7 @@ type Pulse struct {
 	Ready       uint64         // with how many callbacks the last batch began,
 	MostReady   uint64         // and the longest
 	Taken       loop.Histogram // times of callbacks: of one in TimedCallbacks
+	Late        loop.Histogram // by how much timers were late that were due before the engine saw them
 }
 
 // TimedCallbacks: of so many callbacks, one's time is taken. GL_TIMED.

@@ -117,8 +117,10 @@ func Take(l Loop) (s Snapshot, ok bool) {
 	s.Age = o.Age.Seconds()
 	s.Turns, s.WaitSeconds, s.EngineSeconds = st.Turns, m.Waiting.Seconds(), m.Engine.Seconds()
 	s.PythonSeconds = max(0, p.Running.Seconds()-s.WaitSeconds-s.EngineSeconds)
-	s.Lag = quantiles(m.Lag)
-	s.Timers, s.TimersAdded, s.TimersFired, s.TimersGone = c.Timers, st.TimersAdded, st.TimersFired, st.TimersCancelled
+	lag := m.Lag
+	lag.Merge(&p.Late)
+	s.Lag = quantiles(lag)
+	s.Timers, s.TimersAdded, s.TimersFired, s.TimersGone = c.Timers, st.TimersAdded+p.Late.Total(), st.TimersFired+p.Late.Total(), st.TimersCancelled
 	s.Streams, s.Pipes, s.Datagrams, s.Servers, s.Watched = c.Streams, c.Pipes, c.Datagrams, c.Servers, c.Watched
 	s.Paused, s.Lookups, s.QueuedBytes = c.Paused, c.Lookups, c.QueuedBytes
 	s.Accepts, s.AcceptFailures = st.Accepts, m.AcceptFailures

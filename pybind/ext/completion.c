@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "descriptors.h"
-#include "timer.h"
+#include "scheduled.h"
 
 void completions_resolve(LoopObject *loop) {
     for (int32_t i = 0; i < loop->cq_len; i++) {

@@ -5,11 +5,15 @@
 #include <stddef.h>
 
 #include "errors.h"
+#include "snapshot.h"
 
 PyObject *handle_alloc(PyTypeObject *type, FreeList *list) {
 #ifndef Py_GIL_DISABLED
     if (list->n) {
-        PyObject *h = list->items[--list->n];
+        PyObject *h = list->first;
+        list->first = ((HandleObject *)h)->args;
+        list->n--;
+        ((HandleObject *)h)->args = NULL;
         PyObject_Init(h, type);
         PyObject_GC_Track(h);
         return h;
@@ -19,16 +23,44 @@ PyObject *handle_alloc(PyTypeObject *type, FreeList *list) {
     return type->tp_alloc(type, 0);
 }
 
-/* Before their type goes. */
-void handles_free(FreeList *list) {
-    while (list->n) PyObject_GC_Del(list->items[--list->n]);
+static void keep_few(FreeList *list, int few) {
+    while (list->n > few) {
+        PyObject *h = list->first;
+        list->first = ((HandleObject *)h)->args;
+        list->n--;
+        PyObject_GC_Del(h);
+    }
+}
+
+/* Before their types go. */
+void handles_free(State *state) {
+    keep_few(&state->free_handles, 0);
+    keep_few(&state->free_timers, 0);
+    keep_few(&state->free_thread_safe, 0);
+}
+
+/* Once a second at most: a busy process has its crowd again by then. */
+void handles_give_back(LoopObject *loop) {
+    enum { KEPT = 2048 };
+    State *state = loop->state;
+    if (state->free_handles.n + state->free_timers.n + state->free_thread_safe.n <= KEPT) return;
+    if (loop->shared.looked - state->handles_looked < 1000000000) return;
+    state->handles_looked = loop->shared.looked;
+    keep_few(&state->free_handles, KEPT);
+    keep_few(&state->free_timers, KEPT);
+    keep_few(&state->free_thread_safe, KEPT);
 }
 
 /* Fills the common slots of a handle whose memory is zeroed. */
 int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
                 PyObject *context) {
-    h->context = context ? Py_NewRef(context) : PyContext_CopyCurrent();
-    if (!h->context) return -1;
+    HandleTail *tail = handle_tail((PyObject *)h);
+    tail->state = loop->state;
+    if (!context && snapshot_is_worth_it(loop))
+        tail->snapshot = new_snapshot(loop);
+    else
+        h->context = context ? Py_NewRef(context) : PyContext_CopyCurrent();
+    if (!h->context && !tail->snapshot) return -1;
     h->args = PyTuple_New(n);
     if (!h->args) return -1;
     for (Py_ssize_t i = 0; i < n; i++) PyTuple_SET_ITEM(h->args, i, Py_NewRef(args[i]));
@@ -44,7 +76,6 @@ PyObject *new_handle(LoopObject *loop, PyObject *callback, PyObject *const *args
     State *state = loop->state;
     HandleObject *h = (HandleObject *)handle_alloc(state->types.Handle, &state->free_handles);
     if (!h) return NULL;
-    h->state = state;
     if (handle_fill(h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
     return (PyObject *)h;
 }
@@ -55,6 +86,7 @@ int handle_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(h->args);
     Py_VISIT(h->callback);
     Py_VISIT(h->context);
+    Py_VISIT(handle_tail(self)->snapshot);
     Py_VISIT(h->loop);
     Py_VISIT(h->repr);
     Py_VISIT(h->source_traceback);
@@ -67,6 +99,7 @@ int handle_clear(PyObject *self) {
     Py_CLEAR(h->callback);
     Py_CLEAR(h->cancelled);
     Py_CLEAR(h->context);
+    Py_CLEAR(handle_tail(self)->snapshot);
     Py_CLEAR(h->loop);
     Py_CLEAR(h->repr);
     Py_CLEAR(h->source_traceback);
@@ -74,7 +107,7 @@ int handle_clear(PyObject *self) {
 }
 
 static void handle_dealloc(PyObject *self) {
-    State *state = ((HandleObject *)self)->state;
+    State *state = ((HandleObject *)self)->tail.state;
     PyObject_GC_UnTrack(self);
     PyObject_ClearWeakRefs(self);
     handle_clear(self);
@@ -122,6 +155,69 @@ PyDoc_STRVAR(cancel_doc, "cancel()\n--\n\nCancel the callback. A second call, or
 static PyObject *handle_cancel(PyObject *self, PyObject *ignored) {
     (void)ignored;
     return handle_is_cancelled(self) ? Py_NewRef(Py_None) : none_or_null(handle_cancel_with_loop(self));
+}
+
+/* ---- _context ---- */
+
+/* NULL without an exception: it has none. */
+static PyObject *new_context(PyObject *self) {
+    HandleObject *h = (HandleObject *)self;
+    PyObject *context;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    PyObject *snapshot = handle_tail(self)->snapshot;
+    if (!h->context && snapshot) {
+        handle_tail(self)->snapshot = NULL;
+        h->context = steal_context(snapshot);
+    }
+    context = Py_XNewRef(h->context);
+    Py_END_CRITICAL_SECTION();
+    return context;
+}
+
+static PyObject *get_context(PyObject *self, void *ignored) {
+    (void)ignored;
+    PyObject *context = new_context(self);
+    if (!context && !PyErr_Occurred()) PyErr_SetString(PyExc_AttributeError, "_context");
+    return context;
+}
+
+static int set_context(PyObject *self, PyObject *value, void *ignored) {
+    (void)ignored;
+    PyObject *old, *snapshot;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    snapshot = handle_tail(self)->snapshot;
+    handle_tail(self)->snapshot = NULL;
+    old = ((HandleObject *)self)->context;
+    ((HandleObject *)self)->context = Py_XNewRef(value);
+    Py_END_CRITICAL_SECTION();
+    if (!value && !old && !snapshot) {
+        PyErr_SetString(PyExc_AttributeError, "_context");
+        return -1;
+    }
+    Py_XDECREF(snapshot);
+    Py_XDECREF(old);
+    return 0;
+}
+
+PyGetSetDef handle_getset[] = {{"_context", get_context, set_context, NULL, NULL}, {0}};
+
+static bool is_ours(State *state, PyObject *handle) {
+    const Types *types = &state->types;
+    return Py_IS_TYPE(handle, types->Handle) || Py_IS_TYPE(handle, types->TimerHandle) ||
+           Py_IS_TYPE(handle, types->ThreadSafeHandle);
+}
+
+/* The context of a handle of which nobody has asked for it. snapshot: a new reference to what it is lent for, or NULL. */
+static PyObject *new_context_to_run(LoopObject *loop, PyObject *self, PyObject **snapshot) {
+    PyObject *context = NULL;
+    if (is_ours(loop->state, self)) {
+        PyObject *own = handle_tail(self)->snapshot;
+        if (own && Py_REFCNT(own) > 1 && Py_REFCNT(self) == 1) return new_lent_context(loop, *snapshot = Py_NewRef(own));
+        if (loop->lent) Py_CLEAR(loop->lent);
+        context = new_context(self);
+    }
+    if (!context && !PyErr_Occurred()) PyErr_SetString(PyExc_AttributeError, "_context");
+    return context;
 }
 
 /* A handle that a program has made may have any iterable for its arguments; run_callback wants a tuple. */
@@ -173,16 +269,17 @@ int run_callback(LoopObject *loop, PyObject *self) {
         return 0;
     }
     /* The callback may cancel its own handle: keep what it uses. */
-    PyObject *callback = NULL, *args = NULL, *context = NULL, *result = NULL;
+    PyObject *callback = NULL, *args = NULL, *context = NULL, *result = NULL, *snapshot = NULL;
     Py_BEGIN_CRITICAL_SECTION(self);
     if (!handle_is_cancelled(self)) {
         callback = Py_NewRef(h->callback);
         args = Py_NewRef(h->args);
-        context = Py_NewRef(h->context);
+        context = Py_XNewRef(h->context);
     }
     Py_END_CRITICAL_SECTION();
     if (!callback) return 0;
-    if (PyContext_Enter(context) == 0) {
+    if (!context) context = new_context_to_run(loop, self, &snapshot);
+    if (context && PyContext_Enter(context) == 0) {
         result = PyObject_Vectorcall(callback, &PyTuple_GET_ITEM(args, 0), (size_t)PyTuple_GET_SIZE(args), NULL);
         if (PyContext_Exit(context) < 0) Py_CLEAR(result);
     }
@@ -190,11 +287,15 @@ int run_callback(LoopObject *loop, PyObject *self) {
     if (result) {
         Py_DECREF(result);
     } else {
+        if (snapshot) Py_XSETREF(h->context, Py_XNewRef(context)); /* the exception handler sees the handle */
         rc = failed(loop, self, PyErr_GetRaisedException());
     }
     Py_DECREF(callback);
     Py_DECREF(args);
-    Py_DECREF(context);
+    if (snapshot)
+        steal_lent_context(loop, context, snapshot);
+    else
+        Py_XDECREF(context);
     return rc;
 }
 
@@ -205,6 +306,7 @@ static PyType_Slot slots[] = {{Py_tp_doc, "A callback that call_soon or a descri
                               {Py_tp_traverse, handle_traverse},
                               {Py_tp_clear, handle_clear},
                               {Py_tp_methods, methods},
+                              {Py_tp_getset, handle_getset},
                               {0, NULL}};
 static PyType_Spec spec = {"goloop._core.Handle", sizeof(HandleObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};
 
@@ -222,7 +324,7 @@ int handle_setup(PyObject *module) {
     CHECK(loop);
     CHECK(repr);
     CHECK(source_traceback);
-    if (((PyTypeObject *)base)->tp_basicsize != offsetof(HandleObject, state)) {
+    if (((PyTypeObject *)base)->tp_basicsize != offsetof(HandleObject, tail)) {
         PyErr_SetString(PyExc_ImportError, "goloop: this CPython's asyncio handles have another size");
         return -1;
     }

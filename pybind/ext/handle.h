@@ -16,19 +16,28 @@
 #define HANDLE_WEAK
 #endif
 
-/* Where a handle waits in the inbox. */
-typedef struct Letter {
-    struct Letter *next;
-    PyObject *handle;
-} Letter;
+/* With which each of our handles ends. */
+typedef struct HandleTail {
+    State *state;       /* NULL: of a program's own making */
+    PyObject *snapshot; /* of which its context is made when somebody wants it; _context is NULL until then */
+    union {
+        PyObject *next; /* inbox.c: the one that came before, while it waits there */
+        struct {
+            uint32_t place; /* scheduled.c: in one of the loop's tables, while it is scheduled */
+            bool fresh;     /* in which */
+        };
+    };
+} HandleTail;
 
 typedef struct HandleObject {
     HANDLE_FIELDS
     HANDLE_WEAK
-    /* ours */
-    State *state;
-    Letter letter;
+    HandleTail tail;
 } HandleObject;
+
+static inline HandleTail *handle_tail(PyObject *handle) {
+    return (HandleTail *)((char *)handle + Py_TYPE(handle)->tp_basicsize) - 1;
+}
 
 int handle_setup(PyObject *module);
 PyObject *new_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n, PyObject *context);
@@ -42,19 +51,24 @@ int callback_failed(LoopObject *loop, PyObject *exception, PyObject *callback, P
 
 /* For the kinds of handles. */
 PyObject *handle_alloc(PyTypeObject *type, FreeList *list);
+enum { FREE_HANDLES = 1 << 14 }; /* of each type, in a busy process */
 /* list: not used while its type is being collected; NULL for none. */
 static inline void handle_free(PyObject *self, FreeList *list) {
     PyTypeObject *type = Py_TYPE(self);
 #ifndef Py_GIL_DISABLED
-    if (list && ((PyHeapTypeObject *)type)->ht_module && list->n < FREE_HANDLES)
-        list->items[list->n++] = self;
-    else
+    if (list && ((PyHeapTypeObject *)type)->ht_module && list->n < FREE_HANDLES) {
+        ((HandleObject *)self)->args = list->first;
+        list->first = self;
+        list->n++;
+    } else
 #endif
         type->tp_free(self);
     (void)list;
     Py_DECREF(type);
 }
-void handles_free(FreeList *list);
+void handles_free(State *state);
+void handles_give_back(LoopObject *loop); /* of the freed ones, what a crowd has left; the loop has time */
+extern PyGetSetDef handle_getset[]; /* _context */
 int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
                 PyObject *context);
 int handle_traverse(PyObject *handle, visitproc visit, void *arg);

@@ -10,34 +10,37 @@
 #include "engine.h"
 #include "ready.h"
 
-void inbox_push(LoopObject *loop, Letter *letter) {
-    Py_INCREF(letter->handle);
-    letter->next = atomic_load(&loop->inbox);
+static PyObject **next_of(PyObject *handle) { return &handle_tail(handle)->next; }
+
+void inbox_push(LoopObject *loop, PyObject *handle) {
+    PyObject **next = next_of(handle);
+    *next = atomic_load(&loop->inbox);
+    Py_INCREF(handle);
     atomic_fetch_add(&loop->inbox_len, 1);
-    while (!atomic_compare_exchange_weak(&loop->inbox, &letter->next, letter)) {}
+    while (!atomic_compare_exchange_weak(&loop->inbox, next, handle)) {}
 }
 
 /* A stack of n in the order in which it was pushed. */
-static Letter *reversed(Letter *stack, size_t *n) {
-    Letter *first = NULL;
+static PyObject *reversed(PyObject *stack, size_t *n) {
+    PyObject *first = NULL;
     for (*n = 0; stack; ++*n) {
-        Letter *next = stack->next;
-        stack->next = first;
+        PyObject *next = *next_of(stack);
+        *next_of(stack) = first;
         first = stack;
         stack = next;
     }
     return first;
 }
 
-/* Puts letters back that were taken: beneath those that have come since. */
-static void put_back(LoopObject *loop, Letter *letters) {
+/* Puts handles back that were taken: beneath those that have come since. */
+static void put_back(LoopObject *loop, PyObject *handles) {
     size_t n;
-    Letter *bottom = reversed(letters, &n), *none = NULL;
+    PyObject *bottom = reversed(handles, &n), *none = NULL;
     while (!atomic_compare_exchange_strong(&loop->inbox, &none, bottom)) {
-        Letter *newer = atomic_exchange(&loop->inbox, NULL), *end = newer;
-        while (end && end->next) end = end->next;
+        PyObject *newer = atomic_exchange(&loop->inbox, NULL), *end = newer;
+        while (end && *next_of(end)) end = *next_of(end);
         if (end) {
-            end->next = bottom;
+            *next_of(end) = bottom;
             bottom = newer;
         }
         none = NULL;
@@ -46,15 +49,15 @@ static void put_back(LoopObject *loop, Letter *letters) {
 
 int inbox_empty_slowly(LoopObject *loop) {
     size_t n;
-    Letter *letters = reversed(atomic_exchange(&loop->inbox, NULL), &n);
+    PyObject *handle = reversed(atomic_exchange(&loop->inbox, NULL), &n);
     if (ready_reserve(loop, n) < 0) {
-        put_back(loop, letters);
+        put_back(loop, handle);
         return -1;
     }
-    while (letters) {
-        Letter *next = letters->next;
-        ready_append(loop, letters->handle);
-        letters = next;
+    while (handle) {
+        PyObject *next = *next_of(handle);
+        ready_append(loop, handle);
+        handle = next;
     }
     atomic_fetch_sub(&loop->inbox_len, n);
     return 0;
@@ -62,12 +65,12 @@ int inbox_empty_slowly(LoopObject *loop) {
 
 void inbox_clear(LoopObject *loop) {
     size_t n;
-    Letter *letters = reversed(atomic_exchange(&loop->inbox, NULL), &n);
+    PyObject *handle = reversed(atomic_exchange(&loop->inbox, NULL), &n);
     atomic_fetch_sub(&loop->inbox_len, n);
-    while (letters) {
-        Letter *next = letters->next;
-        Py_DECREF(letters->handle);
-        letters = next;
+    while (handle) {
+        PyObject *next = *next_of(handle);
+        Py_DECREF(handle);
+        handle = next;
     }
 }
 

@@ -22,6 +22,18 @@ typedef struct OpenEngine {
     gl_shared *shared;
 } OpenEngine;
 
+/* scheduled.c: timers that no turn has given to the engine yet, in the order of scheduling. One array fills while
+ * the engine has the other. */
+typedef struct {
+    union FreshTimer *timers[2];
+    uint32_t cap[2];
+    int now;
+    uint32_t len, live; /* live: without those that are cancelled */
+    int64_t first, last; /* ns: of all since there was none */
+    bool unordered;      /* one is due before an earlier one */
+    int64_t clock;       /* ns: the last reading of call_later(), or of a turn since */
+} Fresh;
+
 struct LoopObject {
     PyObject_HEAD
     /* attributes that BaseEventLoop reads and writes */
@@ -44,16 +56,24 @@ struct LoopObject {
     size_t todo; /* of the batch under way */
 
     /* inbox.c: handles of other threads, the last one first. Any thread, without the guard */
-    _Atomic(struct Letter *) inbox;
+    _Atomic(PyObject *) inbox;
     atomic_size_t inbox_len;
     atomic_bool sleeping; /* in the selector, or about to look there */
     atomic_bool woken;    /* since it sleeps */
     atomic_int wakers;    /* threads that may write to shared.wake_fd */
 
+    /* snapshot.c */
+    uint32_t copies;    /* contexts that were copied in this turn */
+    PyObject *snapshot; /* of what was scheduled last in this turn, or NULL */
+    PyObject *lent;     /* to callbacks of this turn, one after the other, or NULL */
+
     /* turn.c */
     bool forever;       /* run_forever() calls: _run_once goes on until stop() */
     int32_t unlooked;   /* turns in a row that did not ask the selector */
     int64_t looked_own; /* ns: when a turn last asked it for the engine's own descriptors alone */
+    bool hears_signals; /* the loop has handlers of signals; else their pipe only ends its sleep */
+    uint32_t unheard;   /* turns that did not ask because of that */
+    bool signal_pipe;   /* looptype.c: is one of shared.own */
 
     /* sending.c */
     bool holds;         /* what the batch writes may leave together; */
@@ -76,7 +96,6 @@ struct LoopObject {
     int32_t sq_cap[2];
     int sq_now;
     int32_t sq_len, sq_urgent, sq_sends; /* all; those that a turn is for; WRITE and SEND */
-    int64_t sq_deadline; /* earliest timer among them */
     uint64_t sq_epoch;
 
     /* completion.c: those of the batch under way */
@@ -107,9 +126,11 @@ struct LoopObject {
     /* names.c */
     uint64_t lookups; /* the number of the last */
 
-    /* timer.c */
+    /* scheduled.c */
+    Fresh fresh;
     struct TimerEntry *timers;
     uint32_t timers_len, timers_free, timers_live;
+    uint32_t timers_room;  /* ids that are free; more than there are fresh ones */
     uint32_t timers_bound; /* ids that are given out are below */
     uint32_t timers_gen;   /* generation of entries that are new */
     int64_t timers_looked; /* ns: timers_give_back */

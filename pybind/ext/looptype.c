@@ -25,6 +25,7 @@
 #include "server.h"
 #include "settle.h"
 #include "sigstack.h"
+#include "snapshot.h"
 #include "soon.h"
 #include "tasks.h"
 #include "timer.h"
@@ -53,7 +54,6 @@ static PyObject *loop_open(LoopObject *loop, PyObject *args) {
     sh->next_deadline = INT64_MAX;
     if (arena_take(loop) < 0) return NULL;
     loop->cq = sh->cq;
-    loop->sq_deadline = INT64_MAX;
     loop->sq_epoch = 1;
     loop->generation = process_generation;
     if (engine_open(loop, selector, batched) < 0 || clock_look(loop) < 0) return NULL;
@@ -92,6 +92,7 @@ static PyObject *loop_close_engine(LoopObject *loop, PyObject *ignored) {
     release_transports(loop);
     engine_close(loop);
     Py_CLEAR(loop->barred);
+    snapshot_drop(loop);
     inbox_clear(loop);
     ready_clear(loop);
     owed_clear(loop);
@@ -125,6 +126,8 @@ static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
     Py_VISIT(loop->task_factory);
     Py_VISIT(loop->keywords);
     Py_VISIT(loop->barred);
+    Py_VISIT(loop->snapshot);
+    Py_VISIT(loop->lent);
     for (size_t i = 0; i < loop->ready_len; i++) Py_VISIT(loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)]);
     int (*const parts[])(LoopObject *, visitproc, void *) = {timers_traverse, fds_traverse, accepted_traverse, owed_traverse,
                                                              completions_traverse};
@@ -155,7 +158,7 @@ static void loop_dealloc(LoopObject *loop) {
     nest_free(loop);
     PyMem_Free(loop->fds);
     PyMem_Free(loop->accepted);
-    PyMem_Free(loop->timers);
+    timers_free(loop);
     arena_give(loop);
 #ifdef Py_GIL_DISABLED
     Py_XDECREF(loop->guard);
@@ -202,6 +205,7 @@ static PyObject *signal_fd(LoopObject *loop, PyObject *ignored) {
         engine_error(loop, fd);
         return NULL;
     }
+    loop->signal_pipe = true;
     return PyLong_FromLong(fd);
 }
 
@@ -363,6 +367,7 @@ static PyMemberDef members[] = {
     {"_stopping", T_BOOL, offsetof(LoopObject, stopping), 0, NULL},
     {"_forever", T_BOOL, offsetof(LoopObject, forever), 0, NULL},
     {"_engine_id", T_LONGLONG, offsetof(LoopObject, engine), READONLY, NULL},
+    {"_hears_signals", T_BOOL, offsetof(LoopObject, hears_signals), 0, NULL},
     {0}};
 
 /* Attributes that other threads may ask for while the loop's sets them. */

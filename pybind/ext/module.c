@@ -14,6 +14,7 @@
 #include "plain.h"
 #include "reader.h"
 #include "readiness.h"
+#include "snapshot.h"
 #include "stream.h"
 #include "tasks.h"
 #include "threadsafe.h"
@@ -31,8 +32,9 @@ static int module_exec(PyObject *module) {
     if (guard_check() < 0 || state_fill(state) < 0 || plain_setup(state) < 0 || tasks_setup(state) < 0 ||
         names_setup(state) < 0 || reader_setup(state) < 0)
         return -1;
-    int (*const setups[])(PyObject *) = {handle_setup, timer_setup, thread_safe_handle_setup, methods_setup, stream_setup,
-                                         pipe_setup, datagram_setup, listener_setup, readiness_setup, attempt_setup, arrival_setup,
+    int (*const setups[])(PyObject *) = {snapshot_setup, handle_setup, timer_setup, thread_safe_handle_setup, methods_setup,
+                                         stream_setup, pipe_setup, datagram_setup, listener_setup, readiness_setup,
+                                         attempt_setup, arrival_setup,
                                          tls_setup, loop_setup};
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++)
         if (setups[i](module) < 0) return -1;
@@ -54,8 +56,7 @@ static int module_exec(PyObject *module) {
 static void module_free(void *module) {
     State *state = state_of(module);
     if (!state) return;
-    handles_free(&state->free_handles);
-    handles_free(&state->free_timers);
+    handles_free(state);
     state_free(state);
 }
 

@@ -55,3 +55,10 @@ void pulse_ended(LoopObject *loop, int64_t began) {
     pulse->taken += took;
     pulse->times[place_of(took)]++;
 }
+
+void pulse_late(LoopObject *loop, int64_t ns) {
+    gl_pulse *pulse = &loop->shared.pulse;
+    uint64_t late = ns > 0 ? (uint64_t)ns : 0;
+    pulse->late += late;
+    pulse->lates[place_of(late)]++;
+}

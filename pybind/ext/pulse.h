@@ -7,6 +7,7 @@
 uint32_t pulse_runs(LoopObject *loop);                      /* this thread runs it from now on; the phase before */
 void pulse_runs_no_more(LoopObject *loop, uint32_t before); /* but perhaps a run that this one was in */
 void pulse_ended(LoopObject *loop, int64_t began);
+void pulse_late(LoopObject *loop, int64_t ns); /* a timer whose turn comes without the engine */
 
 /* A callback begins: when, if its time is to be taken, else 0. */
 static inline int64_t pulse_begins(LoopObject *loop) {

@@ -25,7 +25,7 @@ gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen) {
     }
     gl_sqe *s = &loop->sq[loop->sq_now][loop->sq_len++];
     *s = (gl_sqe){.op = op, .fd = fd, .gen = gen};
-    if (op > GL_OP_TIMER_CANCEL) {
+    if (op > GL_OP_TIMER_CANCEL && op != GL_OP_TIMERS_ADD) {
         loop->sq_urgent++;
         loop->sq_sends += op == GL_OP_WRITE || op == GL_OP_SEND;
         if (loop->in_turn) loop_wake(loop);
@@ -35,7 +35,6 @@ gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen) {
 
 void ring_start(LoopObject *loop) {
     loop->sq_len = loop->sq_urgent = loop->sq_sends = 0;
-    loop->sq_deadline = INT64_MAX;
     loop->sq_epoch++;
 }
 

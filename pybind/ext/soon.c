@@ -51,8 +51,8 @@ static bool is_own_thread(LoopObject *loop) {
 
 /* Threads that schedule without a pause would keep the loop from the GIL while its next
  * batch grows: asyncio's let go of it with each call, for a system call; these with a flood. */
-static void let_others_run(LoopObject *loop) {
-    if (atomic_load(&loop->inbox_len) <= FLOOD || !atomic_load(&loop->runner)) return;
+static void let_others_run(LoopObject *loop, size_t waiting) {
+    if (waiting <= FLOOD || !atomic_load(&loop->runner) || is_own_thread(loop)) return;
     Py_BEGIN_ALLOW_THREADS
     sched_yield();
     Py_END_ALLOW_THREADS
@@ -60,6 +60,12 @@ static void let_others_run(LoopObject *loop) {
 
 /* Behind what is ready, and the loop wakes. Of any thread. */
 static int push_from_anywhere(LoopObject *loop, PyObject *handle) {
+#ifndef Py_GIL_DISABLED
+    /* Who has the GIL may write to the queue, as asyncio's threads do. */
+    if (ready_push(loop, handle) < 0) return -1;
+    loop_wake(loop);
+    let_others_run(loop, loop->ready_len);
+#else
     if (is_own_thread(loop)) {
         int rc;
         GUARD(loop->guard)
@@ -67,9 +73,10 @@ static int push_from_anywhere(LoopObject *loop, PyObject *handle) {
         UNGUARD
         return rc;
     }
-    inbox_push(loop, letter_of(loop->state, handle));
+    inbox_push(loop, handle);
     loop_wake(loop);
-    let_others_run(loop);
+    let_others_run(loop, atomic_load(&loop->inbox_len));
+#endif
     return 0;
 }
 

@@ -93,10 +93,10 @@ typedef struct {
 
 enum { CALLBACKS = 7 }; /* callback.c */
 
-/* handle.c: freed handles, for malloc is a third of a call_soon's cost. Without a GIL, none. */
-enum { FREE_HANDLES = 2048 };
+/* handle.c: freed handles of one type, for malloc is a third of a call_soon's cost, and what the collector counts of it
+ * sends it through thousands of others. Without a GIL, none. */
 typedef struct {
-    PyObject *items[FREE_HANDLES];
+    PyObject *first; /* the next one is where it had its arguments */
     int n;
 } FreeList;
 
@@ -123,7 +123,9 @@ struct State {
     /* TLS of a stream that reads: tls.c, which this one cannot know */
     int (*tls_received)(PyObject *protocol, const char *data, Py_ssize_t n);
     bool (*tls_takes_bytes)(State *state, PyObject *protocol);
-    FreeList free_handles, free_timers;
+    bool shares_contexts; /* snapshot.c */
+    FreeList free_handles, free_timers, free_thread_safe;
+    int64_t handles_looked; /* ns: handles_give_back */
 };
 
 int state_fill(State *state); /* names and imports */

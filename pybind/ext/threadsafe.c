@@ -15,13 +15,13 @@ typedef struct {
     /* ours */
     unsigned long runner; /* identity of the thread that runs the callback, 0: none */
     PyObject *waiting;    /* list of locks, one for each thread that waits, or NULL */
-    Letter letter;
+    HandleTail tail;
 } ThreadSafeHandleObject;
 
 PyObject *new_thread_safe_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
                                  PyObject *context) {
     if (!loop->state->types.ThreadSafeHandle) return new_handle(loop, callback, args, n, context);
-    PyObject *h = loop->state->types.ThreadSafeHandle->tp_alloc(loop->state->types.ThreadSafeHandle, 0);
+    PyObject *h = handle_alloc(loop->state->types.ThreadSafeHandle, &loop->state->free_thread_safe);
     if (h && handle_fill((HandleObject *)h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
     return h;
 }
@@ -55,14 +55,6 @@ static __attribute__((noinline)) int run_thread_safe_handle(LoopObject *loop, Py
     h->waiting = NULL;
     Py_END_CRITICAL_SECTION();
     return waiting ? release_waiting(waiting, rc) : rc;
-}
-
-Letter *letter_of(State *state, PyObject *self) {
-    Letter *letter = Py_IS_TYPE(self, state->types.ThreadSafeHandle) ? &((ThreadSafeHandleObject *)self)->letter
-                     : Py_IS_TYPE(self, state->types.Handle)         ? &((HandleObject *)self)->letter
-                                                                     : NULL;
-    if (letter) letter->handle = self;
-    return letter;
 }
 
 int run_handle(LoopObject *loop, PyObject *self) {
@@ -138,10 +130,11 @@ static int clear(PyObject *self) {
 }
 
 static void dealloc(PyObject *self) {
+    State *state = ((ThreadSafeHandleObject *)self)->tail.state;
     PyObject_GC_UnTrack(self);
     PyObject_ClearWeakRefs(self);
     clear(self);
-    handle_free(self, NULL);
+    handle_free(self, state ? &state->free_thread_safe : NULL);
 }
 
 static PyMethodDef methods[] = {{"cancel", cancel, METH_NOARGS, cancel_doc},
@@ -153,6 +146,7 @@ static PyType_Slot slots[] = {{Py_tp_doc, "A callback that call_soon_threadsafe 
                               {Py_tp_traverse, traverse},
                               {Py_tp_clear, clear},
                               {Py_tp_methods, methods},
+                              {Py_tp_getset, handle_getset},
                               {0, NULL}};
 static PyType_Spec spec = {"goloop._core._ThreadSafeHandle", sizeof(ThreadSafeHandleObject), 0,
                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};

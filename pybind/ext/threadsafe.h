@@ -7,7 +7,6 @@
 int thread_safe_handle_setup(PyObject *module);
 PyObject *new_thread_safe_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
                                  PyObject *context);
-Letter *letter_of(State *state, PyObject *handle); /* NULL: it is no handle of ours */
 int run_handle(LoopObject *loop, PyObject *handle); /* of any kind; -1: leave the loop with the exception set */
 
 #endif

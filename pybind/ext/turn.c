@@ -28,6 +28,7 @@
 #include "ring.h"
 #include "sending.h"
 #include "sigstack.h"
+#include "snapshot.h"
 #include "threadsafe.h"
 #include "tasks.h"
 #include "timer.h"
@@ -43,31 +44,53 @@ static bool look(LoopObject *loop) {
     return true;
 }
 
-/* The same where nothing but the engine's own descriptors could be found. */
-static bool look_for_own(LoopObject *loop) {
+/* Whether there is anything to look for. Signals and children, of which the engine's own descriptors tell, are looked for by the
+ * clock where no others are. A pipe into which signals are written that nobody hears ends a sleep, and is emptied now and
+ * then, for Python would complain of a full one. */
+static bool worth_a_look(LoopObject *loop) {
+    gl_shared *sh = &loop->shared;
+    if (sh->nfds || !sh->own) return sh->nfds;
+    if (sh->own == 1 && loop->signal_pipe && !loop->hears_signals) {
+        if (loop->unheard++ < 64) return false;
+        if (!look(loop)) loop->unheard = 0; /* else the next turn looks for what this one leaves */
+        return true;
+    }
     int64_t now = monotonic_ns();
-    if (now - loop->looked_own < loop->shared.look_own) return false;
+    if (now - loop->looked_own < sh->look_own) return false;
     loop->looked_own = now;
-    return look(loop);
+    return true;
 }
 
-/* What this turn needs of the engine: nothing (-1), or the flags of a turn. As on asyncio
+/* Turns without the engine. */
+enum { RUN_READY = -1, RUN_READY_AND_TIMERS = -2 };
+
+/* A turn that finds no descriptor ready. Timers that are as good as due when they are scheduled never see the engine. */
+static int plan_timers(LoopObject *loop, enum timers_need need) {
+    if (need != TIMERS_RUN || loop->timers_live) {
+        int64_t now = loop->fresh.clock = monotonic_ns();
+        if (loop->timers_live && now >= loop->shared.next_deadline) return 0;
+        need = timers_look(loop, now);
+    }
+    if (need == TIMERS_WAIT) return RUN_READY;
+    return need == TIMERS_RUN && !loop->owed ? RUN_READY_AND_TIMERS : 0;
+}
+
+/* What this turn needs of the engine: nothing, or the flags of a turn. As on asyncio
  * each turn sees what is ready when it begins, however many callbacks wait; of a brisk
  * crowd's turns, each look_every-th does; and signals and children alone are looked for by the clock. */
 static int plan(LoopObject *loop, bool must_poll) {
-    if (loop->ready_len == 0 && !loop->stopping && loop->shared.backlog == 0 && !loop->owed && !inbox_has_some(loop))
+    enum timers_need need = timers_look(loop, loop->fresh.clock);
+    if (loop->ready_len == 0 && need == TIMERS_WAIT && !loop->stopping && loop->shared.backlog == 0 && !loop->owed &&
+        !inbox_has_some(loop))
         return GL_TURN_WAIT;
     if (must_poll || loop->sq_urgent || loop->shared.backlog) return GL_TURN_POLL;
-    if (!batch_may_hold(loop, (int64_t)loop->ready_len) || ++loop->unlooked >= loop->shared.look_every) {
+    if (worth_a_look(loop) &&
+        (!batch_may_hold(loop, (int64_t)loop->ready_len) || ++loop->unlooked >= loop->shared.look_every)) {
         loop->unlooked = 0;
-        if (loop->shared.nfds ? look(loop) : loop->shared.own && look_for_own(loop)) return GL_TURN_POLL;
+        if (look(loop)) return GL_TURN_POLL;
     }
     if (loop->shared.ran_ns) return 0;
-    if (loop->timers_live) {
-        int64_t now = monotonic_ns();
-        if (now >= loop->shared.next_deadline || now >= loop->sq_deadline) return 0;
-    }
-    return -1;
+    return loop->timers_live || loop->fresh.live ? plan_timers(loop, need) : RUN_READY;
 }
 
 /* Asks the engine. With WAIT the loop sleeps there, unless another thread has something for it already. */
@@ -80,7 +103,7 @@ static int32_t ask_engine(LoopObject *loop, int flags) {
     if (flags == GL_TURN_WAIT) {
         atomic_store(&loop->woken, false);
         atomic_store(&loop->sleeping, true);
-        if (inbox_has_some(loop)) {
+        if (inbox_has_some(loop) || loop->ready_len) {
             atomic_store(&loop->sleeping, false);
             flags = GL_TURN_POLL;
         }
@@ -101,8 +124,10 @@ static int turn(LoopObject *loop, int flags) {
         if (PyErr_CheckSignals() < 0) return -1;
         ready_give_back(loop);
         timers_give_back(loop);
+        handles_give_back(loop);
     }
     if (loop->running && nest_begin(loop) < 0) return -1;
+    if (loop->fresh.live && timers_hand_over(loop) < 0) return -1;
     gl_sqe *sq = loop->sq[loop->sq_now];
     int32_t sent = loop->sq_len;
     loop->shared.sq = sq;
@@ -127,8 +152,10 @@ static int turn(LoopObject *loop, int flags) {
 
 /* What runs next is what is ready by now. */
 static inline int take_turn(LoopObject *loop, int flags) {
+    snapshot_drop(loop);
     if (inbox_empty(loop) < 0) return -1;
     if (flags >= 0) return turn(loop, flags);
+    if (flags == RUN_READY_AND_TIMERS && timers_run_fresh(loop) < 0) return -1;
     loop->todo = loop->ready_len;
     loop->owed_todo = loop->owed_len;
     return 0;
@@ -205,6 +232,7 @@ static int run_batch(LoopObject *loop) {
 /* What the last callbacks wrote leaves before the caller goes on. */
 static PyObject *leave(LoopObject *loop, int rc) {
     loop->holds = false;
+    snapshot_drop(loop);
     if (loop->engine > 0 && loop_is_ours(loop) && loop->sq_urgent) {
         PyObject *exception = rc < 0 ? PyErr_GetRaisedException() : NULL;
         if (submit_now(loop) < 0) {

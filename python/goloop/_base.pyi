@@ -13,6 +13,8 @@ class LoopBase(_core.Loop, asyncio.SelectorEventLoop):
     _internal_fds: int
     _scheduled: list[Any]
     _selector: Any
+    _uses_sigchld: bool
+    _handle_signal: Any
     _signal_handlers: dict[int, asyncio.Handle]
     _accepting: Any
     _handshakes: dict[asyncio.Future[None], Any]

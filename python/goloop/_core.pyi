@@ -50,6 +50,7 @@ class Loop:
     _stopping: bool
     _forever: bool
     _engine_id: int  # 0 once it is closed
+    _hears_signals: bool
     _debug: bool
     _thread_id: int | None
     _current_handle: asyncio.Handle | None

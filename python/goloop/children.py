@@ -103,7 +103,7 @@ class Children(_Base):
         if not reached:
             return _core.CHILD_ADD
         if not self._uses_sigchld:
-            self._uses_sigchld = True
+            self._uses_sigchld = self._hears_signals = True
             _sigchld.acquire()
         return _core.CHILD_ADD | _core.CHILD_SIGCHLD
 

@@ -59,6 +59,7 @@ class Metrics:
     timers_added: int
     timers_fired: int
     timers_cancelled: int
+    """Of those that the engine has seen: not of timers that are cancelled in the turn that has made them."""
     streams: int
     """Stream transports; of Unix and TCP sockets."""
     pipes: int

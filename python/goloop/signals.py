@@ -71,6 +71,9 @@ class Signals(_Base):
         self._check_running()
         ours = threading.current_thread() is threading.main_thread() and self._take_wakeup_fd()
         self._signals_reach(ours)
+        self._hears_signals = (
+            bool(self._signal_handlers) or self._uses_sigchld or self._has_own_handle_signal()
+        )
         # A _run_once of the program's takes its turns one at a time.
         self._forever = type(self)._run_once is _core.Loop._run_once and "_run_once" not in self.__dict__
         try:
@@ -81,6 +84,10 @@ class Signals(_Base):
                 asyncio._set_running_loop(None)  # asyncio found no memory to do it
             if ours and not self._signal_handlers:
                 self._leave_wakeup_fd()
+
+    def _has_own_handle_signal(self) -> bool:
+        asyncio_s = asyncio.SelectorEventLoop._handle_signal  # type: ignore[attr-defined]
+        return type(self)._handle_signal is not asyncio_s or "_handle_signal" in self.__dict__
 
     def _take_wakeup_fd(self) -> bool:
         """Let signals wake this loop, unless the program has a wake-up descriptor of its own."""
@@ -126,6 +133,7 @@ class Signals(_Base):
             ValueError: ``sig`` is no signal.
             RuntimeError: it cannot be caught, or this is not the main thread.
         """
+        self._hears_signals = True
         with self._keeping_wakeup_fd():
             super().add_signal_handler(sig, callback, *args)
 

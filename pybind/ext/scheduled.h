@@ -1,0 +1,41 @@
+/* What is scheduled for a time: the timers that are fresh, and the table from a timer's id in the engine to its handle. */
+#ifndef GOLOOP_SCHEDULED_H
+#define GOLOOP_SCHEDULED_H
+
+#include "handle.h"
+
+typedef struct TimerHandleObject {
+    HANDLE_FIELDS
+    HANDLE_WEAK
+    PyObject *scheduled, *when;
+    HandleTail tail;
+} TimerHandleObject;
+
+typedef struct TimerEntry {
+    TimerHandleObject *handle; /* NULL: free */
+    uint32_t gen;
+    uint32_t next_free;
+} TimerEntry;
+
+int enroll(LoopObject *loop, TimerHandleObject *handle, int64_t ns); /* due at ns */
+void timer_cancelled(LoopObject *loop, TimerHandleObject *handle); /* forget it here and in the engine */
+PyObject *timers_take(LoopObject *loop); /* a list of all, of which none is scheduled any more */
+
+/* What the fresh ones need of a turn: none of them is due; all are, in the order in which they stand, and are run
+ * without the engine; or the engine has to sort them. known: a reading of the clock. */
+enum timers_need { TIMERS_WAIT, TIMERS_RUN, TIMERS_SORT };
+static inline enum timers_need timers_look(const LoopObject *loop, int64_t known) {
+    const Fresh *f = &loop->fresh;
+    if (f->live == 0 || f->first > known) return TIMERS_WAIT;
+    return f->unordered || f->last > known ? TIMERS_SORT : TIMERS_RUN;
+}
+int timers_run_fresh(LoopObject *loop); /* puts them behind what is ready */
+int timers_hand_over(LoopObject *loop); /* gives them ids, for which there is room, and submits them */
+PyObject *steal_due_timer(LoopObject *loop, uint32_t id, uint32_t gen); /* NULL when it has been cancelled */
+
+void timers_give_back(LoopObject *loop);
+void timers_clear(LoopObject *loop);
+void timers_free(LoopObject *loop);
+int timers_traverse(LoopObject *loop, visitproc visit, void *arg);
+
+#endif
