@@ -170,6 +170,30 @@ def timers_cancel(loop: asyncio.AbstractEventLoop) -> Lot:
     return in_crowds(loop, schedule)
 
 
+def timers_soon(loop: asyncio.AbstractEventLoop) -> Lot:
+    """call_later(0): each timer schedules the next, one a turn."""
+    countdown = Countdown(loop)
+
+    def chain() -> None:
+        countdown()
+        loop.call_later(0, chain)
+
+    loop.call_later(0, chain)
+    return countdown.run
+
+
+def timers_crowd(loop: asyncio.AbstractEventLoop) -> Lot:
+    """call_later of a hundred timers a turn, of which nine in ten are cancelled and the others run."""
+
+    def schedule(n: int) -> None:
+        timers = [loop.call_later(-1.0 - i * 37 % n, nothing) for i in range(n)]
+        for i, timer in enumerate(timers):
+            if i % 10:
+                timer.cancel()
+
+    return in_crowds(loop, schedule)
+
+
 # ---- tasks
 
 
@@ -468,6 +492,8 @@ OPERATIONS: dict[str, tuple[Operation, int]] = {
     "threadsafe-other": (threadsafe_other, 2000),
     "timers-run": (timers_run, 2000),
     "timers-cancel": (timers_cancel, 2000),
+    "timers-soon": (timers_soon, 1000),
+    "timers-crowd": (timers_crowd, 2000),
     "sleep0": (sleep0, 1000),
     "tasks": (tasks, 500),
     "gather": (gather, 500),
