@@ -192,6 +192,8 @@ class SubprocessTransport(_UnixSubprocessTransport):  # type: ignore[misc]
         program does: not while a grandchild holds one, nor when reading is paused."""
         if self._pending_calls is not None:
             return False
+        if not self._pipes:
+            return True
         ends = select.poll()
         left = 0
         for number, proto in self._pipes.items():
