@@ -272,6 +272,8 @@ GUARDED_ONE(LoopObject, loop_run_once)
 GUARDED_ONE(LoopObject, loop_turn)
 GUARDED_ONE(LoopObject, loop_batch)
 GUARDED_ONE(LoopObject, loop_is_busy)
+GUARDED_ONE(LoopObject, loop_has_come)
+GUARDED_ONE(LoopObject, loop_watches)
 GUARDED_ONE(LoopObject, loop_ready_len)
 GUARDED_ONE(LoopObject, loop_ready_pop)
 GUARDED_ONE(LoopObject, loop_ready_insert)
@@ -326,6 +328,8 @@ static PyMethodDef methods[] = {
     METHOD("_turn", GUARDED(loop_turn), METH_O, NULL),
     METHOD("_batch", GUARDED(loop_batch), METH_O, NULL),
     METHOD("_is_busy", GUARDED(loop_is_busy), METH_NOARGS, NULL),
+    METHOD("_has_come", GUARDED(loop_has_come), METH_NOARGS, NULL),
+    METHOD("_watches", GUARDED(loop_watches), METH_NOARGS, NULL),
     METHOD("_ready_len", GUARDED(loop_ready_len), METH_NOARGS, NULL),
     METHOD("_ready_pop", GUARDED(loop_ready_pop), METH_NOARGS, NULL),
     METHOD("_ready_insert", GUARDED(loop_ready_insert), METH_O, NULL),

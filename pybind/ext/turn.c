@@ -20,6 +20,7 @@
 #include "completion.h"
 #include "dispatch.h"
 #include "engine.h"
+#include "handle.h"
 #include "inbox.h"
 #include "nested.h"
 #include "owed.h"
@@ -340,6 +341,24 @@ PyObject *loop_batch(LoopObject *loop, PyObject *due) {
         PyErr_SetRaisedException(exception);
     }
     return leave(loop, rc);
+}
+
+/* _has_come(): whether the last _turn has brought something to run, or something is there without one. Cancelled handles, of which
+ * its own alarm is one, are not. */
+PyObject *loop_has_come(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    bool come = loop->ready_len || inbox_has_some(loop) || loop->owed || loop->stopping || loop->put_off;
+    for (int32_t i = loop->cq_head; !come && i < loop->cq_len; i++) {
+        const gl_cqe *c = &loop->cq[i];
+        come = c->kind == GL_RUN_HANDLE ? !handle_is_cancelled((PyObject *)(uintptr_t)c->user) : c->kind != GL_NOTHING;
+    }
+    return PyBool_FromLong(come);
+}
+
+/* _watches(): how many descriptors and lookups could bring something; as of the last turn. */
+PyObject *loop_watches(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    return PyLong_FromLong(loop->shared.nfds);
 }
 
 /* _is_busy(): whether the next turn must not wait. */
