@@ -26,6 +26,7 @@ from .connecting import Connecting
 from .datagrams import Datagrams
 from .debugging import Debugging
 from .names import Names
+from .nesting import Nesting
 from .pipes import Pipes
 from .ready import ReadyQueue
 from .selecting import EngineSelector
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 class Loop(
     Debugging,
     Clock,
+    Nesting,
     Subprocesses,
     Children,
     Signals,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -31,9 +32,13 @@ def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
         debug: asyncio's debug mode; ``None`` leaves it to the environment.
 
     Raises:
-        RuntimeError: a loop is running in this thread already.
+        RuntimeError: a loop is running in this thread already. One that allows it (:meth:`goloop.Loop.allow_nested`) runs
+            the coroutine itself, is not closed, and keeps its debug mode.
         ValueError: ``main`` is not a coroutine (TypeError from Python 3.14).
     """
+    running = asyncio._get_running_loop()
+    if isinstance(running, Loop) and running._nestable:
+        return _run_nested(running, main)
     if sys.version_info >= (3, 12):
         return asyncio.run(main, debug=debug, loop_factory=new_event_loop)
     if sys.version_info >= (3, 11):
@@ -46,6 +51,20 @@ def run(main: Coroutine[Any, Any, _T], *, debug: bool | None = None) -> _T:
 def _refuse_nesting() -> None:
     if asyncio._get_running_loop() is not None:
         raise RuntimeError("asyncio.run() cannot be called from a running event loop")
+
+
+def _run_nested(loop: Loop, main: Coroutine[Any, Any, _T]) -> _T:
+    if not asyncio.iscoroutine(main):
+        error = TypeError if sys.version_info >= (3, 14) else ValueError
+        raise error(f"a coroutine was expected, got {main!r}")
+    task = loop.create_task(main)
+    try:
+        return loop.run_until_complete(task)
+    finally:
+        if not task.done():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                loop.run_until_complete(task)
 
 
 def _run_3_10(main: Coroutine[Any, Any, _T], debug: bool | None) -> _T:
