@@ -128,7 +128,9 @@ def test_timeouts_fire_without_waiting(vloop, took):
                 async with asyncio.timeout(60):
                     await asyncio.Event().wait()
             assert vloop.time() == 120
-        done, pending = await asyncio.wait([asyncio.ensure_future(asyncio.sleep(HOUR, "slept"))], timeout=HOUR + 1)
+        done, pending = await asyncio.wait(
+            [asyncio.ensure_future(asyncio.sleep(HOUR, "slept"))], timeout=HOUR + 1
+        )
         assert (len(done), len(pending)) == (1, 0)
 
     vloop.run_until_complete(main())

@@ -49,7 +49,9 @@ def _has_news(task: asyncio.Task[Any], told: weakref.WeakKeyDictionary[asyncio.T
     """Whether a task that runs has been cancelled since this was asked before."""
     if not getattr(task, "_must_cancel", False):
         return False
-    times = task.cancelling() if sys.version_info >= (3, 11) else 1
+    times = 1
+    if sys.version_info >= (3, 11):
+        times = task.cancelling()
     if times <= told.get(task, 0):
         return False
     told[task] = times
@@ -101,15 +103,16 @@ class Nesting(_Base):
                 self._run_beside(running)
 
     def run_until_complete(self, future: Generator[Any, None, _T] | Awaitable[_T]) -> _T:
+        awaitable: Any = future  # for the type checker: a generator is none from 3.12 on
         running = self._may_nest()
         if running is None:
-            return super().run_until_complete(future)
+            return super().run_until_complete(awaitable)  # type: ignore[no-any-return]
         if not self._is_inside():  # what it calls is run_forever(), the other one of these
             with self._beside(running):
-                return super().run_until_complete(future)
+                return super().run_until_complete(awaitable)  # type: ignore[no-any-return]
         self._check_closed()
         new = not asyncio.isfuture(future)
-        awaited: asyncio.Future[_T] = asyncio.ensure_future(future, loop=self)  # type: ignore[arg-type]
+        awaited: asyncio.Future[_T] = asyncio.ensure_future(awaitable, loop=self)
         if new:
             awaited._log_destroy_pending = False  # type: ignore[attr-defined]
         try:

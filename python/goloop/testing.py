@@ -34,7 +34,7 @@ import contextlib
 import heapq
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .loop import Loop
@@ -53,7 +53,9 @@ class VirtualLoop(Loop):
         self._grace = grace
         self._pace = 0.0  # the real clock, plus what was leapt over, less what lies between runs
         self._stopped: float | None = time.monotonic()
-        self._scheduling: dict[int, tuple[int, float]] = {}  # of timers, by id: their order, and when the pace would have them due
+        self._scheduling: dict[
+            int, tuple[int, float]
+        ] = {}  # of timers, by id: their order, and when the pace would have them due
         self._numbers = itertools.count()
         self._jobs: set[asyncio.Future[Any]] = set()
         self._held: set[object] = set()
@@ -85,10 +87,7 @@ class VirtualLoop(Loop):
             if outermost is not None:
                 self._stopped = time.monotonic()
 
-    if TYPE_CHECKING:
-
-        def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]: ...
-    else:
+    if not TYPE_CHECKING:  # its type is the base's, whose form is another in each Python
 
         def run_in_executor(self, executor, func, *args):
             future = super().run_in_executor(executor, func, *args)
@@ -106,9 +105,13 @@ class VirtualLoop(Loop):
         due = self._real() + max(0.0, handle.when() - self._now)
         self._scheduling[id(handle)] = next(self._numbers), due
         super()._schedule_by_clock(handle)
-        if len(self._scheduling) > 2 * len(self._scheduled) + 100:  # cancelled timers leave the heap by themselves
+        if (
+            len(self._scheduling) > 2 * len(self._scheduled) + 100
+        ):  # cancelled timers leave the heap by themselves
             self._scheduling = {
-                id(timer): self._scheduling[id(timer)] for timer in self._scheduled if id(timer) in self._scheduling
+                id(timer): self._scheduling[id(timer)]
+                for timer in self._scheduled
+                if id(timer) in self._scheduling
             }
 
     def _due(self, timer: asyncio.TimerHandle) -> float:

@@ -9,6 +9,8 @@ from typing import Any
 from . import _core
 
 settings: tuple[float, Any] | None = None  # of watch(), also a parent's
+_Listener = Callable[[dict[str, Any]], object]
+listeners: list[_Listener] = []  # are told as well, first; not of what goes to a path
 
 
 def watch(
@@ -37,13 +39,11 @@ def watch(
     from . import answering  # what most programs do without is imported when it is asked for
 
     answering.start()
-    if to is None:
-        answering.report = _log
-    elif callable(to):
-        import json
-
-        answering.report = lambda text: to(json.loads(text[text.index("{") :]))
-    path = "python" if to is None or callable(to) else os.fspath(os.path.abspath(to))
+    if to is None or callable(to):
+        answering.report = lambda text: _tell(text, to)
+        path = "python"
+    else:
+        path = os.fspath(os.path.abspath(to))
     rc = _core.control_module().control_Watch(float(threshold), path)
     if rc < 0:
         raise OSError(-rc, os.strerror(-rc), None if path == "python" else path)
@@ -58,7 +58,13 @@ def unwatch() -> None:
         _core.control_module().control_Unwatch()
 
 
-def _log(text: str) -> None:
+def _tell(text: str, to: _Listener | None) -> None:
+    import json
     import logging
 
-    logging.getLogger("goloop").warning("%s", text)
+    for listener in listeners:
+        listener(json.loads(text[text.index("{") :]))
+    if to is None:
+        logging.getLogger("goloop").warning("%s", text)
+    else:
+        to(json.loads(text[text.index("{") :]))

@@ -45,7 +45,18 @@ def passes(tmp_path):
         (tmp_path / "conftest.py").write_text(textwrap.dedent(conftest))
         (tmp_path / "test_it.py").write_text(textwrap.dedent(ECHO) + textwrap.dedent(tests))
         ended = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *SCOPE, str(tmp_path)],
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "-W",
+                "error",
+                *SCOPE,
+                str(tmp_path),
+            ],
             cwd=tmp_path,
             env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
             capture_output=True,
