@@ -80,9 +80,10 @@ class TestAllowed:
             task = asyncio.ensure_future(until(lambda: len(log) == 2))
             nestable.call_soon(log.append, "soon")
             nestable.call_later(0.001, log.append, "timer")
+            before = asyncio.all_tasks()
             nestable.run_until_complete(task)
             assert log == ["soon", "timer"]
-            assert asyncio.all_tasks() == {asyncio.current_task()}
+            assert asyncio.all_tasks() == before - {task}
 
         run(main())
 
@@ -223,6 +224,26 @@ class TestAllowed:
 
         run(main())
         assert log == ["cleaned"]
+
+    def test_cancelling_reaches_through_runs_that_wait_for_others(self, nestable, run):
+        log = []
+
+        async def inner(depth):
+            try:
+                if depth == 3:
+                    await asyncio.sleep(100)
+                nestable.run_until_complete(inner(depth + 1))
+            finally:
+                log.append(depth)
+
+        async def main():
+            task = asyncio.ensure_future(inner(0))
+            nestable.call_later(0.01, task.cancel)
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        run(main())
+        assert log == [3, 2, 1, 0]
 
     def test_cleaning_up_after_a_cancellation_may_nest_too(self, nestable, run):
         async def outer():
@@ -423,10 +444,11 @@ class TestOtherLoops:
             assert goloop.run(inner()) is nestable
             with pytest.raises((TypeError, ValueError), match="a coroutine was expected"):
                 goloop.run(1)
+            before = asyncio.all_tasks()
             nestable.call_soon(nestable.stop)
             with pytest.raises(RuntimeError, match="Event loop stopped before Future completed."):
                 goloop.run(asyncio.sleep(100))
-            assert asyncio.all_tasks() == {asyncio.current_task()}
+            assert asyncio.all_tasks() == before
 
         run(main())
 

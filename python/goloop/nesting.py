@@ -58,11 +58,19 @@ def _has_news(task: asyncio.Task[Any], told: weakref.WeakKeyDictionary[asyncio.T
     return True
 
 
+def _called_by_asyncio() -> bool:
+    """Whether the caller's caller is the callback by which asyncio's run_until_complete() ends."""
+    code = base_events._run_until_complete_cb.__code__  # type: ignore[attr-defined]
+    return sys._getframe(2).f_code is code
+
+
 class Nesting(_Base):
     """What ``allow_nested()`` allows."""
 
     _nestable = False
-    _depth = 0  # of nested runs
+    _runs: list[
+        tuple[asyncio.Task[Any] | None, asyncio.Future[Any] | None]
+    ]  # nested ones: who called, and for what
     _stop_later = False  # the outermost run shall end, as its future is done
     _told: weakref.WeakKeyDictionary[asyncio.Task[Any], int]
 
@@ -81,6 +89,7 @@ class Nesting(_Base):
         """
         if not self._nestable:
             self._told = weakref.WeakKeyDictionary()
+            self._runs = []
             self._nestable = True
 
     def _may_nest(self) -> asyncio.AbstractEventLoop | None:
@@ -137,21 +146,26 @@ class Nesting(_Base):
         if self._is_inherited():
             self._check_running()
         stopping, self._stopping = self._stopping, False  # that is for the run around this one
-        self._depth += 1
+        self._runs.append((task, awaited))
         events._set_running_loop(self)
         try:
             while awaited is None or not awaited.done():
-                if task is not None and awaited is not None and _has_news(task, self._told):
-                    awaited.cancel()
+                self._pass_cancellations_on()
                 self._run_once()
                 if self._stopping:
                     break
         finally:
-            self._depth -= 1
+            self._runs.pop()
             events._set_running_loop(running)
             self._stopping = stopping
-            if self._depth == 0 and self._stop_later:
+            if not self._runs and self._stop_later:
                 self._stop_later, self._stopping = False, True
+
+    def _pass_cancellations_on(self) -> None:
+        """From the tasks that have called to what they run; the outermost first, for it may reach all others."""
+        for task, awaited in self._runs:
+            if task is not None and awaited is not None and _has_news(task, self._told):
+                awaited.cancel()
 
     @contextmanager
     def _beside(self, running: asyncio.AbstractEventLoop) -> Iterator[None]:
@@ -168,7 +182,9 @@ class Nesting(_Base):
             super().run_forever()
 
     def stop(self) -> None:
-        if self._depth and sys._getframe(1).f_code is base_events._run_until_complete_cb.__code__:  # type: ignore[attr-defined]
-            self._stop_later = True  # the future of the outermost run: those inside have no such callback
+        if self._nestable and self._runs and _called_by_asyncio():
+            self._stop_later = (
+                True  # the future of the outermost run is done: those inside have no such callback
+            )
         else:
             super().stop()
