@@ -22,17 +22,16 @@ else:
 
 _T = TypeVar("_T")
 
-if sys.version_info >= (3, 12):
-    _swap: Any = asyncio.tasks._swap_current_task  # type: ignore[attr-defined]
-else:
 
-    def _swap(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None) -> asyncio.Task[Any] | None:
-        before = asyncio.current_task(loop)
+def _swap(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None) -> asyncio.Task[Any] | None:
+    """Make another task the current one, or none; returns the one before."""
+    before = asyncio.current_task(loop)
+    if before is not task:
         if before is not None:
             asyncio.tasks._leave_task(loop, before)
         if task is not None:
             asyncio.tasks._enter_task(loop, task)
-        return before
+    return before
 
 
 @contextmanager
@@ -82,10 +81,12 @@ class Nesting(_Base):
         runs the coroutine there.
 
         ``stop()`` ends the innermost run. A run whose future is done ends when those inside it have: the task that called first may
-        wait for the one that called last. When a task that called is cancelled, so is what it runs; its next ``await`` raises
-        CancelledError too, if it lives on. ``asyncio.run()`` and ``asyncio.Runner`` refuse to be called in a running loop by themselves, with a
-        RuntimeError. What is scheduled in the very context that a waiting task has entered cannot be run meanwhile, and is
-        reported as on asyncio. A greenlet must not be left inside of a nested run for good.
+        wait for the one that called last. When a task that called is cancelled, so is what it runs; if the task lives on, its next
+        ``await`` raises CancelledError too, unless it has called ``uncancel()`` (from Python 3.13 on), as ``asyncio.timeout()`` does.
+
+        ``asyncio.run()`` and ``asyncio.Runner`` refuse by themselves to be called in a running loop, with a RuntimeError. What
+        is scheduled in the very context that a waiting task has entered cannot be run meanwhile, and is reported as on asyncio. A
+        greenlet must not be left inside of a nested run for good.
         """
         if not self._nestable:
             self._told = weakref.WeakKeyDictionary()
