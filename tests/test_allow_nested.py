@@ -110,6 +110,32 @@ class TestAllowed:
 
         run(main())
 
+    def test_run_in_a_protocol_serves_other_connections(self, nestable, run, socket_pair):
+        async def main():
+            log = []
+
+            class Asks(asyncio.Protocol):
+                def data_received(self, data):
+                    second.send(b"more")
+                    log.append(
+                        (data, nestable.run_until_complete(asyncio.wait_for(reader.readexactly(4), 10)))
+                    )
+
+            (ours, theirs), (other, second) = socket_pair(), socket_pair()
+            reader, writer = await asyncio.open_connection(sock=other)
+            transport, _ = await nestable.create_connection(Asks, sock=ours)
+            for _ in range(3):
+                theirs.send(b"data")
+                before = len(log)
+                await until(lambda before=before: len(log) > before)
+            assert log == [(b"data", b"more")] * 3
+            transport.close()
+            writer.close()
+            await writer.wait_closed()
+            await protocols.turns(3)
+
+        run(main())
+
     def test_result_exception_and_cancellation_come_out(self, nestable, run, errors):
         async def fails():
             await asyncio.sleep(0)

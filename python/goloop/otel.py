@@ -11,6 +11,7 @@ Names
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import logging
@@ -336,6 +337,9 @@ def instrument(meter_provider: Any = None, tracer_provider: Any = None, *, thres
         _meters.on = True
         _spans = _Spans(trace.get_tracer("goloop", __version__, tracer_provider), context, _meters)
         watching.listeners.append(_spans.tell)
+        atexit.register(
+            uninstrument
+        )  # before the providers' own, which came first: what was told is theirs by then
 
 
 def uninstrument() -> None:
@@ -344,6 +348,7 @@ def uninstrument() -> None:
     with _lock:
         if _spans is None or _meters is None:
             return
+        atexit.unregister(uninstrument)
         watching.listeners.remove(_spans.tell)
         if _watches:
             watching.unwatch()
@@ -358,6 +363,7 @@ def _forget() -> None:
     global _lock, _spans, _watches
     _lock = threading.Lock()
     if _spans is not None:
+        atexit.unregister(uninstrument)
         watching.listeners.remove(_spans.tell)
         _spans, _watches = None, False
     if _meters is not None:

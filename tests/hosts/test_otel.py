@@ -289,6 +289,27 @@ def test_without_an_sdk_nothing_happens(script):
     assert out == "False\n"
 
 
+def test_spans_are_made_before_the_program_ends(script):
+    """Of a stall that lasts until then; the exporter is shut down behind it, by the provider."""
+    out = script("""
+        import logging
+        logging.disable()
+        import goloop.otel
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+        tracers = TracerProvider()
+        tracers.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter(formatter=lambda span: span.name + chr(10))))
+        goloop.otel.instrument(tracer_provider=tracers, threshold=0.05)
+
+        async def main():
+            time.sleep(0.3)
+            sys.exit()
+
+        run(main())
+    """)
+    assert out == "goloop.stall\n"
+
+
 def test_nothing_is_imported_before(script):
     out = script("""
         import goloop.otel
