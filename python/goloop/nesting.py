@@ -93,16 +93,12 @@ class Nesting(_Base):
             self._runs = []
             self._nestable = True
 
-    def _may_nest(self) -> asyncio.AbstractEventLoop | None:
-        """The running loop of this thread, if this loop may be run all the same."""
-        return events._get_running_loop() if self._nestable else None
-
     def _is_inside(self) -> bool:
         """Whether this very loop runs in this thread."""
         return bool(self._thread_id == threading.get_ident())
 
     def run_forever(self) -> None:
-        running = self._may_nest()
+        running = events._get_running_loop() if self._nestable else None
         if running is None:
             super().run_forever()
             return
@@ -114,7 +110,7 @@ class Nesting(_Base):
 
     def run_until_complete(self, future: Generator[Any, None, _T] | Awaitable[_T]) -> _T:
         awaitable: Any = future  # for the type checker: a generator is none from 3.12 on
-        running = self._may_nest()
+        running = events._get_running_loop() if self._nestable else None
         if running is None:
             return super().run_until_complete(awaitable)  # type: ignore[no-any-return]
         if not self._is_inside():  # what it calls is run_forever(), the other one of these
