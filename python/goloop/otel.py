@@ -73,12 +73,11 @@ _COUNTER, _UP_DOWN, _GAUGE = (
     "create_observable_up_down_counter",
     "create_observable_gauge",
 )
-_ENGINE = "engine"  # of values that are zero while the engine is busy, and are not told then
 
-_INSTRUMENTS: list[tuple[str, str, str, str, _Value, str]] = [
-    ("asyncio.eventloop.time", _COUNTER, "s", "Time in which the loop was active or idle.", _time, _ENGINE),
-    ("asyncio.eventloop.utilization", _GAUGE, "1", "The active part of that time.", _utilization, _ENGINE),
-    ("asyncio.eventloop.delay.mean", _GAUGE, "s", "By how much timers were late.", _mean, _ENGINE),
+_INSTRUMENTS: list[tuple[str, str, str, str, _Value]] = [
+    ("asyncio.eventloop.time", _COUNTER, "s", "Time in which the loop was active or idle.", _time),
+    ("asyncio.eventloop.utilization", _GAUGE, "1", "The active part of that time.", _utilization),
+    ("asyncio.eventloop.delay.mean", _GAUGE, "s", "By how much timers were late.", _mean),
     *(
         (
             f"asyncio.eventloop.delay.{q}",
@@ -86,7 +85,6 @@ _INSTRUMENTS: list[tuple[str, str, str, str, _Value, str]] = [
             "s",
             "By how much timers were late.",
             _quantile("lag", q),
-            _ENGINE,
         )
         for q in ("p50", "p90", "p99")
     ),
@@ -97,28 +95,25 @@ _INSTRUMENTS: list[tuple[str, str, str, str, _Value, str]] = [
             "s",
             "Of each 64th callback.",
             _quantile("callback_times", q),
-            "",
         )
         for q in ("p50", "p90", "p99")
     ),
-    ("goloop.callbacks", _COUNTER, "{callback}", "Callbacks that have begun.", _one("callbacks"), ""),
+    ("goloop.callbacks", _COUNTER, "{callback}", "Callbacks that have begun.", _one("callbacks")),
     (
         "goloop.ready",
         _UP_DOWN,
         "{callback}",
         "Callbacks that were ready in the last turn.",
         _one("ready"),
-        "",
     ),
-    ("goloop.turns", _COUNTER, "{turn}", "Turns that asked the engine.", _one("turns"), _ENGINE),
-    ("goloop.timers", _UP_DOWN, "{timer}", "Timers that wait.", _one("timers"), _ENGINE),
+    ("goloop.turns", _COUNTER, "{turn}", "Turns that asked the engine.", _one("turns")),
+    ("goloop.timers", _UP_DOWN, "{timer}", "Timers that wait.", _one("timers")),
     (
         "goloop.transports",
         _UP_DOWN,
         "{transport}",
         "Open transports.",
         _by("goloop.transport.kind", stream="streams", pipe="pipes", datagram="datagrams"),
-        _ENGINE,
     ),
     (
         "goloop.transports.paused",
@@ -126,21 +121,19 @@ _INSTRUMENTS: list[tuple[str, str, str, str, _Value, str]] = [
         "{transport}",
         "Those that are not read.",
         _one("paused"),
-        _ENGINE,
     ),
-    ("goloop.servers", _UP_DOWN, "{socket}", "Listening sockets.", _one("servers"), _ENGINE),
-    ("goloop.watched", _UP_DOWN, "{descriptor}", "Descriptors that wait.", _one("watched"), _ENGINE),
-    ("goloop.lookups", _UP_DOWN, "{lookup}", "Lookups under way.", _one("lookups"), _ENGINE),
-    ("goloop.queued", _UP_DOWN, "By", "Written, and not with the kernel.", _one("queued_bytes"), _ENGINE),
-    ("goloop.accepts", _COUNTER, "{connection}", "Connections that came.", _one("accepts"), _ENGINE),
-    ("goloop.accepts.failed", _COUNTER, "{failure}", "Failures to accept.", _one("accept_failures"), _ENGINE),
+    ("goloop.servers", _UP_DOWN, "{socket}", "Listening sockets.", _one("servers")),
+    ("goloop.watched", _UP_DOWN, "{descriptor}", "Descriptors that wait.", _one("watched")),
+    ("goloop.lookups", _UP_DOWN, "{lookup}", "Lookups under way.", _one("lookups")),
+    ("goloop.queued", _UP_DOWN, "By", "Written, and not with the kernel.", _one("queued_bytes")),
+    ("goloop.accepts", _COUNTER, "{connection}", "Connections that came.", _one("accepts")),
+    ("goloop.accepts.failed", _COUNTER, "{failure}", "Failures to accept.", _one("accept_failures")),
     (
         "goloop.io",
         _COUNTER,
         "By",
         "Bytes read and written.",
         _by("network.io.direction", receive="read_bytes", transmit="write_bytes"),
-        _ENGINE,
     ),
     (
         "goloop.completions",
@@ -148,9 +141,8 @@ _INSTRUMENTS: list[tuple[str, str, str, str, _Value, str]] = [
         "{completion}",
         "What the engine has told.",
         _one("completions"),
-        _ENGINE,
     ),
-    ("goloop.batches", _COUNTER, "{call}", "System calls of io_uring.", _one("batches"), _ENGINE),
+    ("goloop.batches", _COUNTER, "{call}", "System calls of io_uring.", _one("batches")),
 ]
 
 
@@ -177,20 +169,19 @@ class _Meters:
         self.on = True
         self._observation = observation
         self._loops = loops
-        for name, create, unit, text, value, needs in _INSTRUMENTS:
-            getattr(meter, create)(name, [self._callback(value, needs)], unit=unit, description=text)
+        for name, create, unit, text, value in _INSTRUMENTS:
+            getattr(meter, create)(name, [self._callback(value)], unit=unit, description=text)
         self.stalls = meter.create_counter(
             "goloop.stalls", "{stall}", "What has held a loop, by goloop.watch()."
         )
 
-    def _callback(self, value: _Value, needs: str) -> Callable[[Any], list[Any]]:
+    def _callback(self, value: _Value) -> Callable[[Any], list[Any]]:
         def observe(options: Any) -> list[Any]:
             found = []
             try:
                 for m in self._loops() if self.on else ():
-                    if m.fresh or needs != _ENGINE:
-                        loop = {"goloop.loop.id": m.loop}
-                        found += [self._observation(number, {**loop, **more}) for number, more in value(m)]
+                    loop = {"goloop.loop.id": m.loop}
+                    found += [self._observation(number, {**loop, **more}) for number, more in value(m)]
             except Exception:
                 _failed("metrics")
             return found
