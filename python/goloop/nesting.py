@@ -1,7 +1,7 @@
 """Running a loop inside a callback of itself, for programs that allow it: what notebooks need, without patches of asyncio.
 
-The loop's own turn may be taken again from a callback (pybind/ext/nested.c). Here is what asyncio keeps beside it: who is the current task,
-which loop runs, and when a run ends.
+The loop's own turn may be taken again from a callback (pybind/ext/nested.c). Here is what asyncio keeps beside it: who is the
+current task, which loop runs, and when a run ends.
 """
 
 from __future__ import annotations
@@ -76,17 +76,18 @@ class Nesting(_Base):
     def allow_nested(self) -> None:
         """Let ``run_until_complete()`` and ``run_forever()`` be called while a loop runs in this thread. Twice is once.
 
-        Inside a callback or task of this loop they take its turns until their future is done: all else on the loop goes on, but for
-        the task that called. Inside a callback of another loop, that one waits. :func:`goloop.run` inside a loop that allows it
-        runs the coroutine there.
+        Inside a callback or task of this loop they take its turns until their future is done: all else on the loop goes on,
+        but for the task that called. Inside a callback of another loop, that one waits. :func:`goloop.run` inside a loop that
+        allows it runs the coroutine there.
 
-        ``stop()`` ends the innermost run. A run whose future is done ends when those inside it have: the task that called first may
-        wait for the one that called last. When a task that called is cancelled, so is what it runs; if the task lives on, its next
-        ``await`` raises CancelledError too, unless it has called ``uncancel()`` (from Python 3.13 on), as ``asyncio.timeout()`` does.
+        ``stop()`` ends the innermost run. A run whose future is done ends when those inside it have: the task that called
+        first may wait for the one that called last. When a task that called is cancelled, so is what it runs; if the task
+        lives on, its next ``await`` raises CancelledError too, unless it has called ``uncancel()`` (from Python 3.13 on), as
+        ``asyncio.timeout()`` does.
 
-        ``asyncio.run()`` and ``asyncio.Runner`` refuse by themselves to be called in a running loop, with a RuntimeError. What
-        is scheduled in the very context that a waiting task has entered cannot be run meanwhile, and is reported as on asyncio. A
-        greenlet must not be left inside of a nested run for good.
+        ``asyncio.run()`` and ``asyncio.Runner`` refuse by themselves to be called in a running loop, with a RuntimeError.
+        What is scheduled in the very context that a waiting task has entered cannot be run meanwhile, and is reported as on
+        asyncio. A greenlet must not be left inside of a nested run for good.
         """
         if not self._nestable:
             self._told = weakref.WeakKeyDictionary()

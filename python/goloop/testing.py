@@ -5,26 +5,28 @@
                       def anyio_backend(): return "asyncio", {"loop_factory": goloop.testing.virtual_loop}
     asyncio           asyncio.run(main(), loop_factory=goloop.testing.virtual_loop)
 
-``await asyncio.sleep(3600)`` ends at once, and ``loop.time()`` says 3600 afterwards. Nothing is patched: ``time()`` is another, and
-asyncio's timers, timeouts and deadlines follow it.
+``await asyncio.sleep(3600)`` ends at once, and ``loop.time()`` says 3600 afterwards. Nothing is patched: ``time()`` is
+another, and asyncio's timers, timeouts and deadlines follow it.
 
 When time leaps
-    Nothing is ready, the kernel has nothing, and nothing is under way: then the clock is set to the next timer, and only then does it
-    change. Timers keep their order; those of one instant run as they were scheduled. What callbacks do takes no time.
+    Nothing is ready, the kernel has nothing, and nothing is under way: then the clock is set to the next timer, and only then
+    does it change. Timers keep their order; those of one instant run as they were scheduled. What callbacks do takes no time.
 
 What holds it back
-    - Jobs of ``run_in_executor`` and ``to_thread``, lookups, child processes, the shutdown of executors, and what a test names with
-      :meth:`VirtualLoop.hold`: while one is under way, a timer fires when it would on any loop, after its real time.
-    - Any descriptor that is watched, transports and servers included: the kernel must have been silent for ``grace`` real seconds
-      (20 ms) before time leaps. What comes earlier is served first, however long the timeout is that waits for it.
+    - Jobs of ``run_in_executor`` and ``to_thread``, lookups, child processes, the shutdown of executors, and what a test
+      names with :meth:`VirtualLoop.hold`: while one is under way, a timer fires when it would on any loop, after its real
+      time.
+    - Any descriptor that is watched, transports and servers included: the kernel must have been silent for ``grace`` real
+      seconds (20 ms) before time leaps. What comes earlier is served first, however long the timeout is that waits for it.
     - Callbacks that are ready. Those without an end hold a timer until a second after it would be due on any loop.
 
 Limits
-    A peer that thinks for longer than ``grace`` (a database, a host far away), a thread that the loop did not start, a signal from
-    outside: the loop cannot know of them, and time leaps past them, so that a timeout which waits for them fires; give a larger ``grace``, or
-    take ``hold()`` for as long. With a descriptor watched each leap costs ``grace`` of real time. A child that runs for the whole test
-    makes time real for the whole test: start it by ``subprocess.Popen``. ``time.monotonic()``, ``time.sleep()`` and the timeouts of sockets
-    that block stay real. The timers of one loop jump, not those of another loop or thread.
+    A peer that thinks for longer than ``grace`` (a database, a host far away), a thread that the loop did not start, a signal
+    from outside: the loop cannot know of them, and time leaps past them, so that a timeout which waits for them fires; give a
+    larger ``grace``, or take ``hold()`` for as long. With a descriptor watched each leap costs ``grace`` of real time. A
+    child that runs for the whole test makes time real for the whole test: start it by ``subprocess.Popen``.
+    ``time.monotonic()``, ``time.sleep()`` and the timeouts of sockets that block stay real. The timers of one loop jump, not
+    those of another loop or thread.
 """
 
 from __future__ import annotations
