@@ -86,8 +86,8 @@ class Nesting(_Base):
         ``asyncio.timeout()`` does.
 
         ``asyncio.run()`` and ``asyncio.Runner`` refuse by themselves to be called in a running loop, with a RuntimeError.
-        What is scheduled in the very context that a waiting task has entered cannot be run meanwhile, and is reported as on
-        asyncio. A greenlet must not be left inside of a nested run for good.
+        What is scheduled in the very context that a waiting task has entered is reported, as on asyncio, and lost: a task that
+        ``create_task(context=)`` gave it never goes on. A greenlet must not be left inside of a nested run for good.
         """
         if not self._nestable:
             self._told = weakref.WeakKeyDictionary()
