@@ -54,12 +54,11 @@ class Endpoint:
             return response.status, response.read()
         except TimeoutError:
             raise NoAnswer(f"{self.address} does not answer within {self._patience:g} s") from None
+        except (http.client.HTTPException, ValueError) as exc:
+            why = f"{type(exc).__name__} {exc}".strip()
+            raise NoAnswer(f"what answers at {self.address} is no goloop: {why}") from None
         except OSError as exc:
             raise NoAnswer(f"nobody answers at {self.address}: {exc.strerror or exc}") from None
-        except (http.client.HTTPException, ValueError) as exc:
-            raise NoAnswer(
-                f"what answers at {self.address} is no goloop: {type(exc).__name__} {exc}"
-            ) from None
         finally:
             connection.close()
 

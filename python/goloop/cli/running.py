@@ -68,6 +68,8 @@ def run(options: argparse.Namespace) -> int:
     policy.install()
     main = ModuleType("__main__")
     main.__dict__["__builtins__"] = builtins
+    if sys.version_info < (3, 14):
+        main.__dict__["__annotations__"] = {}
     sys.modules["__main__"] = main
     if options.module:
         sys.argv[:] = options.module  # runpy makes the first the module's path
@@ -77,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     if _is_package(path):
         _put_first(os.path.abspath(path))
         return _within(runpy._run_module_as_main, "__main__", False)  # type: ignore[attr-defined]
-    path = os.path.abspath(path)
+    path = os.path.join(os.getcwd(), path)  # absolute, and no more: so does Python
     code = _read(path)
     if not _is_safe():
         _put_first(os.path.dirname(os.path.realpath(path)))
