@@ -28,12 +28,13 @@ ARGS ?=
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help pythons build demo test test-go test-go-fuzz test-py test-py-poll test-py-watchers soak soak-threads test-threads \
+.PHONY: help pythons build demo demo-stuck test test-go test-go-fuzz test-py test-py-poll test-py-watchers soak soak-threads test-threads \
 	test-asan conformance test-bench test-sdist suites test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint \
 	lint-go lint-c lint-py lint-size fmt bench bench-field bench-guard wheel clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
+	@echo 'make demo-stuck  block a web server on each, and see who notices, when, and what they know'
 	@echo 'make test      all tests and checks, on every Python found (this is what CI runs)'
 	@echo 'make test-py   the Python tests; PY=3.13 for one Python, ARGS="-k name" for pytest'
 	@echo 'make conformance  CPython'"'"'s own asyncio tests, and tornado'"'"'s, on asyncio and on goloop; PY, ARGS="-k name"'
@@ -68,6 +69,11 @@ demo: pythons
 	@tools/venv demo $(NEWEST) --goloop examples/requirements.txt
 	go build -o build/loadgen ./benchmarks/loadgen
 	.venv/demo/bin/python examples/demo.py --loadgen build/loadgen
+
+# A minute: each of three loops is blocked three times. ARGS="--seconds 1.5" for short.
+demo-stuck: pythons
+	@tools/venv demo $(NEWEST) --goloop examples/requirements.txt
+	.venv/demo/bin/python examples/stuck/demo.py $(ARGS)
 
 test: pythons lint test-go test-go-fuzz test-py test-py-poll test-py-watchers soak conformance test-bench test-sdist test-nogil-short
 	@echo 'Tested on Python $(FOUND)$(if $(MISSING),; NOT FOUND and not tested: $(MISSING)).'
