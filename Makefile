@@ -30,7 +30,7 @@ ARGS ?=
 .DELETE_ON_ERROR:
 .PHONY: help pythons build demo demo-stuck test test-go test-go-fuzz test-py test-py-poll test-py-watchers soak soak-threads test-threads \
 	test-asan conformance test-bench test-sdist suites test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint \
-	lint-go lint-c lint-py lint-size fmt bench bench-field bench-guard wheel clean
+	lint-go lint-c lint-py lint-size fmt docs-img bench bench-field bench-guard wheel clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
@@ -222,6 +222,11 @@ fmt: pythons
 	@tools/venv lint $(NEWEST) tools/lint/requirements.txt
 	.venv/lint/bin/ruff check --fix
 	.venv/lint/bin/ruff format
+
+# The screenshot of docs/observability.md.
+docs-img: pythons
+	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
+	.venv/$(NEWEST)/bin/python tools/top_svg.py
 
 # Beside the newest of the loops that install there.
 bench: pythons

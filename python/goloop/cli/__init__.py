@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from . import info, running, stacks, top
+from . import health, info, running, stacks, top
 from .answers import NoAnswer
 
 
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"goloop {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (running, top, stacks, info):
+    for module in (running, top, stacks, health, info):
         module.add(commands)
     options = parser.parse_args(arguments)
     try:

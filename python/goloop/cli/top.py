@@ -51,7 +51,7 @@ def show(options: argparse.Namespace) -> int:
         time.sleep(options.interval)
         console = Console()
         console.print(
-            render(_frame(endpoint, first, rates.take(endpoint)), max(console.height, 40), console.width)
+            render(make_frame(endpoint, first, rates.take(endpoint)), max(console.height, 40), console.width)
         )
         return 0
     try:
@@ -61,7 +61,8 @@ def show(options: argparse.Namespace) -> int:
     return 0
 
 
-def _frame(endpoint: Endpoint, before: rates.Sample | None, now: rates.Sample) -> Frame:
+def make_frame(endpoint: Endpoint, before: rates.Sample | None, now: rates.Sample) -> Frame:
+    """What is shown of two samples, or of the first."""
     from .frame import Frame
 
     threshold = now.info["threshold"]
@@ -100,7 +101,7 @@ def _live(endpoint: Endpoint, first: rates.Sample, interval: float) -> None:
     from .frame import ORDERS, render
     from .keys import Keys
 
-    before, frame, order = first, _frame(endpoint, None, first), "c"
+    before, frame, order = first, make_frame(endpoint, None, first), "c"
     heard = time.monotonic()
     sampler = _Sampler(endpoint, interval)
     with Keys() as keys, Live(screen=sys.stdout.isatty(), auto_refresh=False) as live:
@@ -120,7 +121,7 @@ def _live(endpoint: Endpoint, first: rates.Sample, interval: float) -> None:
                         )
                         continue
                     heard = time.monotonic()
-                    before, frame = news, _frame(endpoint, before, news)
+                    before, frame = news, make_frame(endpoint, before, news)
                     frame.order = order
         finally:
             sampler.end()
