@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 
-TO = pathlib.Path(__file__).parents[1] / "docs" / "img" / "top.svg"
+TO = pathlib.Path(__file__).resolve().parents[1] / "docs" / "img" / "top.svg"
 CLIENTS = 20
 
 
@@ -98,17 +98,20 @@ def main():
     if sys.argv[1:2] == ["--run"]:
         program(sys.argv[2])
         return
+    # The picture shows short names: of the socket, and of the file.
+    source = f"exec(compile(open({__file__!r}).read(), 'shop.py', 'exec'), globals() | {{'__file__': {__file__!r}}})"
+    TO.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "app.sock")
-        with open(os.devnull, "w") as nowhere:
-            process = subprocess.Popen([sys.executable, __file__, "--run", path], stderr=nowhere)
+        os.chdir(folder)
+        process = subprocess.Popen(
+            [sys.executable, "-c", source, "--run", "shop.sock"], stderr=subprocess.DEVNULL
+        )
         try:
-            text = picture(path)
+            text = picture("shop.sock")
         finally:
             process.kill()
             process.wait()
-    TO.parent.mkdir(exist_ok=True)
-    TO.write_text(text.replace(folder, "/run/app"))
+    TO.write_text(text)
     print(f"{TO}: {len(text)} characters")
 
 
