@@ -42,9 +42,9 @@ ORDERS: dict[str, tuple[str, Callable[[Row], float]]] = {
     "c": ("callbacks/s", lambda row: -_of(row.callbacks)),
     "p": ("python", lambda row: -_of(row.python)),
     "h": ("held", lambda row: -row.held),
-    "g": ("lag", lambda row: -_of(row.p99)),
+    "g": ("lag", lambda row: -row.p99),
     "b": ("bytes/s", lambda row: -(_of(row.read) + _of(row.written))),
-    "t": ("transports", lambda row: -_of(row.transports)),
+    "t": ("transports", lambda row: -row.transports),
     "n": ("loop", lambda row: row.loop),
 }
 
@@ -147,8 +147,8 @@ def _colour(late: float) -> str:
     return "red" if late > 10 * LAG else "yellow" if late > LAG else "green"
 
 
-def _late(late: float | None) -> Text:
-    return Text("–") if late is None else Text(seconds(late), style=_colour(late))
+def _late(late: float) -> Text:
+    return Text(seconds(late), style=_colour(late))
 
 
 def seconds(number: float) -> str:

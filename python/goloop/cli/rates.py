@@ -23,7 +23,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Row:
-    """A loop between two samples. Shares are of the time between them. ``None``: the engine was busy, or this is the first sample."""
+    """A loop between two samples. Shares are of the time between them. ``None``: this is the first sample of it."""
 
     loop: int
     thread: int
@@ -39,9 +39,9 @@ class Row:
     waiting: float | None
     read: float | None
     written: float | None
-    transports: int | None
-    queued: int | None
-    p99: float | None
+    transports: int
+    queued: int
+    p99: float
     """Of lag, in seconds, since the loop was made."""
 
 
@@ -76,11 +76,8 @@ def _row(loop: dict[str, Any], before: Sample | None, now: Sample) -> Row:
     def rate(name: str) -> float | None:
         return None if last is None else (loop[name] - last[name]) / elapsed
 
-    def of_engine(name: str) -> float | None:
-        return rate(name) if loop["fresh"] and last is not None and last["fresh"] else None
-
     def share(name: str) -> float | None:
-        found = of_engine(name)
+        found = rate(name)
         return None if found is None else min(1.0, max(0.0, found))
 
     return Row(
@@ -94,11 +91,11 @@ def _row(loop: dict[str, Any], before: Sample | None, now: Sample) -> Row:
         python=share("python_seconds"),
         engine=share("engine_seconds"),
         waiting=share("wait_seconds"),
-        read=of_engine("read_bytes"),
-        written=of_engine("write_bytes"),
-        transports=sum(loop[kind] for kind in _TRANSPORTS) if loop["fresh"] else None,
-        queued=loop["queued_bytes"] if loop["fresh"] else None,
-        p99=loop["lag"]["p99"] if loop["fresh"] else None,
+        read=rate("read_bytes"),
+        written=rate("write_bytes"),
+        transports=sum(loop[kind] for kind in _TRANSPORTS),
+        queued=loop["queued_bytes"],
+        p99=loop["lag"]["p99"],
     )
 
 
