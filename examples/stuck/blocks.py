@@ -1,28 +1,10 @@
-"""Three ways to block a loop, each for about so many seconds."""
+"""Three ways to block a loop, each for so many seconds."""
 
-import re
+import ctypes
 import threading
 import time
 
-PATTERN = re.compile(r"\w*\w*\w*\w*!")  # of a word without "!", it tries each way to part it in four
-DEGREE = 4
-word = 0  # letters, for a second
-
-
-def calibrate():
-    """Find out for what a regular expression takes a second here."""
-    global word
-    length, took = 50, 0.0
-    while took < 0.1:
-        length = length * 6 // 5
-        took = min(timed(length) for _ in range(2))
-    word = length / took ** (1 / DEGREE)
-
-
-def timed(length):
-    began = time.perf_counter()
-    PATTERN.match("a" * length)
-    return time.perf_counter() - began
+libc = ctypes.PyDLL(None)  # whose calls keep the GIL, as those of many an extension do
 
 
 def sleep(seconds):
@@ -30,9 +12,9 @@ def sleep(seconds):
     time.sleep(seconds)
 
 
-def regex(seconds):
+def native(seconds):
     """C code that keeps the GIL: no other thread runs Python meanwhile, whatever it is to find out."""
-    PATTERN.match("a" * int(word * seconds ** (1 / DEGREE)))
+    libc.usleep(int(seconds * 1e6))
 
 
 def lock(seconds):
@@ -43,4 +25,4 @@ def lock(seconds):
     ours.acquire()
 
 
-ALL = {"sleep": sleep, "regex": regex, "lock": lock}
+ALL = {"sleep": sleep, "native": native, "lock": lock}

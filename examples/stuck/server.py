@@ -1,7 +1,7 @@
 """An aiohttp server with bad handlers, watched by goloop, or on another loop by the usual tools.
 
 python examples/stuck/server.py --loop goloop --control /tmp/stuck.sock
-curl http://127.0.0.1:8080/regex?seconds=5 & curl --unix-socket /tmp/stuck.sock http://x/stack
+curl http://127.0.0.1:8080/native?seconds=5 & curl --unix-socket /tmp/stuck.sock http://x/stack
 """
 
 import argparse
@@ -45,7 +45,6 @@ def main():
     parser.add_argument("--port", type=int, default=8080, help="0 for any that is free")
     options = parser.parse_args()
 
-    blocks.calibrate()
     if options.loop == "goloop":
         import goloop.control
 
