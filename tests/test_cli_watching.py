@@ -97,7 +97,7 @@ def wait_until(condition, seconds=10):
 
 def test_stacks(stuck):
     process = stuck("goloop.watch(0.1); goloop.control.serve('x.sock')")
-    text = wait_until(lambda: "lasts" in (text := says("stacks", "x.sock")) and text)
+    text = wait_until(lambda: {"STUCK", "lasts:"} <= {*(text := says("stacks", "x.sock")).split()} and text)
     assert text.startswith(f"process {process.pid}, goloop ")
     assert re.search(r"^loop \d+, \w+, thread \d+: STUCK for \d", text, re.MULTILINE)
     assert re.search(r"^  stack\n    \S*/stuck\.py:8 hold\n    \S*/stuck\.py:13 main\n", text, re.MULTILINE)
