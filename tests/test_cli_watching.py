@@ -35,6 +35,7 @@ STUCK = """
         hold()
 
     goloop.run(main())
+    {end}
 """
 
 
@@ -45,8 +46,8 @@ def stuck(tmp_path, monkeypatch):
     (tmp_path / "tmp").mkdir()
     processes = []
 
-    def start(begin="", words=(), **environment):
-        (tmp_path / "stuck.py").write_text(textwrap.dedent(STUCK.format(begin=begin)))
+    def start(begin="", words=(), end="", **environment):
+        (tmp_path / "stuck.py").write_text(textwrap.dedent(STUCK.format(begin=begin, end=end)))
         process = subprocess.Popen(
             [*(GOLOOP if words else [sys.executable]), *words, "stuck.py"],
             stdin=subprocess.PIPE,
@@ -187,6 +188,24 @@ def test_others_answer(tmp_path, answer, said):
         thread.start()
         assert said in refuses("stacks", str(tmp_path / "other"))
         thread.join()
+
+
+@pytest.mark.since("3.13")
+def test_sub_interpreters(stuck):
+    """They have a GIL and memory of their own, which no frame may leave."""
+    begin = """
+    import _interpreters, threading
+    code = "import asyncio, os, goloop; goloop.run(asyncio.sleep(0.1)); os.read({}, 1)"
+    wait, end = os.pipe()
+    thread = threading.Thread(target=_interpreters.run_string, args=(_interpreters.create(), code.format(wait)))
+    thread.start()
+    goloop.control.serve("x.sock")
+    """
+    process = stuck(begin.strip(), end="os.close(end); thread.join()")
+    for _ in range(3):
+        assert re.search(r"^    \S*stuck\.py:\d+ hold", says("stacks", "x.sock"), re.MULTILINE)
+    process.communicate()
+    assert process.returncode == 0
 
 
 def test_top_once(stuck):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import importlib
 import json
 import os
 import signal
@@ -156,6 +157,15 @@ def _said(frame: FrameType) -> str:
     return f"{code.co_filename}:{frame.f_lineno} {getattr(code, 'co_qualname', code.co_name)}"
 
 
+def _current_frames() -> dict[int, FrameType]:
+    """Of all threads; none while there are sub-interpreters: it would make frames of theirs in ours, and their GIL is another one."""
+    if sys.version_info < (3, 12):  # all have one GIL
+        return sys._current_frames()
+    name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+    interpreters: Any = importlib.import_module(name)
+    return sys._current_frames() if len(interpreters.list_all()) == 1 else {}
+
+
 def _loop_of(frames: list[FrameType]) -> Any:
     """The loop that a thread with these frames runs: run_forever's."""
     for frame in frames:
@@ -167,7 +177,7 @@ def _loop_of(frames: list[FrameType]) -> Any:
 
 
 def _stack(thread: int) -> dict[str, Any]:
-    frames = _frames(sys._current_frames().get(thread))
+    frames = _frames(_current_frames().get(thread))
     known = {each.ident: each.name for each in threading.enumerate()}
     loop = _loop_of(frames)
     task = asyncio.current_task(loop) if loop is not None else None
@@ -186,7 +196,7 @@ def _name(task: asyncio.Task[Any]) -> str:
 
 def _tasks(number: int) -> list[dict[str, Any]]:
     """The tasks of a loop that runs."""
-    for frame in sys._current_frames().values():
+    for frame in _current_frames().values():
         loop = _loop_of(_frames(frame))
         if loop is not None and loop._engine_id == number:
             return [
