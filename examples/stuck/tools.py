@@ -1,4 +1,6 @@
-"""What there is on any loop to find out what blocks it. Each says so on standard error, after its name."""
+"""What there is on any loop to find out what blocks it. Each says so on standard error, after its name; faulthandler, which
+writes its lines in pieces, on standard output.
+"""
 
 import asyncio
 import contextlib
@@ -16,7 +18,7 @@ NAMES = ["debug", "heartbeat", "thread", "faulthandler"]
 
 
 def say(tool, text):
-    print(f"{tool}: {text}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"{tool}: {text}\n")
 
 
 def debug(loop):
@@ -34,7 +36,7 @@ async def heartbeat():
     while True:
         began = beat = time.monotonic()
         # In C, so that it needs no GIL; it writes all stacks when it is not put off in time.
-        faulthandler.dump_traceback_later(LATE)
+        faulthandler.dump_traceback_later(LATE, file=sys.stdout)
         await asyncio.sleep(BEAT)
         if (late := time.monotonic() - began - BEAT) > LATE:
             say("heartbeat", f"late by {late:.2f} s")
