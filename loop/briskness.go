@@ -23,9 +23,6 @@ const (
 	HoldTime = int64(100 * time.Microsecond)
 	// LookEvery: of a brisk crowd's batches only each second is preceded by a look at the selector.
 	LookEvery = 2
-	// LookOwn: a loop with no descriptor but the engine's own, of signals and children, looks there so often, ns, while callbacks wait;
-	// a look at nothing costs as much as a callback.
-	LookOwn = int64(50 * time.Microsecond)
 
 	briskAfter    = 1000
 	shortCallback = int64(25 * time.Microsecond)

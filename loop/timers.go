@@ -2,8 +2,8 @@ package loop
 
 import (
 	"math"
-	"time"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"goloop/internal/mapped"

@@ -226,7 +226,6 @@ typedef struct gl_shared {
     int32_t hold_sends; /* or when they are so many */
     int32_t hold_from;  /* a batch of so many callbacks holds writes; INT32_MAX: none does */
     int32_t look_every; /* before such a batch, each so many-th time is enough to ask whether the selector has something */
-    int64_t look_own;   /* ns: with nothing but own ones, one look in so much time is enough */
     int32_t crowd;      /* C takes the time of batches of so many callbacks */
 
     int64_t high_water, low_water; /* limits of a new transport's write buffer, bytes */

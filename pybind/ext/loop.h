@@ -70,7 +70,6 @@ struct LoopObject {
     /* turn.c */
     bool forever;       /* run_forever() calls: _run_once goes on until stop() */
     int32_t unlooked;   /* turns in a row that did not ask the selector */
-    int64_t looked_own; /* ns: when a turn last asked it for the engine's own descriptors alone */
     bool hears_signals; /* the loop has handlers of signals; else their pipe only ends its sleep */
     uint32_t unheard;   /* turns that did not ask because of that */
     bool signal_pipe;   /* looptype.c: is one of shared.own */

@@ -45,20 +45,13 @@ static bool look(LoopObject *loop) {
     return true;
 }
 
-/* Whether there is anything to look for. Signals and children, of which the engine's own descriptors tell, are looked for by the
- * clock where no others are. A pipe into which signals are written that nobody hears ends a sleep, and is emptied now and
- * then, for Python would complain of a full one. */
+/* Whether there is anything to look for. A pipe into which signals are written that nobody hears ends a sleep, and is
+ * emptied now and then, for Python would complain of a full one. */
 static bool worth_a_look(LoopObject *loop) {
     gl_shared *sh = &loop->shared;
-    if (sh->nfds || !sh->own) return sh->nfds;
-    if (sh->own == 1 && loop->signal_pipe && !loop->hears_signals) {
-        if (loop->unheard++ < 64) return false;
-        if (!look(loop)) loop->unheard = 0; /* else the next turn looks for what this one leaves */
-        return true;
-    }
-    int64_t now = monotonic_ns();
-    if (now - loop->looked_own < sh->look_own) return false;
-    loop->looked_own = now;
+    if (sh->nfds || sh->own != 1 || !loop->signal_pipe || loop->hears_signals) return sh->nfds || sh->own;
+    if (loop->unheard++ < 64) return false;
+    if (!look(loop)) loop->unheard = 0; /* else the next turn looks for what this one leaves */
     return true;
 }
 
@@ -78,7 +71,7 @@ static int plan_timers(LoopObject *loop, enum timers_need need) {
 
 /* What this turn needs of the engine: nothing, or the flags of a turn. As on asyncio
  * each turn sees what is ready when it begins, however many callbacks wait; of a brisk
- * crowd's turns, each look_every-th does; and signals and children alone are looked for by the clock. */
+ * crowd's turns, each look_every-th does. */
 static int plan(LoopObject *loop, bool must_poll) {
     enum timers_need need = timers_look(loop, loop->fresh.clock);
     if (loop->ready_len == 0 && need == TIMERS_WAIT && !loop->stopping && loop->shared.backlog == 0 && !loop->owed &&

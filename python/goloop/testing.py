@@ -43,7 +43,6 @@ from .loop import Loop
 
 __all__ = ["VirtualLoop", "virtual_loop"]
 
-_OWN = 1  # descriptor of the engine's that is always watched: it wakes the loop
 _PATIENCE = 1.0  # real seconds after which a loop that never rests lets a timer fire all the same
 
 
@@ -152,7 +151,7 @@ class VirtualLoop(Loop):
             return False
         left = self._due(first) - self._real()
         if not self._is_held():
-            left = min(left, self._grace if self._watches() > _OWN else 0.0)
+            left = min(left, self._grace if self._watches() > 0 else 0.0)
         if left > 0:
             self._selector.select(left)
         return not self._has_come()
