@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -14,15 +15,27 @@ import (
 // goes on after.
 type bound struct {
 	selector.Selector
-	mu     sync.Mutex
-	events []selector.Event
+	mu      sync.Mutex
+	events  []selector.Event
+	changes atomic.Int32 // that wait for mu, and come before the next wait
 }
 
-// lock waits for no longer than another thread's change takes.
+const moment = 20 * time.Microsecond
+
+// lock is for a change: it waits for no longer than another thread's takes.
 func (b *bound) lock() {
+	b.changes.Add(1)
+	defer b.changes.Add(-1)
 	for !b.mu.TryLock() {
 		_ = b.Wake()
-		time.Sleep(20 * time.Microsecond)
+		time.Sleep(moment)
+	}
+}
+
+// lockToWait is for a wait.
+func (b *bound) lockToWait() {
+	for b.changes.Load() > 0 || !b.mu.TryLock() {
+		time.Sleep(moment)
 	}
 }
 
@@ -111,7 +124,7 @@ func SelectorSelect(handle int64, timeout float64) (ready string) {
 	if b == nil {
 		return "!" + strconv.Itoa(int(syscall.EBADF))
 	}
-	b.mu.Lock()
+	b.lockToWait()
 	defer b.mu.Unlock()
 	if want := max(b.Len(), 1); len(b.events) < want {
 		b.events = make([]selector.Event, 2*want)
