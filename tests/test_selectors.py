@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import pytest
 
@@ -134,7 +135,10 @@ def test_forked_child_makes_its_own(pair):
             parents.select(0)
         parents.close()
 
-    forking.wait(forking.fork(child))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a process with threads
+        pid = forking.fork(child)
+    forking.wait(pid)
     parents.register(left, selectors.EVENT_READ)
     assert len(parents.select(5)) == 1
     parents.close()

@@ -88,7 +88,9 @@ def run(options: argparse.Namespace) -> int:
         if path.endswith(".pyc")
         else importlib.machinery.SourceFileLoader
     )
-    main.__dict__.update(__file__=path, __cached__=None, __loader__=kind("__main__", path))
+    main.__dict__.update(__file__=path, __loader__=kind("__main__", path))
+    if sys.version_info < (3, 15):
+        main.__dict__.update(__cached__=None)
     return _within(exec, code, main.__dict__)
 
 
