@@ -1,6 +1,7 @@
 package control
 
 import (
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -22,11 +23,20 @@ func Serve(address string, stuck float64, version string) (fd int64) {
 		return -int64(syscall.EINVAL)
 	}
 	pages := &endpoint.Pages{Desk: &desk, Tracer: &tracer, Dog: dog, Stuck: time.Duration(stuck * float64(time.Second)), Version: version}
+	if strings.TrimPrefix(address, "unix:") == Served() {
+		Unserve() // it cannot listen beside itself
+	}
 	server, err := pages.Serve(address)
 	if err != nil {
 		return errnoOf(err)
 	}
 	dog.Follow()
+	replace(server)
+	return int64(server.Fd())
+}
+
+// replace ends the server before.
+func replace(server *endpoint.Server) {
 	serving.Lock()
 	before := serving.server
 	serving.server = server
@@ -35,7 +45,6 @@ func Serve(address string, stuck float64, version string) (fd int64) {
 		dog.Unfollow()
 		before.Close()
 	}
-	return int64(server.Fd())
 }
 
 // Served is where the endpoint listens, or empty.
@@ -51,13 +60,6 @@ func Served() string {
 // Unserve ends Serve.
 func Unserve() (rc int64) {
 	defer failed(&rc)
-	serving.Lock()
-	server := serving.server
-	serving.server = nil
-	serving.Unlock()
-	if server != nil {
-		dog.Unfollow()
-		server.Close()
-	}
+	replace(nil)
 	return 0
 }

@@ -3,6 +3,7 @@ package control
 import (
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -62,13 +63,12 @@ func Watch(threshold float64, sink string) (rc int64) {
 	if !(threshold > 0) || threshold > 1e9 {
 		return -int64(syscall.EINVAL)
 	}
-	write := func(line string) { _, _ = os.Stderr.WriteString(line + "\n") }
+	file := os.Stderr
 	if sink != "python" {
-		file, err := os.OpenFile(sink, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-		if err != nil {
+		var err error
+		if file, err = os.OpenFile(sink, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
 			return errnoOf(err)
 		}
-		write = func(line string) { _, _ = file.WriteString(line + "\n") }
 	}
 	dog.Watch(time.Duration(threshold*float64(time.Second)), func(s *watchdog.Stall) {
 		line := s.Line()
@@ -76,15 +76,32 @@ func Watch(threshold float64, sink string) (rc int64) {
 			desk.Put("report " + strings.ReplaceAll(line, "\n", " "))
 			return
 		}
-		write(line)
+		_, _ = file.WriteString(line + "\n")
 	})
+	keepLog(file)
 	return 0
+}
+
+var log struct {
+	sync.Mutex
+	file *os.File // of the last Watch; nil, or os.Stderr
+}
+
+// keepLog closes the file of the Watch before; a report that is just being written there may be lost.
+func keepLog(file *os.File) {
+	log.Lock()
+	defer log.Unlock()
+	if log.file != nil && log.file != os.Stderr {
+		log.file.Close()
+	}
+	log.file = file
 }
 
 // Unwatch ends Watch.
 func Unwatch() (rc int64) {
 	defer failed(&rc)
 	dog.Stop()
+	keepLog(nil)
 	return 0
 }
 

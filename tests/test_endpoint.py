@@ -243,6 +243,7 @@ def test_addresses(tmp_path):
         where = control.serve(":0")
         assert where.startswith("127.0.0.1:")
         path = control.serve(tmp_path / "{pid}")
+        assert control.serve(tmp_path / "{pid}") == path  # again, and in its own place
         assert path == str(tmp_path / str(os.getpid()))
         with pytest.raises(OSError), socket.create_connection(where.split(":")):
             pass

@@ -248,6 +248,18 @@ def test_environment(tmp_path):
     assert "ValueError: goloop: GOLOOP_WATCHDOG is a number of seconds above zero" in done.stderr
 
 
+@pytest.mark.linux_only
+def test_file_is_closed_with_the_next_watch(program, tmp_path):
+    log = tmp_path / "log"
+    program(f"""
+        for _ in range(3):
+            goloop.watch(10, {str(log)!r})
+        assert sum(os.path.realpath(f"/proc/self/fd/{{fd}}") == {str(log)!r} for fd in os.listdir("/proc/self/fd")) == 1
+        goloop.unwatch()
+        assert {str(log)!r} not in [os.path.realpath(f"/proc/self/fd/{{fd}}") for fd in os.listdir("/proc/self/fd")]
+    """)
+
+
 @pytest.mark.parametrize("threshold", [0, -1, float("nan")])
 def test_threshold_must_be_above_zero(threshold):
     import goloop
