@@ -171,7 +171,7 @@ def test_watchdog_and_control(folder):
 
             async def main():
                 print(os.path.exists(f"control-{os.getpid()}"))
-                time.sleep(0.5)
+                time.sleep(0.5)  # what the watchdog tells of
 
             asyncio.run(main())
         """)

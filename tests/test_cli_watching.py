@@ -92,7 +92,7 @@ def wait_until(condition, seconds=10):
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end
-        time.sleep(0.02)
+        time.sleep(0.02)  # nothing tells of it: the next look
     return found
 
 

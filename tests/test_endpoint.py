@@ -90,7 +90,7 @@ class Program:
         limit = time.monotonic() + 10
         while not condition():
             assert time.monotonic() < limit
-            time.sleep(0.01)
+            time.sleep(0.01)  # nothing tells of it: the next look
 
     def stop(self):
         self.child.stdin.close()

@@ -346,7 +346,7 @@ def test_ctrl_c_while_a_sub_interpreters_loop_runs(script, kind):
         try:
             one("os.write(1, forking.run(LOOP, asyncio.sleep(0.2, b'whole ')))")
             for _ in range(1000):
-                time.sleep(0.001)
+                time.sleep(0.001)  # where Ctrl-C comes
         except KeyboardInterrupt:
             print("interrupted")
         one(WORK)

@@ -291,7 +291,7 @@ def test_work_before_a_job_does_not_count_against_its_timeout(vloop):
     """What callbacks do takes no time, so a timeout begins when it is set."""
 
     async def main():
-        time.sleep(0.3)
+        time.sleep(0.3)  # a callback's work, which takes no time
         await asyncio.wait_for(vloop.run_in_executor(None, time.sleep, 0.05), 0.3)
         return vloop.time()
 
@@ -371,7 +371,7 @@ def test_hold_that_a_thread_lets_go_lets_time_leap(vloop, took):
     def hold():
         with vloop.hold():
             taken.set()
-            time.sleep(0.1)
+            time.sleep(0.1)  # how long it is held
 
     async def main():
         thread = threading.Thread(target=hold)
@@ -404,7 +404,7 @@ def test_pause_between_runs_is_no_time(vloop):
     calls = []
     vloop.call_later(0.1, calls.append, "timer")
     vloop.run_until_complete(asyncio.sleep(0))
-    time.sleep(0.15)
+    time.sleep(0.15)  # the pause
 
     async def main():
         await vloop.run_in_executor(None, time.sleep, 0.02)

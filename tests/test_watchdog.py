@@ -1,4 +1,7 @@
-"""What the watchdog tells of a callback that holds a loop. asyncio tells of it after it has ended, in debug mode."""
+"""What the watchdog tells of a callback that holds a loop. asyncio tells of it after it has ended, in debug mode.
+
+Each time.sleep is what holds the loop.
+"""
 
 import json
 import os
@@ -28,6 +31,10 @@ PRELUDE = f"""
     def wait_for_reports(n):
         with arrived:
             assert arrived.wait_for(lambda: len(reports) >= n, 20), reports
+
+    async def until_it_is_told():
+        while not [each for each in control.stalls() if each["event"] == "ended"]:
+            await asyncio.sleep(0.001)
 
     def held(callback):
         '''Run a callback on a loop that is watched, and return both reports.'''
@@ -215,7 +222,7 @@ def test_logger(program):
         goloop.watch(0.1)
         async def main():
             time.sleep(0.4)
-            await asyncio.sleep(0.3)
+            await until_it_is_told()
         goloop.run(main())
     """)
     assert errors.count("WARNING:goloop:goloop: loop") == 2
@@ -227,7 +234,7 @@ def test_environment_and_a_file(program, tmp_path):
         goloop.watch(0.1, {str(log)!r})
         async def main():
             time.sleep(0.4)
-            await asyncio.sleep(0.3)
+            await until_it_is_told()
         goloop.run(main())
     """)
     lines = log.read_text().splitlines()
@@ -237,7 +244,10 @@ def test_environment_and_a_file(program, tmp_path):
 def test_environment(tmp_path):
     path = tmp_path / "program.py"
     path.write_text(
-        "import asyncio, goloop, time\nasync def main():\n    time.sleep(0.4)\n    await asyncio.sleep(0.3)\ngoloop.run(main())\n"
+        "import asyncio, goloop, time\nfrom goloop import control\n"
+        "async def main():\n    time.sleep(0.4)\n"
+        "    while not [each for each in control.stalls() if each['event'] == 'ended']:\n        await asyncio.sleep(0.001)\n"
+        "goloop.run(main())\n"
     )
     env = {**os.environ, "GOLOOP_WATCHDOG": "0.1"}
     done = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=25, env=env)

@@ -301,7 +301,7 @@ def test_forks_while_threads_run_and_touch_loops(script):
 
         threads = crowd.threads_of(work, 3) + crowd.threads_of(touch, 2)
         while len(loops) < 3:
-            time.sleep(0.001)
+            time.sleep(0.001)  # nothing tells of it: the next look
         for _ in range(10):
             forking.wait(forking.fork(forking.do_work, new_event_loop.__module__.partition(".")[0]))
         finished.set()

@@ -72,21 +72,22 @@ func (d *Desk) Close() {
 		return
 	}
 	d.open = false
+	said := d.put[:0] // what needs no answer the thread takes before it reads the end
 	for _, q := range d.put {
-		q.drop()
+		if q.answer == nil {
+			said = append(said, q)
+		} else {
+			q.drop()
+		}
 	}
 	for _, q := range d.taken {
 		q.drop()
 	}
-	d.put, d.taken = nil, nil
+	d.put, d.taken = said, nil
 	_ = syscall.Close(d.bell[1])
 }
 
-func (q *question) drop() {
-	if q.answer != nil {
-		close(q.answer)
-	}
-}
+func (q *question) drop() { close(q.answer) }
 
 // Put says something that needs no answer.
 func (d *Desk) Put(text string) { d.add(text, nil) }

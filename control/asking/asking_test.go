@@ -114,6 +114,23 @@ func TestCloseEndsTheWaitOfBothSides(t *testing.T) {
 	}
 }
 
+func TestReportsBeforeTheEndAreTaken(t *testing.T) {
+	var d Desk
+	fd, err := d.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	d.Put("report")
+	d.Close()
+	if n, _ := syscall.Read(fd, make([]byte, 8)); n != 1 || d.Take() != "1 report" {
+		t.Error("the report is lost")
+	}
+	if n, _ := syscall.Read(fd, make([]byte, 8)); n != 0 {
+		t.Error("there is no end")
+	}
+}
+
 func TestDeskIsBounded(t *testing.T) {
 	var d Desk
 	fd, err := d.Open()

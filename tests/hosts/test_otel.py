@@ -303,7 +303,7 @@ def test_spans_are_made_before_the_program_ends(script):
         goloop.otel.instrument(tracer_provider=tracers, threshold=0.05)
 
         async def main():
-            time.sleep(0.3)
+            time.sleep(0.3)  # the stall that is told of
             sys.exit()
 
         run(main())
@@ -351,7 +351,7 @@ def test_forked_child_begins_anew(script):
             goloop.otel.instrument(tracer_provider=tracers, threshold=0.05)
 
         async def stall():
-            time.sleep(0.2)
+            time.sleep(0.2)  # the stall that is told of
             while not spans.get_finished_spans():
                 await asyncio.sleep(0.001)
 
