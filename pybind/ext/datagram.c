@@ -1,4 +1,4 @@
-/* DatagramTransport: a datagram socket, connected or not. When a datagram leaves: sending.c;
+/* A datagram socket, connected or not. When a datagram leaves: sending.c;
  * those that gather leave in few system calls. */
 #include "datagram.h"
 
@@ -361,7 +361,7 @@ static int attach(DatagramObject *t) {
     return rc;
 }
 
-/* datagram_transport(loop, sock, fd, protocol, address, extra) -> DatagramTransport: around a
+/* datagram_transport(loop, sock, fd, protocol, address, extra) -> transport: around a
  * non-blocking datagram socket of IPv4, IPv6 or Unix, not reading yet. */
 PyObject *datagram_transport(PyObject *module, PyObject *args) {
     State *state = state_of(module);
@@ -438,7 +438,7 @@ static PyType_Slot slots[] = {{Py_tp_doc, "A datagram socket; see asyncio.Datagr
                               {Py_tp_members, members},
                               {Py_tp_getset, getset},
                               {0, NULL}};
-static PyType_Spec spec = {"goloop._core.DatagramTransport", sizeof(DatagramObject), 0,
+static PyType_Spec spec = {"goloop._core._SelectorDatagramTransport", sizeof(DatagramObject), 0,
                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
 
 static PyType_Slot message_slots[] = {{Py_tp_dealloc, message_dealloc}, {0, NULL}};

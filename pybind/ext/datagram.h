@@ -1,4 +1,4 @@
-/* DatagramTransport. */
+/* A datagram socket; the class has asyncio's name, _SelectorDatagramTransport. */
 #ifndef GOLOOP_DATAGRAM_H
 #define GOLOOP_DATAGRAM_H
 

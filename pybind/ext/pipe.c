@@ -1,4 +1,4 @@
-/* ReadPipeTransport and WritePipeTransport: streams with one direction, around a
+/* The ends of a pipe: streams with one direction, around a
  * file object that stays open until the end. What differs from a socket:
  *
  *   reading   an end of file closes; an exception of data_received does not.
@@ -194,7 +194,7 @@ static PyObject *pipe_fatal_error(TransportObject *t, PyObject *args) {
 }
 
 static PyObject *pipe_repr(StreamObject *t) {
-    const char *name = t->pipe == GL_READ ? "ReadPipeTransport" : "WritePipeTransport";
+    const char *name = t->pipe == GL_READ ? "_UnixReadPipeTransport" : "_UnixWritePipeTransport";
     const char *state = !t->sock ? " closed" : t->closing ? " closing" : "";
     int fd = ((PipeObject *)t)->fileno;
     if (!t->sock || t->loop->engine <= 0) /* asyncio's words where it has no selector to ask */
@@ -300,8 +300,8 @@ static PyType_Slot write_slots[] = {{Py_tp_doc, "The writing end of a pipe; see 
                                     {0, NULL}};
 
 enum { FLAGS = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION };
-static PyType_Spec read_spec = {"goloop._core.ReadPipeTransport", sizeof(PipeObject), 0, FLAGS, read_slots};
-static PyType_Spec write_spec = {"goloop._core.WritePipeTransport", sizeof(PipeObject), 0, FLAGS, write_slots};
+static PyType_Spec read_spec = {"goloop._core._UnixReadPipeTransport", sizeof(PipeObject), 0, FLAGS, read_slots};
+static PyType_Spec write_spec = {"goloop._core._UnixWritePipeTransport", sizeof(PipeObject), 0, FLAGS, write_slots};
 
 static PyTypeObject *new_pipe_type(PyObject *module, PyType_Spec *type_spec, const char *base_name) {
     PyObject *base = import_attribute("asyncio.transports", base_name);

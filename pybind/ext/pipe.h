@@ -1,4 +1,4 @@
-/* ReadPipeTransport and WritePipeTransport. */
+/* The ends of a pipe; the classes have asyncio's names, _UnixReadPipeTransport and _UnixWritePipeTransport. */
 #ifndef GOLOOP_PIPE_H
 #define GOLOOP_PIPE_H
 

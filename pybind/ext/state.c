@@ -77,8 +77,7 @@ PyTypeObject *new_type(PyObject *module, PyType_Spec *spec, PyObject *base) {
     if (base && !bases) return NULL;
     PyObject *type = PyType_FromModuleAndSpec(module, spec, bases);
     Py_XDECREF(bases);
-    const char *name = strrchr(spec->name, '.') + 1;
-    if (type && *name != '_' && PyModule_AddType(module, (PyTypeObject *)type) < 0) Py_CLEAR(type);
+    if (type && PyModule_AddType(module, (PyTypeObject *)type) < 0) Py_CLEAR(type);
     return (PyTypeObject *)type;
 }
 

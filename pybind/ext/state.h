@@ -141,7 +141,7 @@ static inline State *state_of_type(PyTypeObject *type) {
     return module ? state_of(module) : NULL;
 }
 
-/* Makes a type of the module over base, or over nothing (NULL), and adds it where it has a name for users. */
+/* Makes a type of the module over base, or over nothing (NULL), and adds it to the module. */
 PyTypeObject *new_type(PyObject *module, PyType_Spec *spec, PyObject *base);
 /* asyncio.module.name, or NULL with an exception. */
 PyObject *import_attribute(const char *module, const char *name);

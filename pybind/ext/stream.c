@@ -53,7 +53,7 @@ static int connect_to(StreamObject *t, PyObject *server) {
     return -1;
 }
 
-/* connected_stream(loop, sock, fd, protocol, extra, server, attach_takes_transport, context) -> StreamTransport:
+/* connected_stream(loop, sock, fd, protocol, extra, server, attach_takes_transport, context) -> transport:
  * around a connected socket, not reading yet. extra: what get_extra_info knows; None, for
  * internet sockets only, is the socket and its addresses, found when asked for. context: of its callbacks, or None. */
 PyObject *connected_stream(PyObject *module, PyObject *args) {
@@ -129,7 +129,7 @@ static PyType_Slot slots[] = {{Py_tp_doc, "A connected stream; see asyncio.Trans
                               {Py_tp_methods, methods},
                               {Py_tp_members, members},
                               {0, NULL}};
-static PyType_Spec spec = {"goloop._core.StreamTransport", sizeof(StreamObject), 0,
+static PyType_Spec spec = {"goloop._core._SelectorSocketTransport", sizeof(StreamObject), 0,
                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
 
 int stream_setup(PyObject *module) {

@@ -1,4 +1,4 @@
-/* StreamTransport: a connected TCP or Unix stream. Its two directions, which pipes have as well, are in
+/* A connected TCP or Unix stream; the class has asyncio's name, _SelectorSocketTransport. Its two directions, which pipes have as well, are in
  * stream_write.c and stream_read.c. */
 #ifndef GOLOOP_STREAM_H
 #define GOLOOP_STREAM_H

@@ -70,7 +70,7 @@ class Debugging(_Base):
         Of a pipe that is read only EIO is one: a terminal whose other side was closed.
         """
         if isinstance(exception, OSError) and (
-            exception.errno == errno.EIO or not isinstance(transport, _core.ReadPipeTransport)
+            exception.errno == errno.EIO or not isinstance(transport, _core._UnixReadPipeTransport)
         ):
             if self.get_debug():
                 _logger().debug("%r: %s", transport, message, exc_info=exception)

@@ -35,8 +35,8 @@ class Pipes(_Base):
         protocol: asyncio.BaseProtocol,
         waiter: asyncio.Future[None] | None = None,
         extra: dict[str, Any] | None = None,
-    ) -> _core.ReadPipeTransport:
-        transport: _core.ReadPipeTransport = self._make_pipe_transport(
+    ) -> _core._UnixReadPipeTransport:
+        transport: _core._UnixReadPipeTransport = self._make_pipe_transport(
             pipe, protocol, extra, False, "Pipe transport is for pipes/sockets only."
         )
         self.call_soon(transport._start_reading)
@@ -50,8 +50,8 @@ class Pipes(_Base):
         protocol: asyncio.BaseProtocol,
         waiter: asyncio.Future[None] | None = None,
         extra: dict[str, Any] | None = None,
-    ) -> _core.WritePipeTransport:
-        transport: _core.WritePipeTransport = self._make_pipe_transport(
+    ) -> _core._UnixWritePipeTransport:
+        transport: _core._UnixWritePipeTransport = self._make_pipe_transport(
             pipe, protocol, extra, True, "Pipe transport is only for pipes, sockets and character devices"
         )
         if waiter is not None:

@@ -94,7 +94,7 @@ class Sendfile(_Base):
                 os.lseek(fileno, offset + sent, os.SEEK_SET)
 
     async def _sendfile_native(self, transp: Any, file: Any, offset: int, count: int | None) -> int:
-        if not isinstance(transp, _core.StreamTransport):
+        if not isinstance(transp, _core._SelectorSocketTransport):
             return await super()._sendfile_native(transp, file, offset, count)
         resume_reading = transp.is_reading()
         transp.pause_reading()
