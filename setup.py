@@ -9,79 +9,30 @@ import hashlib
 import importlib.util
 import os
 import pathlib
-import platform
-import re
 import shlex
 import shutil
-import subprocess
 import sys
 import sysconfig
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
 from setuptools.errors import CCompilerError
 
 ROOT = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "tools" / "backend"))
+import compilers  # noqa: E402
+import golang  # noqa: E402
+from refusals import check_platform, stop  # noqa: E402
+
 GO_BUILD = (
-    *("-mod=readonly", "-trimpath", "-buildvcs=false", "-buildmode=c-shared"),
+    *("-trimpath", "-buildvcs=false", "-buildmode=c-shared"),
     # asyncpreemptoff: the runtime then sends its threads no SIGURG. The other two: it
     # keeps no cgroup files open to follow its limits. GOLOOP_SYMBOLS=1 names functions for valgrind, perf and gdb.
     f"-ldflags={'' if os.environ.get('GOLOOP_SYMBOLS') == '1' else '-s -w '}-X=runtime.godebugDefault=asyncpreemptoff=1,containermaxprocs=0,updatemaxprocs=0",
 )
 STABLE, STABLE_FLAG = "abi3", "-DPy_LIMITED_API=0x030a0000"  # of Python 3.10 and newer
 C_FLAGS = ["-O2", "-flto", "-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra"]
-
-
-def stop(why):
-    """End the build with one sentence, "goloop needs …", and no traceback."""
-    sys.exit(f"goloop needs {why}")
-
-
-def output(*command, env=None):
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
-    if done.returncode:
-        stop(f"'{' '.join(command)}' to work, and it says: {' '.join(done.stderr.split())}")
-    return done.stdout.strip()
-
-
-def check_platform():
-    """Refuse what cannot load a Go c-shared library: musl (golang/go#54805), Windows."""
-    if os.name != "posix":
-        stop(f"glibc or macOS: {platform.system()} is not supported, use asyncio's own loop there.")
-    try:
-        glibc = not sys.platform.startswith("linux") or os.confstr("CS_GNU_LIBC_VERSION")
-    except ValueError:
-        glibc = None
-    if not glibc:
-        stop(
-            "glibc or macOS: this Python's C library is another one (musl?), on which a Go "
-            "library cannot be loaded (golang/go#54805); use asyncio's own loop there."
-        )
-
-
-def find_c_compiler(command):
-    """The first word of a compiler's command line, when it can be run; else None."""
-    words = shlex.split(command or "")
-    return shutil.which(words[0]) if words else None
-
-
-def version(text):
-    """(1, 26, 0) of 'go1.26', '1.26.0', 'go1.27rc1'; None of 'devel …', which is newer than all."""
-    found = re.match(r"(?:go)?(\d+)\.(\d+)(?:\.(\d+))?", text)
-    return found and tuple(int(part or 0) for part in found.groups())
-
-
-def check_go():
-    """The path of a Go toolchain that is new enough for go.mod."""
-    wanted = re.search(r"^go (\S+)", (ROOT / "go.mod").read_text(), re.MULTILINE)[1]
-    go = shutil.which("go")
-    if not go:
-        stop(f"Go {wanted} or newer to be built from source, and no 'go' is on PATH (https://go.dev/dl/).")
-    # GOWORK: a go.work above us is not ours. Run in ROOT, so that GOTOOLCHAIN=auto may fetch what go.mod asks for.
-    has = output(go, "version", env={**os.environ, "GOWORK": "off"}).split()[2]
-    if version(has) and version(has) < version(wanted):
-        stop(f"Go {wanted} or newer to be built from source, and {go} is {has} (https://go.dev/dl/).")
-    return go
 
 
 class GoLibrary(Extension):
@@ -95,7 +46,10 @@ class GoLibrary(Extension):
 class BuildExt(build_ext):
     def run(self):
         check_platform()
-        self.go = check_go()
+        self.go = golang.find()
+        self.cc = compilers.find()
+        os.environ.update(self.cc.env)
+        self.go.env |= self.cc.env
         super().run()
 
     def get_ext_filename(self, fullname):
@@ -107,10 +61,8 @@ class BuildExt(build_ext):
         return ext.libraries  # never libpython, whose symbols the interpreter brings
 
     def build_extensions(self):
-        command = self.compiler.compiler_so
-        self.cc = find_c_compiler(command[0])
-        if not self.cc:
-            stop(f"a C compiler to be built from source, and '{command[0]}' is not on PATH (Debian: gcc).")
+        if not self.cc.configured:
+            self.compiler.set_executables(**self.cc.executables())
         super().build_extensions()
 
     def build_extension(self, ext):
@@ -126,7 +78,7 @@ class BuildExt(build_ext):
             self.force = True
             super().build_extension(ext)
 
-    def bind_control(self, env, abi):
+    def bind_control(self, abi):
         """Let gopy bind package control, into build/gopy, unless what lies there is of these sources and this ABI."""
         target = ROOT / "build" / "gopy"
         sources = sorted([*ROOT.glob("control/*.go"), *ROOT.glob("internal/gengopy/*.go"), ROOT / "go.mod"])
@@ -142,20 +94,11 @@ class BuildExt(build_ext):
             stop(
                 "pybindgen (PyPI) to bind its control plane: install it, or build without --no-build-isolation."
             )
-        command = [
-            self.go,
-            "run",
-            "-mod=readonly",
-            "./internal/gengopy",
-            "-python",
-            sys.executable,
-            "-out",
-            str(target),
-        ]
+        command = ["run", "./internal/gengopy", "-python", sys.executable, "-out", str(target)]
         flags = includes if abi != STABLE else [*includes, STABLE_FLAG]
         command += ["-cflags", shlex.join(flags), "-stamp", "\n".join([digest, abi, *includes]), "./control"]
-        self.announce(shlex.join(command), level=2)
-        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+        self.announce(shlex.join(["go", *command]), level=2)
+        done = self.go.run(*command, capture_output=True)
         if done.returncode:
             stop(f"gopy to bind its control plane, and it says: {' '.join(done.stderr.split())}")
 
@@ -164,13 +107,12 @@ class BuildExt(build_ext):
         abi = f"{sys.implementation.cache_tag}t" if sysconfig.get_config_var("Py_GIL_DISABLED") else STABLE
         target = base / "engine" / abi / "_engine.so"
         target.parent.mkdir(parents=True, exist_ok=True)
-        env = {**os.environ, "CGO_ENABLED": "1", "GOWORK": "off"}
-        if not find_c_compiler(output(self.go, "env", "CC", env=env)):
-            env["CC"] = self.cc
-        self.bind_control(env, abi)
-        command = [self.go, "build", "-tags=gopy", *GO_BUILD, "-o", str(target), ext.package]
-        self.announce(shlex.join(command), level=2)
-        if subprocess.run(command, cwd=ROOT, env=env).returncode:
+        if not compilers.find_program(self.go.output("env", "CC")):
+            self.go.env["CC"] = self.cc.command
+        self.bind_control(abi)
+        command = ["build", "-tags=gopy", *GO_BUILD, "-o", str(target), ext.package]
+        self.announce(shlex.join(["go", *command]), level=2)
+        if self.go.run(*command).returncode:
             stop("'go build' of its engine to succeed, and that failed for the reason above.")
         target.with_suffix(".h").unlink(missing_ok=True)
         place = pathlib.Path(self.get_ext_fullpath(ext.name))
@@ -178,6 +120,12 @@ class BuildExt(build_ext):
         # A new inode: a process that runs the old library keeps it whole.
         place.unlink(missing_ok=True)
         shutil.copy2(target, place)
+
+
+class Sdist(sdist):
+    def make_release_tree(self, base_dir, files):
+        super().make_release_tree(base_dir, files)
+        golang.vendor(os.path.join(base_dir, "vendor"))
 
 
 def files(*patterns):
@@ -203,5 +151,5 @@ setup(
         ),
         GoLibrary("goloop._engine", "./pybind", depends=["go.mod", "go.sum"]),
     ],
-    cmdclass={"build_ext": BuildExt},
+    cmdclass={"build_ext": BuildExt, "sdist": Sdist},
 )

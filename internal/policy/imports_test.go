@@ -65,7 +65,7 @@ const header = "Python.h"
 const starved = "tests/nomemory"
 
 // elsewhere are folders that belong to other modules or to no source at all.
-var elsewhere = []string{".git", ".sid", ".venv", "build", "dist", "tools", "testdata"}
+var elsewhere = []string{".git", ".sid", ".venv", "build", "dist", "tools", "testdata", "vendor"}
 
 func TestImportsRunDownwards(t *testing.T) {
 	seen := map[string]bool{}

@@ -1,0 +1,24 @@
+"""Ending a build with one sentence, "goloop needs …", and no traceback. And the systems on which it cannot run."""
+
+import os
+import platform
+import sys
+
+
+def stop(why):
+    sys.exit(f"goloop needs {why}")
+
+
+def check_platform():
+    """Refuse what cannot load a Go c-shared library: musl (golang/go#54805), Windows."""
+    if os.name != "posix":
+        stop(f"glibc or macOS: {platform.system()} is not supported, use asyncio's own loop there.")
+    try:
+        glibc = not sys.platform.startswith("linux") or os.confstr("CS_GNU_LIBC_VERSION")
+    except ValueError:
+        glibc = None
+    if not glibc:
+        stop(
+            "glibc or macOS: this Python's C library is another one (musl?), on which a Go "
+            "library cannot be loaded (golang/go#54805); use asyncio's own loop there."
+        )
