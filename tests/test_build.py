@@ -1,30 +1,13 @@
 """Building goloop where something that it needs is missing: one sentence that says what. And what a build has made."""
 
-import os
 import pathlib
-import shlex
 import subprocess
-import sys
 import sysconfig
 
 import pytest
+from building import COMPILER, PYBINDGEN, WORKS, go, run_setup, write_program
 
 pytestmark = [pytest.mark.goloop_only, pytest.mark.linux_only]
-
-TREE = pathlib.Path(__file__).resolve().parent.parent
-COMPILER = shlex.split(sysconfig.get_config_var("CC"))[0]
-WORKS = "exit 0"
-
-
-def go(version, *, build=WORKS, run=WORKS):
-    """A shell script that says what Go's command says, and builds nothing."""
-    return f"""case $1 in
-        version) echo "go version {version} linux/amd64" ;;
-        env) echo {COMPILER} ;;
-        build) {build} ;;
-        run) {run} ;;
-    esac"""
-
 
 @pytest.fixture
 def build(tmp_path):
@@ -32,23 +15,10 @@ def build(tmp_path):
 
     def build(prelude="", **commands):
         for name, text in commands.items():
-            command = tmp_path / name
-            command.write_text(f"#!/bin/sh\n{text}\n")
-            command.chmod(0o755)
-        arguments = ["setup.py", "-q", "build", "--build-base", str(tmp_path / "build")]
-        code = f"import runpy, sys\n{prelude}\nsys.argv[:] = {arguments!r}\nrunpy.run_path('setup.py')"
-        noise = ("CC", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")  # setuptools warns of the last
-        environment = {name: value for name, value in os.environ.items() if name not in noise}
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=TREE,
-            env={**environment, "PATH": str(tmp_path)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert done.returncode == 1
-        return done.stdout.splitlines()
+            write_program(tmp_path / name, text)
+        status, lines = run_setup(tmp_path, prelude)
+        assert status == 1
+        return lines
 
     return build
 
@@ -68,11 +38,6 @@ def test_no_c_compiler(build):
     assert line.startswith("goloop needs a C compiler") and f"'{COMPILER}' is not on PATH" in line
 
 
-PYBINDGEN = """
-import importlib.util
-find = importlib.util.find_spec
-importlib.util.find_spec = lambda name: {found} if name == "pybindgen" else find(name)
-"""
 # A stamp is what makes the build skip what the tests want.
 NO_STAMP = "import pathlib; exists = pathlib.Path.exists; pathlib.Path.exists = lambda path: path.name != 'stamp' and exists(path)"
 
