@@ -55,9 +55,10 @@ func TraceBy(fd, signal, native int64) (rc int64) {
 	return 0
 }
 
-// Watch tells of callbacks that hold a loop for more than so many seconds. sink is "python", for which "report TEXT" is put on the
-// desk, or a path, to which lines are appended; whatever cannot be told there at once, for the GIL is held, goes to standard
-// error. Errors: EINVAL for a threshold that is not above zero, or the system's for the path.
+// Watch tells of callbacks that hold a loop for more than so many seconds. Of each "report TEXT" is put on the desk, but for those that
+// cannot be told there at once, for the GIL is held. sink is a path, to which lines of all are appended, or "python": then
+// what is not put on the desk goes to standard error. Errors: EINVAL for a threshold that is not above zero, or the
+// system's for the path.
 func Watch(threshold float64, sink string) (rc int64) {
 	defer failed(&rc)
 	if !(threshold > 0) || threshold > 1e9 {
@@ -72,11 +73,13 @@ func Watch(threshold float64, sink string) (rc int64) {
 	}
 	dog.Watch(time.Duration(threshold*float64(time.Second)), func(s *watchdog.Stall) {
 		line := s.Line()
-		if sink == "python" && desk.IsOpen() && (s.Event == "ended" || s.State == watchdog.StatePython) {
-			desk.Put("report " + strings.ReplaceAll(line, "\n", " "))
-			return
+		put := desk.IsOpen() && (s.Event == "ended" || s.State == watchdog.StatePython)
+		if sink != "python" || !put {
+			_, _ = file.WriteString(line + "\n")
 		}
-		_, _ = file.WriteString(line + "\n")
+		if put {
+			desk.Put("report " + strings.ReplaceAll(line, "\n", " "))
+		}
 	})
 	keepLog(file)
 	return 0

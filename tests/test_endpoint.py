@@ -156,6 +156,35 @@ def test_stuck_loop(program, how):
     program.until(lambda: program.get("/healthz")[0] == 200)
 
 
+LOOPS = 8  # asked one after the other, they would take 160 ms and 240 ms at the least
+LIMIT = 0.12  # seconds, of the fastest of some answers: one deadline, and the stacks of all threads
+
+WAITING = f"""
+started = threading.Barrier({LOOPS})
+async def wait():
+    started.wait()
+    threading.Event().wait()
+for _ in range({LOOPS} - 1):
+    threading.Thread(target=lambda: goloop.run(wait()), daemon=True).start()
+started.wait()
+"""
+
+
+def test_many_stuck_loops_are_asked_at_once(program):
+    """One keeps the GIL, without which none can be asked about."""
+    program.do(f"exec({WAITING!r}, globals()); sleep_with_the_gil(2)")
+    program.until(lambda: program.get("/healthz")[1].count("does not go on") == LOOPS)
+    for page in "/stack", "/tasks":
+        answers = [program.get(page) for _ in range(5)]
+        loops = json.loads(answers[-1][1])
+        assert len(loops) == LOOPS
+        assert not any(of["fresh"] for of in loops)
+        if page == "/stack":
+            assert {of["stack"][0].split(" ")[-1] for of in loops} == {"sleep_with_the_gil", "wait"}
+        assert min(seconds for _, _, seconds in answers) < LIMIT
+    program.done()
+
+
 def test_bad_question_about_health(program):
     for value in ("x", "0", "-1", "nan", "1e99"):
         assert program.get(f"/healthz?stuck={value}")[0] == 400

@@ -10,13 +10,14 @@ package asking
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// most bounds what waits to be taken: reports of a process whose GIL is never free.
+// most bounds what waits to be taken, beside one asker's questions: reports of a process whose GIL is never free.
 const most = 256
 
 type question struct {
@@ -90,46 +91,69 @@ func (d *Desk) Close() {
 func (q *question) drop() { close(q.answer) }
 
 // Put says something that needs no answer.
-func (d *Desk) Put(text string) { d.add(text, nil) }
+func (d *Desk) Put(text string) { d.add(question{text: text}) }
 
-func (d *Desk) add(text string, answer chan string) *question {
+// add puts all of them, or none: its answer is nil then.
+func (d *Desk) add(questions ...question) []*question {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.open || len(d.put) >= most {
+	if !d.open || len(questions) == 0 || len(d.put) >= most {
 		return nil
 	}
-	d.last++
-	q := &question{id: d.last, text: text, answer: answer}
-	d.put = append(d.put, q)
-	if len(d.put) == 1 {
+	before := len(d.put)
+	for _, q := range questions {
+		d.last++
+		q.id = d.last
+		d.put = append(d.put, &q)
+	}
+	if before == 0 {
 		_, _ = syscall.Write(d.bell[1], []byte{1})
 	}
-	return q
+	return slices.Clone(d.put[before:])
 }
 
-// Ask waits for an answer, so long at most. false: there is none.
-func (d *Desk) Ask(text string, within time.Duration) (string, bool) {
-	q := d.add(text, make(chan string, 1))
-	if q == nil {
-		return "", false
+// Answered is what came of a question.
+type Answered struct {
+	Text string
+	OK   bool // false: there is no answer
+}
+
+// Ask puts all questions at once and waits for the answers. When for so long none has come, the rest have none: while nobody answers,
+// many questions take the time of one.
+func (d *Desk) Ask(texts []string, within time.Duration) []Answered {
+	got := make([]Answered, len(texts))
+	questions := make([]question, len(texts))
+	for i, text := range texts {
+		questions[i] = question{text: text, answer: make(chan string, 1)}
 	}
+	asked := d.add(questions...)
 	timer := time.NewTimer(within)
 	defer timer.Stop()
-	select {
-	case answer, ok := <-q.answer:
-		return answer, ok
-	case <-timer.C:
+	for i, q := range asked {
+		select {
+		case got[i].Text, got[i].OK = <-q.answer:
+			timer.Reset(within)
+			continue
+		case <-timer.C:
+		}
+		d.withdraw(asked[i:], got[i:])
+		break
 	}
+	return got
+}
+
+// withdraw takes questions back, and what has been answered meanwhile.
+func (d *Desk) withdraw(asked []*question, got []Answered) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.taken, q.id)
-	for i, other := range d.put {
-		if other == q {
-			d.put = append(d.put[:i], d.put[i+1:]...)
-			break
+	for i, q := range asked {
+		select {
+		case got[i].Text, got[i].OK = <-q.answer:
+		default:
+			delete(d.taken, q.id)
+			d.put = slices.DeleteFunc(d.put, func(other *question) bool { return other == q })
 		}
 	}
-	return "", false
 }
 
 // Take returns what has been put, a line each: its number, a blank and its text.

@@ -41,11 +41,17 @@ func answerer(t *testing.T, d *Desk, f func(text string) string) {
 	})
 }
 
+// ask puts one question.
+func ask(d *Desk, text string, within time.Duration) (string, bool) {
+	got := d.Ask([]string{text}, within)[0]
+	return got.Text, got.OK
+}
+
 func TestAnswersComeToWhoAsks(t *testing.T) {
 	var d Desk
 	answerer(t, &d, strings.ToUpper)
 	for _, text := range []string{"a", "b c"} {
-		if got, ok := d.Ask(text, time.Minute); !ok || got != strings.ToUpper(text) {
+		if got, ok := ask(&d, text, time.Minute); !ok || got != strings.ToUpper(text) {
 			t.Errorf("%q was answered %q, %v", text, got, ok)
 		}
 	}
@@ -53,15 +59,64 @@ func TestAnswersComeToWhoAsks(t *testing.T) {
 
 func TestNobodyAnswers(t *testing.T) {
 	var d Desk
-	if _, ok := d.Ask("a", time.Minute); ok {
+	if _, ok := ask(&d, "a", time.Minute); ok {
 		t.Error("a desk without a thread answers")
 	}
 	answerer(t, &d, func(text string) string { return strings.TrimPrefix(text, "silence") })
-	if _, ok := d.Ask("silence", time.Millisecond); ok {
+	if _, ok := ask(&d, "silence", time.Millisecond); ok {
 		t.Error("silence is an answer")
 	}
-	if got, ok := d.Ask("later", time.Minute); !ok || got != "later" {
+	if got, ok := ask(&d, "later", time.Minute); !ok || got != "later" {
 		t.Errorf("after silence: %q, %v", got, ok)
+	}
+	if len(d.taken) != 0 {
+		t.Errorf("%d questions are still taken", len(d.taken))
+	}
+}
+
+func TestAllQuestionsArePutBeforeTheFirstIsAnswered(t *testing.T) {
+	var d Desk
+	fd, err := d.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	defer d.Close()
+	got := make(chan []Answered)
+	go func() { got <- d.Ask([]string{"a", "b", "c"}, time.Minute) }()
+	if _, err := syscall.Read(fd, make([]byte, 8)); err != nil {
+		t.Fatal(err)
+	}
+	if lines := d.Take(); lines != "1 a\n2 b\n3 c" {
+		t.Fatalf("put is %q", lines)
+	}
+	for _, id := range []int64{3, 1, 2} {
+		d.Answer(id, string(rune('A'-1+id)))
+	}
+	for i, answer := range <-got {
+		if want := (Answered{string(rune('A' + i)), true}); answer != want {
+			t.Errorf("question %d: %v", i, answer)
+		}
+	}
+}
+
+func TestManyUnansweredTakeTheTimeOfOne(t *testing.T) {
+	const within = 50 * time.Millisecond
+	var d Desk
+	answerer(t, &d, func(text string) string { return strings.TrimPrefix(text, "silence") })
+	texts := []string{"a", "silence", "b"}
+	for range 20 {
+		texts = append(texts, "silence")
+	}
+	start := time.Now()
+	got := d.Ask(texts, within)
+	if took := time.Since(start); took > 10*within {
+		t.Errorf("it took %v", took)
+	}
+	for i, text := range texts {
+		if got[i].OK != (text != "silence") {
+			t.Errorf("%q: %v", text, got[i])
+		}
 	}
 	if len(d.taken) != 0 {
 		t.Errorf("%d questions are still taken", len(d.taken))
@@ -74,7 +129,7 @@ func TestLateAnswerIsOfNoUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	if _, ok := d.Ask("a", 0); ok {
+	if _, ok := ask(&d, "a", 0); ok {
 		t.Error("it was answered")
 	}
 	if d.Answer(1, "b") {
@@ -95,7 +150,7 @@ func TestCloseEndsTheWaitOfBothSides(t *testing.T) {
 	defer file.Close()
 	asked := make(chan bool)
 	go func() {
-		_, ok := d.Ask("a", time.Minute)
+		_, ok := ask(&d, "a", time.Minute)
 		asked <- ok
 	}()
 	if _, err := file.Read(make([]byte, 1)); err != nil {
@@ -158,9 +213,10 @@ Thread 0x0000000000000abc (most recent call first):
   File "/c.py", line 2 in f
 `
 
-func TestFramesAreOfOneThread(t *testing.T) {
+func TestFramesAreByThread(t *testing.T) {
+	found := framesOf(dump)
 	for thread, want := range map[uint64]string{0x7fd5bbfff6c0: "/a.py:3 inner,/a.py:9 outer", 0xabc: "/c.py:2 f", 0x7fd5c0bd6740: "", 7: ""} {
-		if got := strings.Join(framesOf(dump, thread), ","); got != want {
+		if got := strings.Join(found[thread], ","); got != want {
 			t.Errorf("of %#x: %q", thread, got)
 		}
 	}

@@ -31,9 +31,9 @@ func (t *Tracer) Set(fd, signal, native int) {
 // gap is how long a writer may pause between two lines.
 const gap = 5 * time.Millisecond
 
-// Trace is the stack of the thread with that threading.get_ident(), innermost frame first, a line each. It is empty when nothing was written
-// in time, or nothing of that thread, as of one of another interpreter.
-func (t *Tracer) Trace(thread uint64, within time.Duration) []string {
+// Trace is the stacks of all threads by their threading.get_ident(), innermost frame first, a line each. It is empty when nothing was written
+// in time, and has none of another interpreter's threads.
+func (t *Tracer) Trace(within time.Duration) map[uint64][]string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.signal == 0 {
@@ -48,24 +48,24 @@ func (t *Tracer) Trace(thread uint64, within time.Duration) []string {
 	for more := text; more != ""; text += more {
 		more = t.read(gap)
 	}
-	return framesOf(text, thread)
+	return framesOf(text)
 }
 
-// framesOf takes one thread's frames out of what faulthandler writes.
-func framesOf(text string, thread uint64) (frames []string) {
-	inside := false
+// framesOf takes the frames out of what faulthandler writes. The thread that the signal went to is left out: it is none of a loop's.
+func framesOf(text string) map[uint64][]string {
+	found := map[uint64][]string{}
+	thread := uint64(0)
 	for line := range strings.Lines(text) {
 		if head, ok := strings.CutPrefix(line, "Thread 0x"); ok {
 			digits, _, _ := strings.Cut(head, " ")
-			number, err := strconv.ParseUint(digits, 16, 64)
-			inside = err == nil && number == thread
-		} else if frame, ok := parseFrame(line); ok && inside {
-			frames = append(frames, frame)
+			thread, _ = strconv.ParseUint(digits, 16, 64)
 		} else if strings.HasPrefix(line, "Current thread") {
-			inside = false
+			thread = 0
+		} else if frame, ok := parseFrame(line); ok && thread != 0 {
+			found[thread] = append(found[thread], frame)
 		}
 	}
-	return frames
+	return found
 }
 
 // read returns what comes within that time.

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	pythonWait = 30 * time.Millisecond // how long a page waits for Python to tell tasks,
-	stackWait  = 20 * time.Millisecond // or a stack
+	pythonWait = 30 * time.Millisecond // how long a page waits for Python to tell any loop's tasks,
+	stackWait  = 20 * time.Millisecond // or stack
 )
 
 // Pages are what can be asked for.
@@ -176,46 +176,47 @@ type answered struct {
 }
 
 func (p *Pages) allTasks() []answered {
+	open := loops.All()
+	questions := make([]string, len(open))
+	for i, l := range open {
+		questions[i] = fmt.Sprintf("tasks %d", l.ID())
+	}
 	all := []answered{}
-	for _, l := range loops.All() {
-		id := l.ID()
-		got, ok := p.Desk.Ask(fmt.Sprintf("tasks %d", id), pythonWait)
-		p.mu.Lock()
-		if ok && json.Valid([]byte(got)) {
-			p.tasks[id] = told{json.RawMessage(got), time.Now()}
-		}
-		last, known := p.tasks[id]
-		p.mu.Unlock()
-		one := answered{Loop: id, Fresh: ok, Tasks: json.RawMessage("[]")}
-		if known {
-			one.Tasks, one.Age = last.text, time.Since(last.at).Seconds()
-		}
+	for i, got := range p.Desk.Ask(questions, pythonWait) {
+		one := answered{Loop: open[i].ID(), Fresh: got.OK && json.Valid([]byte(got.Text))}
+		one.Tasks, one.Age = p.last(p.tasks, one.Loop, got.Text, one.Fresh)
 		all = append(all, one)
 	}
 	return all
 }
 
+// last is what was told of a loop last, and how many seconds ago: text, if it is news.
+func (p *Pages) last(known map[int64]told, loop int64, text string, news bool) (json.RawMessage, float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if news {
+		known[loop] = told{json.RawMessage(text), time.Now()}
+	}
+	if last, ok := known[loop]; ok {
+		return last.text, time.Since(last.at).Seconds()
+	}
+	return json.RawMessage("[]"), 0
+}
+
 func (p *Pages) stacks() []answered {
-	all := []answered{}
 	held := p.Dog.Held()
+	all := []answered{}
+	var pulses []loops.Pulse
 	for _, l := range loops.All() {
-		id := l.ID()
-		pulse, ok := l.Pulse()
-		if !ok {
-			continue
+		if pulse, ok := l.Pulse(); ok {
+			pulses = append(pulses, pulse)
+			all = append(all, answered{Loop: l.ID(), Held: held[l.ID()].Seconds()})
 		}
-		found := watchdog.Look(p.Desk, p.Tracer, pulse, stackWait)
-		p.mu.Lock()
-		if len(found.Stack) > 0 {
-			p.stack[id] = told{json.RawMessage(encoded(found.Stack)), time.Now()}
-		}
-		last, known := p.stack[id]
-		p.mu.Unlock()
-		one := answered{Loop: id, Fresh: found.ByPython, Stack: json.RawMessage("[]"), Held: held[id].Seconds()}
-		if known {
-			one.Stack, one.Age = last.text, time.Since(last.at).Seconds()
-		}
-		all = append(all, one)
+	}
+	for i, found := range watchdog.Look(p.Desk, p.Tracer, pulses, stackWait) {
+		one := &all[i]
+		one.Fresh = found.ByPython
+		one.Stack, one.Age = p.last(p.stack, one.Loop, encoded(found.Stack), len(found.Stack) > 0)
 	}
 	return all
 }

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -168,11 +169,19 @@ func (w *Watchdog) run(stop chan struct{}) {
 	}
 }
 
+// due is a loop that has not gone on for longer than the threshold, and is to be told of.
+type due struct {
+	loop  loops.Loop
+	pulse loops.Pulse
+	at    *place
+}
+
 // lookAt looks at each loop once. It recovers: a fault of ours must not end the process.
 func (w *Watchdog) lookAt(places map[int64]*place, now time.Time, limit *limiter) {
 	defer func() { _ = recover() }()
 	threshold := w.Threshold()
 	seen := map[int64]bool{}
+	var stuck []due
 	for _, l := range loops.All() {
 		p, ok := l.Pulse()
 		if !ok {
@@ -194,14 +203,10 @@ func (w *Watchdog) lookAt(places map[int64]*place, now time.Time, limit *limiter
 		w.hold(id, at.since)
 		at.phase = p.Phase
 		if threshold > 0 && at.told == nil && now.Sub(at.since) >= threshold {
-			at.told = w.stalled(l, p, at.since)
-			if at.told == nil {
-				at.since = now // a debugger's: it is asked again later
-			} else {
-				w.report(at.told, limit)
-			}
+			stuck = append(stuck, due{l, p, at})
 		}
 	}
+	w.stalled(stuck, limit)
 	for id, at := range places {
 		if !seen[id] {
 			if at.told != nil {
@@ -224,13 +229,42 @@ func (w *Watchdog) hold(id int64, since time.Time) {
 	}
 }
 
-// stalled is what can be told of a loop that does not go on; nil when a debugger holds it.
-func (w *Watchdog) stalled(l loops.Loop, p loops.Pulse, since time.Time) *Stall {
-	if isTraced() {
-		return nil
+// stalled tells of loops that do not go on. One that a debugger holds is asked again later.
+func (w *Watchdog) stalled(stuck []due, limit *limiter) {
+	if len(stuck) == 0 {
+		return
 	}
-	s := &Stall{Event: "stalled", PID: os.Getpid(), Loop: l.ID(), NativeID: p.Native, since: since, Scheduler: threadState(p.Native)}
-	switch p.Phase {
+	if isTraced() {
+		for _, d := range stuck {
+			d.at.since = time.Now()
+		}
+		return
+	}
+	pulses := make([]loops.Pulse, len(stuck))
+	schedulers := make([]string, len(stuck))
+	for i, d := range stuck {
+		pulses[i], schedulers[i] = d.pulse, threadState(d.pulse.Native)
+	}
+	for i, found := range Look(w.desk, w.tracer, pulses, patience) {
+		at := stuck[i].at
+		if found.Debugged {
+			at.since = time.Now()
+			continue
+		}
+		at.told = stallOf(stuck[i], found)
+		at.told.Scheduler = schedulers[i]
+		w.mu.Lock()
+		w.current[at.told.Loop] = at.told
+		w.mu.Unlock()
+		w.report(at.told, limit)
+	}
+}
+
+// stallOf is what can be told of a loop that does not go on.
+func stallOf(d due, found Found) *Stall {
+	s := &Stall{Event: "stalled", PID: os.Getpid(), Loop: d.loop.ID(), NativeID: d.pulse.Native, since: d.at.since,
+		Thread: found.Name, Task: found.Task, Stack: found.Stack}
+	switch d.pulse.Phase {
 	case loop.PhaseGIL:
 		s.State = StateGIL
 	case loop.PhaseEngine:
@@ -238,21 +272,13 @@ func (w *Watchdog) stalled(l loops.Loop, p loops.Pulse, since time.Time) *Stall 
 	default:
 		s.State = StateNative
 	}
-	found := Look(w.desk, w.tracer, p, patience)
-	if found.Debugged {
-		return nil
-	}
 	if found.ByPython && s.State == StateNative {
 		s.State = StatePython
 	}
-	s.Thread, s.Task, s.Stack = found.Name, found.Task, found.Stack
 	if len(s.Stack) > 0 {
 		s.Where = s.Stack[0]
 	}
-	s.Seconds = time.Since(since).Seconds()
-	w.mu.Lock()
-	w.current[s.Loop] = s
-	w.mu.Unlock()
+	s.Seconds = time.Since(s.since).Seconds()
 	return s
 }
 
@@ -311,16 +337,28 @@ type Found struct {
 	ByPython bool     `json:"-"`        // false: the GIL could not be had, and a signal's handler has told
 }
 
-// Look gets the Python stack of a loop's thread: from Python, or when the GIL cannot be had, from a signal's handler.
-// Each may take as long as is said.
-func Look(desk *asking.Desk, tracer *asking.Tracer, p loops.Pulse, within time.Duration) (f Found) {
-	answer, ok := desk.Ask(fmt.Sprintf("stack %d %d", p.Thread, p.Interpreter), within)
-	if ok && json.Unmarshal([]byte(answer), &f) == nil && len(f.Stack) > 0 {
-		f.ByPython = true
-		return f
+// Look gets the Python stacks of loops' threads: from Python, or when the GIL cannot be had, from a signal's handler.
+// Both together may take twice as long as is said, however many there are, while Python answers none.
+func Look(desk *asking.Desk, tracer *asking.Tracer, pulses []loops.Pulse, within time.Duration) []Found {
+	questions := make([]string, len(pulses))
+	for i, p := range pulses {
+		questions[i] = fmt.Sprintf("stack %d %d", p.Thread, p.Interpreter)
 	}
-	f.Stack = tracer.Trace(p.Thread, within)
-	return f
+	all := make([]Found, len(pulses))
+	for i, answer := range desk.Ask(questions, within) {
+		f := &all[i]
+		f.ByPython = answer.OK && json.Unmarshal([]byte(answer.Text), f) == nil && len(f.Stack) > 0
+	}
+	if !slices.ContainsFunc(all, func(f Found) bool { return !f.ByPython }) {
+		return all
+	}
+	traced := tracer.Trace(within)
+	for i, p := range pulses {
+		if !all[i].ByPython {
+			all[i].Stack = traced[p.Thread]
+		}
+	}
+	return all
 }
 
 // isTraced tells whether a debugger has attached to the process.

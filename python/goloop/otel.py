@@ -289,9 +289,9 @@ def _failed(what: str) -> None:
 def instrument(meter_provider: Any = None, tracer_provider: Any = None, *, threshold: float = 0.25) -> None:
     """Give metrics of all loops of this process, and a span of each callback that holds one for long. Twice is once.
 
-    Spans are of what :func:`goloop.watch` reports, beside where it reports to, unless that is a path; when nobody watches, this
-    does, to the logger ``goloop``. A span begins when the loop stopped and ends when it went on. Their processors run in a thread
-    of their own; what they raise is logged once.
+    Spans are of what :func:`goloop.watch` reports, beside where it reports to; when nobody watches, this does, to the logger
+    ``goloop``. A span begins when the loop stopped and ends when it went on. Their processors run in a thread of their own; what
+    they raise is logged once.
 
     Args:
         meter_provider: ``None`` for the global one.

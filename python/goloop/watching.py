@@ -10,7 +10,7 @@ from . import _core
 
 settings: tuple[float, Any] | None = None  # of watch(), also a parent's
 _Listener = Callable[[dict[str, Any]], object]
-listeners: list[_Listener] = []  # are told as well, first; not of what goes to a path
+listeners: list[_Listener] = []  # are told as well, first
 
 
 def watch(
@@ -40,10 +40,10 @@ def watch(
 
     answering.start()
     if to is None or callable(to):
-        answering.report = lambda text: _tell(text, to)
-        path = "python"
+        sink, path = to, "python"
     else:
-        path = os.fspath(os.path.abspath(to))
+        sink, path = _nobody, os.fspath(os.path.abspath(to))
+    answering.report = lambda text: _tell(text, sink)
     rc = _core.control_module().control_Watch(float(threshold), path)
     if rc < 0:
         raise OSError(-rc, os.strerror(-rc), None if path == "python" else path)
@@ -56,6 +56,10 @@ def unwatch() -> None:
     if settings is not None:
         settings = None
         _core.control_module().control_Unwatch()
+
+
+def _nobody(report: dict[str, Any]) -> None:
+    """The sink of what the engine writes to a path."""
 
 
 def _tell(text: str, to: _Listener | None) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import threading
 import time
@@ -160,6 +161,24 @@ def test_reports_go_to_a_callable_and_into_spans(otel, telemetry, stall):
     otel.uninstrument()
     stall(0.2, lambda: len(reports) == 4)  # the watchdog was not ours
     assert len(telemetry.spans) == 1
+
+
+@pytest.mark.parametrize("first", ["watch", "instrument"])
+def test_reports_go_to_a_path_and_into_spans(otel, telemetry, loop, stall, tmp_path, first):
+    import goloop
+
+    log = tmp_path / "log"
+    if first == "watch":
+        goloop.watch(0.05, log)
+    otel.instrument(telemetry.meters, telemetry.tracers)
+    if first == "instrument":
+        goloop.watch(0.05, log)
+    stall(0.3, lambda: telemetry.spans)
+    (span,) = telemetry.spans
+    assert span.attributes["code.function.name"].endswith("main")
+    assert telemetry.points()[loop._engine_id]["goloop.stalls"] == {("python",): 1}
+    lines = log.read_text().splitlines()
+    assert [json.loads(line[line.index("{") :])["event"] for line in lines] == ["stalled", "ended"]
 
 
 def test_stall_that_lasts_ends_its_span_when_it_is_told_no_more(otel, telemetry, stall):
