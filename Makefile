@@ -28,14 +28,16 @@ ARGS ?=
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help pythons build demo demo-stuck test test-go test-go-fuzz test-py test-py-poll test-py-watchers soak soak-threads test-threads \
-	test-asan conformance test-bench test-sdist test-sdist-bare suites test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint \
-	lint-go lint-c lint-py lint-size fmt docs-img bench bench-field bench-guard wheel clean
+.PHONY: help pythons build demo demo-stuck test test-go test-go-fuzz test-py test-py-short test-py-poll \
+	test-py-poll-short test-py-watchers soak soak-threads test-threads test-asan conformance conformance-short \
+	conformance-tornado conformance-short-tornado test-bench test-sdist test-sdist-bare suites test-nomemory test-nogil \
+	test-nogil-short test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt docs-img bench bench-field \
+	bench-guard bench-observed bench-guard-observed wheel clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
 	@echo 'make demo-stuck  block a web server on each, and see who notices, when, and what they know'
-	@echo 'make test      all tests and checks, on every Python found (this is what CI runs)'
+	@echo 'make test      all tests and checks, on every Python found (this is what CI runs); FULL=1 what tests/short.py leaves out, too'
 	@echo 'make test-py   the Python tests; PY=3.13 for one Python, ARGS="-k name" for pytest'
 	@echo 'make conformance  CPython'"'"'s own asyncio tests, and tornado'"'"'s, on asyncio and on goloop; PY, ARGS="-k name"'
 	@echo 'make suites    the asyncio tests of anyio, websockets, asyncssh and aiosmtpd, on asyncio and on goloop; SUITE=name'
@@ -55,6 +57,7 @@ help:
 	@echo 'make bench     the benchmarks; ARGS="..." for benchmarks/run.py'
 	@echo 'make bench-field  the same on 3.14 beside all loops that there are, in the chroot of tools/sid; ARGS="--short" for an hour'
 	@echo 'make bench-guard  instructions per operation (valgrind), which may not rise by 3 %; PY, ARGS=ARGS="--only echo", ARGS=--record'
+	@echo 'make bench-observed, bench-guard-observed  what metrics, watchdog and endpoint cost; by instructions; PY, ARGS'
 	@echo 'make clean     take away everything that was built'
 
 # What the other targets need first: at least one Python, and a word on those that are not there.
@@ -76,7 +79,10 @@ demo-stuck: pythons
 	@tools/venv demo $(NEWEST) --goloop examples/requirements.txt
 	.venv/demo/bin/python examples/stuck/demo.py $(ARGS)
 
-test: pythons lint test-go test-go-fuzz test-py test-py-poll test-py-watchers soak conformance test-bench test-sdist test-nogil-short
+# FULL=1: also what tests/short.py leaves out.
+SHORT := $(if $(FULL),,-short)
+test: pythons lint test-go test-go-fuzz test-py$(SHORT) test-py-poll$(SHORT) test-py-watchers soak conformance$(SHORT) \
+	test-bench test-sdist test-nogil-short
 	@echo 'Tested on Python $(FOUND)$(if $(MISSING),; NOT FOUND and not tested: $(MISSING)).'
 
 test-go:
@@ -96,6 +102,19 @@ test-py-3.%:
 	@tools/venv 3.$* 3.$* --goloop $(TEST_REQUIREMENTS)
 	@tools/services
 	cd tests && env -u PYTHONPATH ../.venv/3.$*/bin/python $(PYTEST)
+
+# On the Pythons between the oldest and the newest, what tests/short.py says.
+ENDS := $(firstword $(FOUND)) $(NEWEST)
+test-py-short: pythons $(ENDS:%=test-py-%) $(addprefix test-py-short-,$(filter-out $(ENDS),$(FOUND)))
+	@test -z "$(PY)" -o -n "$(FOUND)" || exit 1
+
+test-py-short-3.%: export GOLOOP_TESTS_SHORT = 1
+test-py-short-3.%: export GOLOOP_TESTS_ONLY = goloop
+test-py-short-3.%: test-py-3.%
+	@true
+
+test-py-poll-short: export GOLOOP_TESTS_SHORT = 1
+test-py-poll-short: test-py-poll
 
 test-py-poll: pythons
 	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
@@ -123,19 +142,29 @@ test-nogil-short:
 # Other projects' tests of asyncio, compared with asyncio's own loop. In a folder outside the tree, so that
 # nothing of it can be imported; build/conformance holds the results of the last whole runs.
 CONFORMANCE = cd build/conformance && env -u PYTHONPATH
-CONFORMANCE_RUN = ../../tests/conformance/run.py $(ARGS) --json
+CONFORMANCE_RUN = ../../tests/conformance/run.py $(ARGS)
 conformance: pythons $(FOUND:%=conformance-%) conformance-tornado
 	@$$(tools/find-python $(NEWEST)) tests/conformance/table.py $(FOUND:%=build/conformance/%.json) build/conformance/tornado.json
 
 conformance-3.%:
 	@tools/venv 3.$* 3.$* --goloop $(TEST_REQUIREMENTS)
 	@mkdir -p build/conformance
-	$(CONFORMANCE) ../../.venv/3.$*/bin/python $(CONFORMANCE_RUN) 3.$*.json
+	$(CONFORMANCE) ../../.venv/3.$*/bin/python $(CONFORMANCE_RUN) $(or $(CONFORMANCE_SHORT),--json 3.$*.json)
+
+# Without the table, which says how much of it asyncio's loop passes.
+conformance-short: pythons $(FOUND:%=conformance-short-%) conformance-short-tornado
+
+conformance-short-3.%: CONFORMANCE_SHORT = --short
+conformance-short-3.%: conformance-3.%
+	@true
+
+conformance-short-tornado: CONFORMANCE_SHORT = --short
+conformance-short-tornado: conformance-tornado
 
 conformance-tornado: pythons
 	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
 	@mkdir -p build/conformance
-	$(CONFORMANCE) ../../.venv/$(NEWEST)/bin/python $(CONFORMANCE_RUN) tornado.json --suite tornado
+	$(CONFORMANCE) ../../.venv/$(NEWEST)/bin/python $(CONFORMANCE_RUN) $(or $(CONFORMANCE_SHORT),--json tornado.json) --suite tornado
 
 # Not part of `make test`: these need root, and the first time some minutes and 1 GB.
 test-sid:
@@ -257,6 +286,19 @@ bench-field:
 bench-guard: pythons
 	@GOLOOP_SYMBOLS=1 tools/venv guard-$(NEWEST) $(NEWEST) --goloop
 	cd benchmarks && env -u PYTHONPATH ../.venv/guard-$(NEWEST)/bin/python -m guard $(ARGS)
+
+# What metrics, watchdog and endpoint cost, against a goloop that counts nothing: ten minutes on a quiet machine.
+bench-observed: pythons
+	@tools/venv bench-$(NEWEST) $(NEWEST) --goloop benchmarks/requirements.txt
+	@GOLOOP_METRICS=0 tools/venv bench-uncounted-$(NEWEST) $(NEWEST) --goloop benchmarks/requirements.txt
+	.venv/bench-$(NEWEST)/bin/python benchmarks/observed.py --without $(abspath .venv/bench-uncounted-$(NEWEST)/bin/python) $(ARGS)
+
+# The same by instructions, of metrics only.
+bench-guard-observed: pythons
+	@GOLOOP_SYMBOLS=1 tools/venv guard-$(NEWEST) $(NEWEST) --goloop
+	@GOLOOP_SYMBOLS=1 GOLOOP_METRICS=0 tools/venv guard-uncounted-$(NEWEST) $(NEWEST) --goloop
+	cd benchmarks && env -u PYTHONPATH ../.venv/guard-$(NEWEST)/bin/python -m guard \
+		--against $(abspath .venv/guard-uncounted-$(NEWEST)/bin/python) $(ARGS)
 
 wheel: pythons
 	rm -rf build/lib.* build/bdist.*

@@ -25,7 +25,10 @@ import compilers  # noqa: E402
 import golang  # noqa: E402
 from refusals import check_platform, stop  # noqa: E402
 
+# GOLOOP_METRICS=0 builds what counts nothing, for benchmarks/observed.py: the engine by a tag, the extension by a macro.
+MEASURED = os.environ.get("GOLOOP_METRICS") != "0"
 GO_BUILD = (
+    f"-tags=gopy{'' if MEASURED else ',nometrics'}",
     *("-trimpath", "-buildvcs=false", "-buildmode=c-shared"),
     # asyncpreemptoff: the runtime then sends its threads no SIGURG. The other two: it
     # keeps no cgroup files open to follow its limits. GOLOOP_SYMBOLS=1 names functions for valgrind, perf and gdb.
@@ -110,7 +113,7 @@ class BuildExt(build_ext):
         if not compilers.find_program(self.go.output("env", "CC")):
             self.go.env["CC"] = self.cc.command
         self.bind_control(abi)
-        command = ["build", "-tags=gopy", *GO_BUILD, "-o", str(target), ext.package]
+        command = ["build", *GO_BUILD, "-o", str(target), ext.package]
         self.announce(shlex.join(["go", *command]), level=2)
         if self.go.run(*command).returncode:
             stop("'go build' of its engine to succeed, and that failed for the reason above.")
@@ -146,6 +149,7 @@ setup(
             depends=files("pybind/*.h", "pybind/ext/*.h"),
             include_dirs=["pybind", "pybind/ext"],
             extra_compile_args=C_FLAGS,
+            define_macros=[] if MEASURED else [("GOLOOP_NO_METRICS", None)],
             extra_link_args=["-O2", "-flto"],
             libraries=["dl", "pthread"],
         ),

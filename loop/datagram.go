@@ -86,11 +86,11 @@ func (e *Engine) readDatagrams(d *descriptor) {
 			})
 			end += (size + 63) &^ 63
 			e.spent += max(size, leastCost)
-			e.stats.ReadBytes += uint64(size)
+			tally(&e.stats.ReadBytes, size)
 		}
 		if n > 0 {
 			e.arenaEnd = min(end, len(e.arena))
-			e.stats.Reads++
+			tally(&e.stats.Reads, 1)
 		}
 		if n < count {
 			if errno != 0 && errno != syscall.EAGAIN && errno != syscall.EINTR {
@@ -143,10 +143,10 @@ func (e *Engine) flushSends(d *descriptor) {
 			}
 			continue
 		}
-		e.stats.Writes++
+		tally(&e.stats.Writes, 1)
 		for k := range n {
 			s := &e.sq[i]
-			e.stats.WriteBytes += uint64(e.messages.length(k))
+			tally(&e.stats.WriteBytes, e.messages.length(k))
 			i = s.Res
 			s.Flags |= FlagDone
 			s.Res = 0
@@ -168,9 +168,9 @@ func (e *Engine) flushDatagrams(d *descriptor) {
 		n, errno := e.messages.send(d.fd, count)
 		switch errno {
 		case 0:
-			e.stats.Writes++
+			tally(&e.stats.Writes, 1)
 			for k := range n {
-				e.stats.WriteBytes += uint64(e.messages.length(k))
+				tally(&e.stats.WriteBytes, e.messages.length(k))
 			}
 		case syscall.EAGAIN, syscall.EINTR:
 			return

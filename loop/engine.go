@@ -325,7 +325,7 @@ func (e *Engine) Complete(c Completion) {
 		return
 	}
 	e.overflow = append(e.overflow, c)
-	e.stats.Overflowing++
+	tally(&e.stats.Overflowing, 1)
 }
 
 // room is how many completions still fit into this turn.

@@ -34,9 +34,16 @@ type Meters struct {
 	untimed  int
 }
 
+// tally adds to one of Stats or Meters.
+func tally(of *uint64, n int) {
+	if measured {
+		*of += uint64(n)
+	}
+}
+
 // turnBegins is when a turn begins, of one whose time is taken; else 0.
 func (e *Engine) turnBegins() int64 {
-	if e.stats.Turns%timedTurns != 0 {
+	if !measured || e.stats.Turns%timedTurns != 0 {
 		return 0
 	}
 	e.meters.untimed = timedWaits // its wait's length is needed
@@ -50,6 +57,9 @@ func (e *Engine) turnEnded(began int64, waited time.Duration) {
 // waits notes that the engine is about to wait in the selector. Of a loop that is busy the wait's length is taken once in
 // timedWaits, for it is short, and a look at the clock is not for nothing.
 func (e *Engine) waits() {
+	if !measured {
+		return
+	}
 	setPhase(e.phase, PhaseWaiting)
 	m := &e.meters
 	m.share = 1
@@ -63,6 +73,9 @@ func (e *Engine) waits() {
 }
 
 func (e *Engine) waitEnded() {
+	if !measured {
+		return
+	}
 	setPhase(e.phase, PhaseEngine)
 	if m := &e.meters; m.waitFrom != 0 {
 		m.Waiting += m.share * time.Duration(e.looked-m.waitFrom)

@@ -143,8 +143,8 @@ func (e *Engine) flushQueue(d *descriptor) {
 		}
 		return
 	}
-	e.stats.Writes++
-	e.stats.WriteBytes += uint64(n)
+	tally(&e.stats.Writes, 1)
+	tally(&e.stats.WriteBytes, n)
 	left := int64(n)
 	for d.queue.n > 0 {
 		c := e.chunks.at(d.queue.first)

@@ -44,15 +44,15 @@ func (e *Engine) accept(d *descriptor) {
 			// Without descriptors the listener stays readable: rest as asyncio does,
 			// lest the loop spin.
 			e.setInterest(d, 0)
-			e.meters.AcceptFailures++
+			tally(&e.meters.AcceptFailures, 1)
 			e.backOff(d, int32(errno))
 			return
 		default:
-			e.meters.AcceptFailures++
+			tally(&e.meters.AcceptFailures, 1)
 			e.Complete(Completion{Kind: AcceptFailed, Fd: d.fd, Generation: d.generation, Res: int32(errno)})
 			return
 		}
-		e.stats.Accepts++
+		tally(&e.stats.Accepts, 1)
 		e.arenaEnd += maxSockaddr
 		e.Complete(Completion{Kind: Accepted, Fd: d.fd, Generation: d.generation, Res: int32(fd), Ptr: address(buf), Len: int64(length)})
 	}

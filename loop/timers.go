@@ -223,7 +223,7 @@ func (h *timers) down(i int) {
 
 // addTimers schedules all timers of a submission, and stops at the first that finds no memory.
 func (e *Engine) addTimers(s *Submission) {
-	e.stats.TimersAdded += uint64(s.Len)
+	tally(&e.stats.TimersAdded, int(s.Len))
 	for _, t := range unsafe.Slice((*Timer)(pointer(s.Ptr)), int(s.Len)) {
 		if !e.timers.add(t.ID, t.Generation, t.When) {
 			s.Res = int32(syscall.ENOMEM)
@@ -250,8 +250,10 @@ func (e *Engine) fireTimers(asked bool) {
 			e.endBackoff(int32(t.id))
 			continue
 		}
-		e.stats.TimersFired++
-		e.meters.Lag.Add(time.Duration(now - t.when))
+		tally(&e.stats.TimersFired, 1)
+		if measured {
+			e.meters.Lag.Add(time.Duration(now - t.when))
+		}
 		e.Complete(Completion{Kind: TimerDue, User: uint64(t.id), Generation: t.generation})
 	}
 }

@@ -40,7 +40,7 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	if e.closed {
 		return 0, ErrClosed
 	}
-	e.stats.Turns++
+	tally(&e.stats.Turns, 1)
 	began, waiting := e.turnBegins(), e.meters.Waiting
 	e.inTurn = true
 	e.ncq, e.arenaEnd = 0, 0
@@ -60,7 +60,7 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	e.fireTimers(asks)
 	e.tellDropped()
 	e.inTurn = false
-	e.stats.Completions += uint64(e.ncq)
+	tally(&e.stats.Completions, e.ncq)
 	if began != 0 {
 		e.turnEnded(began, (e.meters.Waiting-waiting)/max(1, e.meters.share))
 	}
@@ -91,7 +91,7 @@ func (e *Engine) drainOverflow() {
 }
 
 func (e *Engine) process(sq []Submission) {
-	e.stats.Submissions += uint64(len(sq))
+	tally(&e.stats.Submissions, len(sq))
 	e.sq = sq
 	for i := range sq {
 		s := &sq[i]
@@ -101,7 +101,7 @@ func (e *Engine) process(sq []Submission) {
 		case OpSend:
 			e.submitWrite(i, s, datagram)
 		case OpTimerAdd:
-			e.stats.TimersAdded++
+			tally(&e.stats.TimersAdded, 1)
 			if !e.timers.add(uint32(s.User), s.Generation, s.Len) {
 				s.Res = int32(syscall.ENOMEM)
 			}
@@ -112,7 +112,7 @@ func (e *Engine) process(sq []Submission) {
 				s.Res = int32(syscall.ENOMEM)
 			}
 		case OpTimerCancel:
-			e.stats.TimersCancelled++
+			tally(&e.stats.TimersCancelled, 1)
 			e.timers.cancel(uint32(s.User), s.Generation)
 		case OpQueueReserve:
 			if !e.chunks.reserve(int(s.Len)) {
@@ -251,7 +251,7 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 			return err
 		}
 	}
-	e.stats.Events += uint64(n)
+	tally(&e.stats.Events, n)
 	ahead := 0 // how many events a batch has looked at
 	for i := range n {
 		if i >= ahead {
@@ -319,7 +319,7 @@ func (e *Engine) timeout(flags TurnFlags) time.Duration {
 	if flags&TurnWait == 0 || e.ncq > 0 || len(e.overflow) > 0 {
 		return 0
 	}
-	e.stats.Waits++
+	tally(&e.stats.Waits, 1)
 	deadline := e.timers.deadline()
 	if deadline == math.MaxInt64 {
 		return -1

@@ -24,6 +24,7 @@ import pytest
 
 import divergences
 import protocols
+import short
 from certificates import Authority
 
 pytest_plugins = ["reporting"]
@@ -31,6 +32,7 @@ pytest_plugins = ["reporting"]
 LIMIT = 20  # seconds that a coroutine may take; below the 30 s of pytest.ini, so that the coroutine is shown
 ONLY = os.environ.get("GOLOOP_TESTS_ONLY")  # "asyncio" or "goloop": for work on the tests, or on the loop
 LOOPS = [ONLY] if ONLY else ["asyncio", "goloop"]
+SHORT = bool(os.environ.get("GOLOOP_TESTS_SHORT"))  # without what short.py names
 FACTORIES = {"asyncio": "SelectorEventLoop", "goloop": "new_event_loop"}
 PEERS = [name for name in ("uvloop",) if importlib.util.find_spec(name)]  # of the tests that compare
 
@@ -81,9 +83,11 @@ def pytest_collection_modifyitems(config, items):
                     item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
     collected = {item.path.name for item in items}
     whole_files = not any("::" in argument for argument in config.args)
-    unused = [pattern for pattern in unused if pattern.split("::")[0] in collected]
-    if unused and whole_files:
-        raise pytest.UsageError(f"divergences.py names no test of this run: {unused}")
+    left = [pattern for pattern in short.ONCE if not any(matches(item, pattern) for item in items)]
+    for file, patterns in ("divergences.py", unused), ("short.py", left):
+        stale = [pattern for pattern in patterns if pattern.split("::")[0] in collected]
+        if stale and whole_files:
+            raise pytest.UsageError(f"{file} names no test of this run: {stale}")
     items[:] = kept
 
 
@@ -105,6 +109,8 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def wanted(item):
+    if SHORT and any(matches(item, pattern) for pattern in short.ONCE):
+        return False
     if item.get_closest_marker("goloop_only") and ONLY == "asyncio":
         return False
     if item.get_closest_marker("linux_only") and sys.platform != "linux":

@@ -39,10 +39,24 @@ def versions() -> str:
     )
 
 
+def count(python: str, name: str) -> figures.Figure:
+    """One operation's instructions on the goloop of that Python; ends the run when it cannot be counted."""
+    command = [python, "-s", "-m", "guard.operations", name]
+    try:
+        return figures.figure(callgrind.count(command, BENCHMARKS, SPANS), OPERATIONS[name][1])
+    except callgrind.Failed as failed:
+        sys.exit(f"{name}: {failed}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-guard", description=__doc__)
     parser.add_argument("--record", action="store_true", help="write the figures instead of comparing them")
     parser.add_argument("--only", default="", metavar="NAMES", help="operations that begin so: echo,timers")
+    parser.add_argument(
+        "--against",
+        metavar="PYTHON",
+        help="compare with the goloop of this one, not with the recorded figures",
+    )
     parser.add_argument("--python", default=sys.executable, help="the Python of another venv of that version")
     options = parser.parse_args()
     if not shutil.which("valgrind"):
@@ -54,18 +68,16 @@ def main() -> int:
     version = "{}.{}".format(*sys.version_info)
     path = RECORDED / f"{version}.tsv"
     here = versions()
-    about, before = figures.read(path) if path.exists() else ([], {})
+    about, before = figures.read(path) if path.exists() and not options.against else ([], {})
     if about and about[-1] != here:
         print(f"recorded with {about[-1]}\nhere          {here}")
 
     now = {}
     print(figures.aligned(figures.HEADINGS))
     for name in names:
-        command = [options.python, "-s", "-m", "guard.operations", name]
-        try:
-            now[name] = figures.figure(callgrind.count(command, BENCHMARKS, SPANS), OPERATIONS[name][1])
-        except callgrind.Failed as failed:
-            sys.exit(f"{name}: {failed}")
+        if options.against:
+            before[name] = count(options.against, name)
+        now[name] = count(options.python, name)
         print(figures.aligned(figures.row(name, now[name], before.get(name))), flush=True)
 
     if options.record:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from harness import floor, process, services
+from harness import floor, process, scraping, services
 from harness import server as servers
 from harness.loadgen import Generator, Load
 from harness.loops import Loop
@@ -67,10 +67,13 @@ class Bench:
     @contextlib.contextmanager
     def server(self, loop: Loop, module: str, args: list[str]) -> Iterator[servers.Server]:
         """A fresh server on its core. A failure inside the block is told with the server's last words."""
-        command = [sys.executable, "-m", module, "--loop", loop.spec]
+        command = [loop.python, "-m", module, "--loop", loop.spec]
         if loop.name == floor.NAME:
             command = [loop.spec]
-        with servers.running([*command, *args], self.options.server_cpu) as server:
+        with (
+            self.observed(loop) as more,
+            servers.running([*command, *args], self.options.server_cpu, more) as server,
+        ):
             try:
                 yield server
             except RowFailed as failure:
@@ -93,12 +96,21 @@ class Bench:
             raise RowFailed(f"no request was completed within {result['seconds']:.1f} s")
         return result
 
-    def child(self, module: str, args: list[str], pin: bool = True) -> Any:
-        """``python -m MODULE ARGS`` to its end; its last line of output is JSON."""
-        command = [sys.executable, "-m", module, *args]
+    def child(self, module: str, args: list[str], pin: bool = True, loop: Loop | None = None) -> Any:
+        """``python -m MODULE ARGS`` to its end, as it is to be for ``loop``; its last line of output is JSON."""
+        with self.observed(loop) as more:
+            return self.run_child([loop.python if loop else sys.executable, "-m", module, *args], pin, more)
+
+    def observed(self, loop: Loop | None) -> contextlib.AbstractContextManager[dict[str, str]]:
+        """What processes of ``loop`` have in their environment; they are scraped inside the block, if they are to be."""
+        if loop and loop.observed:
+            return scraping.scraped(self.options.load_cpu)
+        return contextlib.nullcontext({})
+
+    def run_child(self, command: list[str], pin: bool, more: dict[str, str]) -> Any:
         cpu = self.options.server_cpu if pin else None
         child = process.start(
-            command, cpu, env=process.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command, cpu, env=process.environment(more), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         limit = self.options.seconds * 5 + 60
         try:

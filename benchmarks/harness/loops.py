@@ -43,6 +43,8 @@ class Loop:
 
     name: str
     spec: str
+    python: str = sys.executable  # or of another venv
+    observed: bool = False  # its processes are watched, and asked for their metrics each second
 
 
 def parse(text: str) -> Loop:
@@ -57,7 +59,7 @@ def parse(text: str) -> Loop:
 
 def probe(loop: Loop) -> tuple[str | None, str]:
     """``(version, "")``, or ``(None, reason)`` when the loop cannot be imported, made or closed."""
-    command = [sys.executable, "-c", PROBE, loop.spec]
+    command = [loop.python, "-c", PROBE, loop.spec]
     try:
         done = subprocess.run(
             command, cwd=process.HOME, env=process.environment(), capture_output=True, text=True, timeout=30

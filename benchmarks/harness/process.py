@@ -20,9 +20,9 @@ def cache() -> Path:
     return folder
 
 
-def environment() -> dict[str, str]:
-    """Ours, with a PYTHONPATH that also holds in ``HOME``."""
-    env = dict(os.environ)
+def environment(more: dict[str, str] | None = None) -> dict[str, str]:
+    """Ours and ``more``, with a PYTHONPATH that also holds in ``HOME``."""
+    env = os.environ | (more or {})
     if path := env.get("PYTHONPATH"):
         env["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in path.split(os.pathsep))
     return env

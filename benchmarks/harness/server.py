@@ -71,13 +71,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(command: list[str], cpu: int | None) -> Iterator[Server]:
-    """The command's process, READY on entry and ended on exit; ``RowFailed`` when it does not start."""
+def running(command: list[str], cpu: int | None, more: dict[str, str]) -> Iterator[Server]:
+    """The command's process with ``more`` in its environment, READY on entry and ended on exit; ``RowFailed`` when it does not start."""
     with tempfile.TemporaryFile("w+", prefix="goloop-bench-") as stderr:
         child = process.start(
             command,
             cpu,
-            env=process.environment(),
+            env=process.environment(more),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,

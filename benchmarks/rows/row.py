@@ -128,7 +128,7 @@ class InProcess(Row):
         args = ["--loop", loop.spec, "--row", self.name, "--seconds", str(bench.options.seconds)]
         if self.service:
             args += ["--service", bench.service(self.service)]
-        result = bench.child("rows.host", args, self.pin)
+        result = bench.child("rows.host", args, self.pin, loop)
         operations = result["operations"]
         return Sample(operations / result["seconds"], result["cpu"] / operations * 1e6, result["extra"])
 
@@ -161,7 +161,7 @@ class Startup(Row):
 
     def measure(self, loop: Loop, bench: Bench) -> Sample:
         runs: list[dict[str, Any]] = [
-            bench.child("startup_probe", [loop.spec]) for _ in range(bench.options.starts)
+            bench.child("startup_probe", [loop.spec], loop=loop) for _ in range(bench.options.starts)
         ]
         wall = [run[self.part] * 1e3 for run in runs]
         cpu = statistics.median(run[f"{self.part}_cpu"] * 1e6 for run in runs)

@@ -19,7 +19,7 @@ class Scaling(Row):
 
     def measure(self, loop: Loop, bench: Bench) -> Sample:
         args = ["--loop", loop.spec, "--seconds", str(bench.options.seconds), "--in", self.target]
-        result = bench.child("scaling_probe", args, pin=False)
+        result = bench.child("scaling_probe", args, pin=False, loop=loop)
         return Sample(result["two"] / result["one"], result["cpu_two"], result)
 
 

@@ -59,6 +59,7 @@ void pulse_ended(LoopObject *loop, int64_t began) {
 void pulse_late(LoopObject *loop, int64_t ns) {
     gl_pulse *pulse = &loop->shared.pulse;
     uint64_t late = ns > 0 ? (uint64_t)ns : 0;
+    if (!MEASURED) return;
     pulse->late += late;
     pulse->lates[place_of(late)]++;
 }

@@ -9,13 +9,28 @@ void pulse_runs_no_more(LoopObject *loop, uint32_t before); /* but perhaps a run
 void pulse_ended(LoopObject *loop, int64_t began);
 void pulse_late(LoopObject *loop, int64_t ns); /* a timer whose turn comes without the engine */
 
+#ifdef GOLOOP_NO_METRICS /* benchmarks/observed.py compares with this */
+enum { MEASURED = 0 };
+#else
+enum { MEASURED = 1 };
+#endif
+
+static inline void pulse_phase(LoopObject *loop, uint32_t phase) {
+    if (MEASURED) loop->shared.pulse.phase = phase;
+}
+
+static inline void pulse_turn(LoopObject *loop) {
+    if (MEASURED) loop->shared.pulse.turns++;
+}
+
 /* A callback begins: when, if its time is to be taken, else 0. */
 static inline int64_t pulse_begins(LoopObject *loop) {
-    return ++loop->shared.pulse.ran % GL_TIMED ? 0 : monotonic_ns();
+    return !MEASURED || ++loop->shared.pulse.ran % GL_TIMED ? 0 : monotonic_ns();
 }
 
 static inline void pulse_batch(LoopObject *loop, uint64_t callbacks) {
     gl_pulse *pulse = &loop->shared.pulse;
+    if (!MEASURED) return;
     pulse->ready = callbacks;
     if (callbacks > pulse->most_ready) pulse->most_ready = callbacks;
 }

@@ -90,10 +90,9 @@ static int plan(LoopObject *loop, bool must_poll) {
 /* Asks the engine. With WAIT the loop sleeps there, unless another thread has something for it already. */
 static int32_t ask_engine(LoopObject *loop, int flags) {
     int32_t n;
-    gl_pulse *pulse = &loop->shared.pulse;
     loop->in_turn = true;
-    pulse->phase = GL_PHASE_ENGINE;
-    pulse->turns++;
+    pulse_phase(loop, GL_PHASE_ENGINE);
+    pulse_turn(loop);
     if (flags == GL_TURN_WAIT) {
         atomic_store(&loop->woken, false);
         atomic_store(&loop->sleeping, true);
@@ -104,9 +103,9 @@ static int32_t ask_engine(LoopObject *loop, int flags) {
     }
     Py_BEGIN_ALLOW_THREADS
     n = loop->api->turn(loop->engine, (uint32_t)flags);
-    pulse->phase = GL_PHASE_GIL;
+    pulse_phase(loop, GL_PHASE_GIL);
     Py_END_ALLOW_THREADS
-    pulse->phase = GL_PHASE_PYTHON;
+    pulse_phase(loop, GL_PHASE_PYTHON);
     loop->in_turn = false;
     if (flags == GL_TURN_WAIT) atomic_store(&loop->sleeping, false);
     return n;

@@ -3,6 +3,7 @@
     python run.py                     CPython's own suite, of the Python that runs this
     python run.py --suite tornado     tornado's
     python run.py -k create_server    the tests whose name has this in it; may be given again
+    python run.py --short             asyncio's loop has only the tests that goloop does not pass
     python run.py --slowest 20        also say what took longest
     python run.py --loop uvloop:Loop  another loop in goloop's place, to compare; expected.py is not asked
 
@@ -54,12 +55,20 @@ def arguments():
     parser.add_argument("--loop", metavar="MODULE:CLASS", help="another loop in goloop's place")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="tests at a time")
     parser.add_argument("--limit", type=float, default=60, metavar="SECONDS", help="for one test")
+    parser.add_argument(
+        "--short",
+        action="store_true",
+        help="ask asyncio's loop only where its answer can change the verdict; not with --json",
+    )
     parser.add_argument("--slowest", type=int, default=0, metavar="N", help="name the N slowest tests")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the results for table.py")
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="a line for each test, and what both loops said"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.short and options.json:
+        parser.error("--json tells what asyncio's loop passes, which --short does not ask")
+    return options
 
 
 def wanted(test, patterns):
@@ -87,24 +96,20 @@ def check_replacement(pool):
     return wrong
 
 
-def run_all(pool, tests, verbose):
-    """Run each test on both loops; what failed runs again, with nothing beside it."""
+def run_all(pool, tests, verbose, short):
+    """Run each test on both loops; what failed runs again, with nothing beside it. Short: on asyncio's what verdicts need."""
     results = {}
-    letters = 0
-    for job, outcome in pool.run([Job(test, loop) for test in tests for loop in LOOPS]):
-        results[job.asked.id, job.loop] = outcome
-        if verbose:
-            print(f"{outcome.seconds:7.2f} s  {job.loop:8}{outcome.kind:8} {job.asked.id}", flush=True)
-        else:
-            letters += 1
-            print(LETTERS[outcome.kind], end="" if letters % 100 else f" {letters // 2}\n", flush=True)
-    if letters % 100:
-        print()
+    begin = ["goloop"] if short else list(LOOPS)
+    run_jobs(pool, [Job(test, loop) for test in tests for loop in begin], results, verbose)
+    if short:
+        asked = [test for test in tests if verdicts.needs_asyncio(test, results[test.id, "goloop"])]
+        results |= {(test.id, "asyncio"): isolation.Outcome(verdicts.NOT_ASKED) for test in tests}
+        run_jobs(pool, [Job(test, "asyncio") for test in asked], results, verbose)
     again = [
         Job(test, loop)
         for test in tests
         for loop in LOOPS
-        if results[test.id, loop].kind not in ("passed", "skipped")
+        if results[test.id, loop].kind not in ("passed", "skipped", verdicts.NOT_ASKED)
         and not (loop == "goloop" and verdicts.matching(test.id) is not None)
     ]
     second = []
@@ -114,6 +119,20 @@ def run_all(pool, tests, verbose):
             second.append(f"{job.asked.id} on {job.loop}")
         results[job.asked.id, job.loop] = outcome
     return results, second
+
+
+def run_jobs(pool, jobs, results, verbose):
+    """Run them, and keep and show what becomes of each."""
+    letters = 0
+    for job, outcome in pool.run(jobs):
+        results[job.asked.id, job.loop] = outcome
+        if verbose:
+            print(f"{outcome.seconds:7.2f} s  {job.loop:8}{outcome.kind:8} {job.asked.id}", flush=True)
+        else:
+            letters += 1
+            print(LETTERS[outcome.kind], end="" if letters % 100 else f" {letters}\n", flush=True)
+    if letters % 100:
+        print()
 
 
 def heading(text):
@@ -132,11 +151,11 @@ def show(verdict, verbose):
 
 
 def summary(judged):
-    """Per area: how many pass, of how many that asyncio's loop passes."""
+    """Per area: how many pass, of how many that asyncio's loop passes, or might."""
     rows = {}
     for verdict in judged:
         row = rows.setdefault(verdict.test.area, collections.Counter())
-        row["of"] += verdict.asyncio.kind == "passed"
+        row["of"] += verdict.asyncio.kind in ("passed", verdicts.NOT_ASKED)
         row["passed"] += verdict.word in (verdicts.PASSED, verdicts.UNEXPECTED)
         row["made a loop"] += verdict.goloop.engine
     return rows
@@ -172,7 +191,7 @@ def main():
             sys.exit(
                 "goloop is not in the place of asyncio's loop, or that cannot be told:\n" + "\n".join(wrong)
             )
-        results, second = run_all(pool, tests, options.verbose)
+        results, second = run_all(pool, tests, options.verbose, options.short)
     finally:
         pool.close()
 
@@ -228,7 +247,8 @@ def report(options, judged, second, stale):
         heading("failed")
         for verdict in bad:
             print(f"{verdict.word}: {verdict.test.id}")
-    heading("passed, of those that asyncio's loop passes; of all tests, those that made a goloop loop")
+    asked = "asyncio's loop passes" if not options.short else "asyncio's loop passes or was not asked"
+    heading(f"passed, of those that {asked}; of all tests, those that made a goloop loop")
     for area, row in summary(judged).items():
         print(f"{area:8} {row['passed']} of {row['of']}; {row['made a loop']}")
 

@@ -1,0 +1,170 @@
+"""What it costs to be seen: ``python benchmarks/observed.py --without PYTHON``, or ``make bench-observed``.
+
+    without    goloop as GOLOOP_METRICS=0 builds it: it counts nothing
+    shipped    goloop as it is
+    watched    the same with the watchdog on, and its endpoint scraped each second
+
+The three take turns in each round, and a cost is the median of the rounds' ratios against ``without``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import rows
+from harness import machine, process, schedule, table
+from harness.bench import Bench, Options, cores
+from harness.loadgen import Generator, build
+from harness.loops import Loop
+from harness.number import number
+from harness.sample import Sample
+from harness.schedule import Measured
+from rows.row import Row
+from run import progress
+
+ROWS = (
+    *("call-soon-chained", "threadsafe-flood", "timers-timeouts", "create-task"),
+    *(
+        "tcp-protocol-1KiB-1c",
+        "tcp-protocol-1KiB-10c",
+        "tcp-streams-1KiB-10c",
+        "udp-1KiB-10p",
+        "tls-protocol-1KiB-10c",
+    ),
+    "aiohttp-hello-100c",
+)
+SPEC = "goloop:new_event_loop"
+BASE = "without"
+
+# How many turns and callbacks a loop has counted, in a process of its own.
+PROBE = """
+import asyncio, json, goloop
+loop = goloop.new_event_loop()
+loop.run_until_complete(asyncio.sleep(0.01))
+metrics = loop.metrics()
+loop.close()
+print(json.dumps(metrics.turns + metrics.callbacks + metrics.timers_added))
+"""
+
+
+def counts(loop: Loop) -> bool:
+    """Whether it counts what it does."""
+    done = subprocess.run([loop.python, "-c", PROBE], cwd=process.HOME, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{loop.name}: {process.last_line(done.stderr)}")
+    return json.loads(done.stdout) > 0
+
+
+def costs(measured: Measured, name: str, pick: Callable[[Sample], float | None], less: bool) -> list[float]:
+    """By which part it is slower than BASE, in each round."""
+    result = []
+    for ours, base in zip(measured.samples[name], measured.samples[BASE], strict=False):
+        mine, other = pick(ours), pick(base)
+        if mine and other:
+            result.append((mine / other if less else other / mine) - 1)
+    return result
+
+
+def percent(found: list[float]) -> str:
+    """The median, and the extremes."""
+    if not found:
+        return ""
+    return f"{statistics.median(found):+.1%} ({min(found):+.1%} {max(found):+.1%})"
+
+
+def lines(measured: Measured, names: list[str]) -> Iterator[tuple[list[str], dict[str, float]]]:
+    """The row's line, and that of its processor time: cells, and the median costs."""
+    row = measured.row
+    picks: list[tuple[str, Callable[[Sample], float | None], bool]] = [
+        (row.unit, lambda sample: sample.value, row.less_is_better),
+        (f"processor µs/{row.operation}", lambda sample: sample.cpu, True),
+    ]
+    for unit, pick, less in picks:
+        known = {name: [pick(sample) or 0.0 for sample in measured.samples[name]] for name in names}
+        cost = {name: costs(measured, name, pick, less) for name in names if name != BASE}
+        cells = [row.name, unit, *(number(statistics.median(known[name])) for name in names)]
+        yield (
+            [*cells, *map(percent, cost.values())],
+            {name: statistics.median(found) for name, found in cost.items() if found},
+        )
+
+
+def show(results: list[Measured], names: list[str]) -> None:
+    """The table, and the means over its rows."""
+    head = ["row", "unit", *names, *(f"{name} costs" for name in names if name != BASE)]
+    body: list[list[str]] = []
+    kinds: dict[tuple[str, bool], list[float]] = {}
+    for measured in results:
+        for at, (cells, cost) in enumerate(lines(measured, names)):
+            body.append(cells)
+            for name, value in cost.items():
+                kinds.setdefault((name, bool(at)), []).append(value)
+    print(table.plain([head, *body]))
+    for (name, processor), found in kinds.items():
+        mean = math.exp(statistics.fmean(math.log(1 + value) for value in found)) - 1
+        what = "of processor time" if processor else "of what the rows measure"
+        print(f"{name}: {mean:+.2%} {what}, the mean of {len(found)} rows; the most {max(found):+.1%}")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--without", required=True, metavar="PYTHON", help="with the goloop that counts nothing"
+    )
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=1.0, help="one measured window")
+    parser.add_argument("--rows", default=",".join(ROWS), metavar="NAME,…")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = parse()
+    chosen: list[Row] = [rows.named(name) for name in options.rows.split(",")]
+    taking_part = [
+        Loop(BASE, SPEC, options.without),
+        Loop("shipped", SPEC),
+        Loop("watched", SPEC, observed=True),
+    ]
+    for loop in taking_part:
+        if counts(loop) == (loop.name == BASE):
+            sys.exit(f"{loop.name}: {loop.python} has a goloop that counts{' nothing' * (loop.name != BASE)}")
+    server_cpu, load_cpu = cores(True)
+    limits = Options(options.seconds, 0.2, 1, server_cpu, load_cpu)
+    seconds = sum(row.expected(limits) for row in chosen) * options.rounds * len(taking_part)
+    print(f"{len(chosen)} rows, {options.rounds} rounds: about {seconds / 60:.0f} minutes", file=sys.stderr)
+    where = machine.describe()
+    if where["load_average"][0] > 0.5:
+        print(
+            f"this machine is busy (load {where['load_average'][0]:.1f}): figures mean little",
+            file=sys.stderr,
+        )
+    results = []
+    with Bench(limits, Generator(build(), load_cpu)) as bench:
+        for row in chosen:
+            results.append(schedule.measure(row, taking_part, options.rounds, bench, progress))
+    names = [loop.name for loop in taking_part]
+    failed = [
+        each for each in results if any(sample.error for name in names for sample in each.samples[name])
+    ]
+    print(
+        f"CPython {where['python'].split()[0]}, tree {where['commit']}; {where['processor']}, {where['cores']} cores"
+    )
+    show([each for each in results if each not in failed], names)
+    for each in failed:
+        for name in names:
+            for sample in each.samples[name]:
+                if sample.error:
+                    print(f"! {each.row.name}, {name}: {sample.error}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
