@@ -30,6 +30,7 @@ from certificates import Authority
 pytest_plugins = ["reporting"]
 
 LIMIT = 20  # seconds that a coroutine may take; below the 30 s of pytest.ini, so that the coroutine is shown
+LIMIT_OF_FAILURES = 1  # the same where divergences.py has it fail: many wait for what never comes
 ONLY = os.environ.get("GOLOOP_TESTS_ONLY")  # "asyncio" or "goloop": for work on the tests, or on the loop
 LOOPS = [ONLY] if ONLY else ["asyncio", "goloop"]
 SHORT = bool(os.environ.get("GOLOOP_TESTS_SHORT"))  # without what short.py names
@@ -221,11 +222,17 @@ def errors(reports):
 
 
 @pytest.fixture
-def run(loop):
+def longest(request):
+    """How many seconds a coroutine of this test may take."""
+    return LIMIT_OF_FAILURES if request.node.get_closest_marker("xfail") else LIMIT
+
+
+@pytest.fixture
+def run(loop, longest):
     """Runs a coroutine to its end on the loop, within LIMIT seconds."""
 
     def run(coroutine, limit=LIMIT):
-        return loop.run_until_complete(asyncio.wait_for(coroutine, limit))
+        return loop.run_until_complete(asyncio.wait_for(coroutine, min(limit, longest)))
 
     return run
 

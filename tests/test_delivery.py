@@ -49,11 +49,11 @@ class Packets(Leaving, DatagramRecorder):
 
 
 @pytest.fixture
-def go_on(loop):
+def go_on(loop, longest):
     """Runs a coroutine to its end, again after each exit, and returns how many there were."""
 
     def go_on(coroutine, between=lambda: None):
-        task = loop.create_task(asyncio.wait_for(coroutine, 8))
+        task = loop.create_task(asyncio.wait_for(coroutine, min(8, longest)))
         exits = 0
         while True:
             try:
