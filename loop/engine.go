@@ -59,7 +59,7 @@ type Options struct {
 	// Arena receives the bytes of small reads and peers' addresses: at least
 	// 128 KiB. Without one (nil), streams and listeners are refused with EINVAL.
 	Arena []byte
-	// Unbatched has each socket served by system calls of its own (batch.go).
+	// Unbatched has each socket served by system calls of its own (batch.go), and no bell (bell.go).
 	Unbatched bool
 	// Resolver looks up what is no address literal. Without one (nil) such
 	// lookups are refused with ENOSYS.
@@ -114,6 +114,8 @@ type Engine struct {
 	batch     *batch.Batch  // nil until a turn serves many sockets
 	unbatched bool          // there is no batch for us
 	batched   []*descriptor // of the batch that is being sent
+	silent    bool          // there is no bell for us either
+	bellAsks  int           // how often one was asked for
 	fewest    int           // sockets that make a batch
 	choice    uint64        // counts the batches that were considered
 
@@ -148,7 +150,7 @@ func New(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{sel: sel, compares: sel.Name() != "epoll", cq: o.Completions, arena: o.Arena, unbatched: o.Unbatched, fewest: fewest, clock: processClock()}
+	e := &Engine{sel: sel, compares: sel.Name() != "epoll", cq: o.Completions, arena: o.Arena, unbatched: o.Unbatched, silent: o.Unbatched, fewest: fewest, clock: processClock()}
 	e.dirty, e.batched, e.lapsed, e.deferred = e.places.dirty[:0], e.places.batched[:0], e.places.lapsed[:0], e.places.deferred[:0]
 	if e.phase = o.Phase; e.phase == nil {
 		e.phase = new(uint32)

@@ -30,6 +30,7 @@ const (
 	OpTimerReserve
 	OpQueueReserve
 	OpTimersAdd
+	OpBell
 	OpPanic Op = 255
 )
 

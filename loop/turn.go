@@ -119,6 +119,8 @@ func (e *Engine) process(sq []Submission) {
 				s.Res = int32(syscall.ENOMEM)
 			}
 		case OpNop:
+		case OpBell:
+			e.ringBell(s)
 		case OpAttach:
 			e.attach(s)
 		case OpDatagram:

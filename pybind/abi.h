@@ -40,6 +40,8 @@ enum gl_op {
     GL_OP_TIMER_RESERVE = 18, /* len: so many ids, from 0, and no more; res ENOMEM: TIMER_ADD may fail for want of memory */
     GL_OP_QUEUE_RESERVE = 19, /* len: so many WRITEs and SENDs can be queued; res ENOMEM */
     GL_OP_TIMERS_ADD = 20,  /* ptr: struct gl_timer, len of them, in the order of scheduling; read before the call returns */
+    GL_OP_BELL = 21,        /* res: 0, or the selector cannot tell. ptr: a uint32_t that holds len while the selector has nothing to find; until
+                             * a turn asks the selector, but readable for ever */
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
 };
 
@@ -226,6 +228,7 @@ typedef struct gl_shared {
     int32_t hold_sends; /* or when they are so many */
     int32_t hold_from;  /* a batch of so many callbacks holds writes; INT32_MAX: none does */
     int32_t look_every; /* before such a batch, each so many-th time is enough to ask whether the selector has something */
+    int32_t bell_after; /* so many looks in a row that found nothing are followed by a BELL */
     int32_t crowd;      /* C takes the time of batches of so many callbacks */
 
     int64_t high_water, low_water; /* limits of a new transport's write buffer, bytes */

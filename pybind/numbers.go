@@ -36,6 +36,7 @@ func numbers() []number {
 		{"CHILD", int(loop.OpChild), C.GL_OP_CHILD},
 		{"RESOLVE", int(loop.OpResolve), C.GL_OP_RESOLVE},
 		{"TIMERS_ADD", int(loop.OpTimersAdd), C.GL_OP_TIMERS_ADD},
+		{"BELL", int(loop.OpBell), C.GL_OP_BELL},
 		{"PANIC", int(loop.OpPanic), C.GL_OP_PANIC},
 
 		{"DATA", int(loop.Data), C.GL_DATA},

@@ -12,7 +12,8 @@ import (
 func TestRules(t *testing.T) {
 	c := open(t)
 	want := rules{
-		holdTime: loop.HoldTime, holdSends: loop.HoldSends, holdFrom: math.MaxInt32, lookEvery: loop.LookEvery, crowd: loop.Crowd,
+		holdTime: loop.HoldTime, holdSends: loop.HoldSends, holdFrom: math.MaxInt32, lookEvery: loop.LookEvery,
+		bellAfter: loop.BellAfter, crowd: loop.Crowd,
 		highWater: 64 << 10, lowWater: 16 << 10,
 	}
 	check := func(after string) {

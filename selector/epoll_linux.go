@@ -29,6 +29,7 @@ type epoll struct {
 	old    uint32            // and the generation under which the one before may still be watched
 	stale  bool              // a rebuild is due that no orphan shows
 	haste  haste
+	bell   bell
 }
 
 // pollEvery is after how many waits with a timeout one begins with a poll again.
@@ -82,6 +83,13 @@ func (s *epoll) Name() string { return "epoll" }
 func (s *epoll) Fd() int { return s.epfd }
 
 func (s *epoll) SetQuiet(quiet bool) { s.quiet = quiet }
+
+func (s *epoll) Bell() (word *uint32, silent uint32) {
+	if s.shut || s.stale || !s.bell.listen(s.epfd) {
+		return nil, 0
+	}
+	return s.bell.tail(), s.bell.silent
+}
 
 // control asks the kernel to make e the registration of fd in epfd. Where ADD meets
 // EEXIST, fd was closed while registered, and dup2 has since put the same open file,
@@ -255,6 +263,7 @@ func (s *epoll) rebuild() error {
 		return err
 	}
 	defer sys.Close(epfd)
+	s.bell.leave()
 	for fd, e := range s.entries {
 		if e.events == 0 {
 			continue
@@ -275,6 +284,7 @@ func (s *epoll) Close() error {
 	}
 	epfd := s.epfd
 	s.epfd = -1
+	s.bell.close()
 	s.forget()
 	return errors.Join(os.NewSyscallError("close", sys.Close(epfd)), s.waker.close())
 }

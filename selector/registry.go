@@ -117,5 +117,8 @@ func (r *registry) maySelect(events []Event) error {
 // SetQuiet is of no use to a backend that has none of its own.
 func (r *registry) SetQuiet(bool) {}
 
+// Bell is nil for a backend that has none of its own.
+func (r *registry) Bell() (*uint32, uint32) { return nil, 0 }
+
 // Len is the number of registered descriptors.
 func (r *registry) Len() int { return r.count }

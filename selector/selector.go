@@ -97,6 +97,11 @@ type Selector interface {
 	// Select may cost less if it costs more at both ends. A new Selector expects it.
 	SetQuiet(quiet bool)
 
+	// Bell returns a word of memory and what it holds while Select would find nothing: once it holds anything else, look.
+	// That holds from the call until the next Select, and the word can be read at any time. nil: this backend, or the system, cannot
+	// tell, or not now.
+	Bell() (word *uint32, silent uint32)
+
 	// Len is the number of registered descriptors.
 	Len() int
 

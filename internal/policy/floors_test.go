@@ -21,7 +21,7 @@ var extension = house{
 		"threadsafe inbox call",
 		"ring soon clock",
 		"scheduled descriptors",
-		"timer",
+		"timer look",
 		"completion watch child names connect",
 		"readiness transport",
 		"arrival attempt callback extra",

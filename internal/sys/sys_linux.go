@@ -241,6 +241,51 @@ func IoUringEnter(fd, submit, wait int, flags uintptr) (int, syscall.Errno) {
 	return int(n), errno
 }
 
+// IoSetup is io_setup(2) for one request at a time; context is where the address of what it makes goes. The scheduler is told.
+func IoSetup(context unsafe.Pointer) syscall.Errno {
+	if Faults {
+		if _, errno := ask("io_setup", -1, 0); errno != 0 {
+			return errno
+		}
+	}
+	_, _, errno := syscall.Syscall(unix.SYS_IO_SETUP, 1, uintptr(context), 0)
+	return errno
+}
+
+// IoSubmit is io_submit(2) of one request about fd.
+func IoSubmit(context unsafe.Pointer, fd int, request *unsafe.Pointer) syscall.Errno {
+	if Faults {
+		if _, errno := ask("io_submit", fd, 0); errno != 0 {
+			return errno
+		}
+	}
+	_, _, errno := syscall.RawSyscall(unix.SYS_IO_SUBMIT, uintptr(context), 1, uintptr(unsafe.Pointer(request)))
+	return errno
+}
+
+// IoCancel is io_cancel(2).
+func IoCancel(context, request, result unsafe.Pointer) syscall.Errno {
+	if Faults {
+		if _, errno := ask("io_cancel", -1, 0); errno != 0 {
+			return errno
+		}
+	}
+	_, _, errno := syscall.RawSyscall(unix.SYS_IO_CANCEL, uintptr(context), uintptr(request), uintptr(result))
+	return errno
+}
+
+// IoGetevents is io_getevents(2) of up to limit results that there are, without waiting.
+func IoGetevents(context, results unsafe.Pointer, limit int) (int, syscall.Errno) {
+	if Faults {
+		var errno syscall.Errno
+		if limit, errno = ask("io_getevents", -1, limit); errno != 0 {
+			return -1, errno
+		}
+	}
+	n, _, errno := syscall.RawSyscall6(unix.SYS_IO_GETEVENTS, uintptr(context), 0, uintptr(limit), uintptr(results), 0, 0)
+	return int(n), errno
+}
+
 // Madvise is madvise(2).
 func Madvise(b []byte, advice int) error {
 	if Faults {

@@ -74,6 +74,11 @@ struct LoopObject {
     uint32_t unheard;   /* turns that did not ask because of that */
     bool signal_pipe;   /* looptype.c: is one of shared.own */
 
+    /* look.c */
+    int32_t found_nothing; /* looks in a row */
+    _Atomic(uint32_t) *bell; /* holds bell_silent while a look would find nothing; or NULL */
+    uint32_t bell_silent;
+
     /* sending.c */
     bool holds;         /* what the batch writes may leave together; */
     int64_t held_since; /* ns: since when what is held has waited, or earlier */

@@ -10,10 +10,6 @@
  * next run. */
 #include "turn.h"
 
-#ifdef __linux__
-#include <sys/epoll.h>
-#endif
-
 #include "accept.h"
 #include "arrival.h"
 #include "clock.h"
@@ -22,6 +18,7 @@
 #include "engine.h"
 #include "handle.h"
 #include "inbox.h"
+#include "look.h"
 #include "nested.h"
 #include "owed.h"
 #include "pulse.h"
@@ -33,17 +30,6 @@
 #include "threadsafe.h"
 #include "tasks.h"
 #include "timer.h"
-
-/* Whether the engine has something to find. On epoll a look that finds nothing costs a tenth
- * of a turn that does, and less than a callback; the others are asked by a turn. What it finds
- * stays where it is, and as many entries as here keep the order in which the engine sees it. */
-static bool look(LoopObject *loop) {
-#ifdef __linux__
-    struct epoll_event events[64];
-    if (loop->shared.poll_fd >= 0) return epoll_wait(loop->shared.poll_fd, events, 64, 0) != 0;
-#endif
-    return true;
-}
 
 /* Whether there is anything to look for. A pipe into which signals are written that nobody hears ends a sleep, and is
  * emptied now and then, for Python would complain of a full one. */
@@ -91,6 +77,7 @@ static int plan(LoopObject *loop, bool must_poll) {
 static int32_t ask_engine(LoopObject *loop, int flags) {
     int32_t n;
     loop->in_turn = true;
+    look_anew(loop, flags);
     pulse_phase(loop, GL_PHASE_ENGINE);
     pulse_turn(loop);
     if (flags == GL_TURN_WAIT) {
