@@ -13,7 +13,7 @@ import sys
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
-from .. import policy
+from . import spawning
 
 
 def add(commands: Any) -> None:
@@ -21,7 +21,8 @@ def add(commands: Any) -> None:
         "run",
         help="run a script or a module on goloop",
         usage="python -m goloop run [options] (SCRIPT | -m MODULE) [argument ...]",
-        description="asyncio.run, asyncio.Runner and asyncio.new_event_loop of the program make goloop's loops. "
+        description="asyncio.run, asyncio.Runner and asyncio.new_event_loop make goloop's loops, in the program "
+        "and in what it starts by multiprocessing. "
         "What follows SCRIPT or MODULE is the program's.",
     )
     parser.add_argument(
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
             os.environ[name] = value
     if options.debug:
         os.environ["PYTHONASYNCIODEBUG"] = "1"
-    policy.install()
+    spawning.begin()
     main = ModuleType("__main__")
     main.__dict__["__builtins__"] = builtins
     if sys.version_info < (3, 14):
