@@ -7,11 +7,14 @@ import pathlib
 import pwd
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
 
 import pytest
+
+from certificates import Authority
 
 UNPACKED = pathlib.Path(__file__).resolve().parents[2] / ".services" / "usr"
 LIBRARIES = ":".join(glob.glob(f"{UNPACKED}/lib/*-linux-*"))
@@ -19,6 +22,7 @@ ENVIRONMENT = {**os.environ, "LC_ALL": "C", "LD_LIBRARY_PATH": LIBRARIES}
 # PostgreSQL refuses to run as root.
 OWNER = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
 AS_OWNER = {"user": OWNER.pw_uid, "group": OWNER.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+POSTGRES = ["/usr/lib/postgresql/*/bin", UNPACKED / "lib/postgresql/*/bin"]
 PATIENCE = 20  # seconds for a server to answer
 
 
@@ -65,3 +69,60 @@ def accepts(path):
     """Whether somebody listens at a Unix socket."""
     with socket.socket(socket.AF_UNIX) as sock:
         return sock.connect_ex(str(path)) == 0
+
+
+@contextlib.contextmanager
+def redis_server():
+    """A new Redis; gives its port, and the path of its Unix socket."""
+    command = [program("redis-server", UNPACKED / "bin")]
+    with folder() as path:
+        port, unix = free_port(), path / "redis.sock"
+        settings = {
+            "port": port,
+            "bind": "127.0.0.1",
+            "unixsocket": unix,
+            "dir": path,
+            "save": "",
+            "daemonize": "no",
+        }
+        for name, value in settings.items():
+            command += [f"--{name}", str(value)]
+        with running(command, lambda: accepts(unix)):
+            yield port, str(unix)
+
+
+@contextlib.contextmanager
+def postgres_cluster():
+    """How to reach a new cluster: keywords of asyncpg.connect, by name of the way."""
+    initdb = program("initdb", *POSTGRES)
+    with folder() as path:
+        data, port = path / "data", free_port()
+        command = [initdb, "-D", data, "-U", "goloop", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        done = subprocess.run(command, env=ENVIRONMENT, cwd="/", capture_output=True, text=True, **AS_OWNER)
+        assert done.returncode == 0, done.stderr
+        authority = Authority()
+        certificate = authority.issue_cert("localhost")
+        shutil.copy(certificate.key, data / "server.key")
+        shutil.copy(certificate.certificate, data / "server.crt")
+        for name in ("server.key", "server.crt"):
+            os.chmod(data / name, 0o600)
+            os.chown(data / name, data.stat().st_uid, data.stat().st_gid)
+        trusting = ssl.create_default_context()
+        authority.configure_trust(trusting)
+        programs = pathlib.Path(initdb).resolve().parent
+        command = [programs / "postgres", "-D", data, "-k", path]
+        settings = {"port": port, "listen_addresses": "localhost", "ssl": "on", "fsync": "off"}
+        for name, value in settings.items():
+            command += ["-c", f"{name}={value}"]
+
+        def ready():  # it listens before it serves
+            ask = [programs / "pg_isready", "-q", "-h", path, "-p", str(port)]
+            return subprocess.run(ask, env=ENVIRONMENT).returncode == 0
+
+        with running(command, ready):
+            common = {"user": "goloop", "database": "postgres", "port": port}
+            yield {
+                "tcp": {**common, "host": "localhost", "ssl": False},
+                "unix": {**common, "host": str(path)},
+                "tls": {**common, "host": "localhost", "ssl": trusting},
+            }

@@ -10,49 +10,15 @@ import subprocess
 import asyncpg
 import pytest
 from hosting import running_on
-from services import AS_OWNER, ENVIRONMENT, UNPACKED, folder, free_port, program, running
+from services import postgres_cluster
 
-from certificates import Authority
-
-PLACES = ["/usr/lib/postgresql/*/bin", UNPACKED / "lib/postgresql/*/bin"]
 AT_ONCE = 40
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    """How to reach a new cluster: keywords of asyncpg.connect, by name of the way."""
-    initdb = program("initdb", *PLACES)
-    with folder() as path:
-        data, port = path / "data", free_port()
-        command = [initdb, "-D", data, "-U", "goloop", "-A", "trust", "-E", "UTF8", "--no-sync"]
-        done = subprocess.run(command, env=ENVIRONMENT, cwd="/", capture_output=True, text=True, **AS_OWNER)
-        assert done.returncode == 0, done.stderr
-        authority = Authority()
-        certificate = authority.issue_cert("localhost")
-        shutil.copy(certificate.key, data / "server.key")
-        shutil.copy(certificate.certificate, data / "server.crt")
-        for name in ("server.key", "server.crt"):
-            os.chmod(data / name, 0o600)
-            os.chown(data / name, data.stat().st_uid, data.stat().st_gid)
-        trusting = ssl.create_default_context()
-        authority.configure_trust(trusting)
-        programs = pathlib.Path(initdb).resolve().parent
-        command = [programs / "postgres", "-D", data, "-k", path]
-        settings = {"port": port, "listen_addresses": "localhost", "ssl": "on", "fsync": "off"}
-        for name, value in settings.items():
-            command += ["-c", f"{name}={value}"]
-
-        def ready():  # it listens before it serves
-            ask = [programs / "pg_isready", "-q", "-h", path, "-p", str(port)]
-            return subprocess.run(ask, env=ENVIRONMENT).returncode == 0
-
-        with running(command, ready):
-            common = {"user": "goloop", "database": "postgres", "port": port}
-            yield {
-                "tcp": {**common, "host": "localhost", "ssl": False},
-                "unix": {**common, "host": str(path)},
-                "tls": {**common, "host": "localhost", "ssl": trusting},
-            }
+    with postgres_cluster() as ways:
+        yield ways
 
 
 # The sslproto of 3.10 hands over what it has after pause_reading(), which breaks asyncpg's COPY on asyncio as well.

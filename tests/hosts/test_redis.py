@@ -6,27 +6,14 @@ import os
 import pytest
 import redis.asyncio
 from hosting import running_on
-from services import UNPACKED, accepts, folder, free_port, program, running
+from services import redis_server
 
 
 @pytest.fixture(scope="module")
 def server():
     """How to reach a new server: keywords of redis.asyncio.Redis, by name of the way."""
-    command = [program("redis-server", UNPACKED / "bin")]
-    with folder() as path:
-        port, unix = free_port(), path / "redis.sock"
-        settings = {
-            "port": port,
-            "bind": "127.0.0.1",
-            "unixsocket": unix,
-            "dir": path,
-            "save": "",
-            "daemonize": "no",
-        }
-        for name, value in settings.items():
-            command += [f"--{name}", str(value)]
-        with running(command, lambda: accepts(unix)):
-            yield {"tcp": {"host": "127.0.0.1", "port": port}, "unix": {"unix_socket_path": str(unix)}}
+    with redis_server() as (port, unix):
+        yield {"tcp": {"host": "127.0.0.1", "port": port}, "unix": {"unix_socket_path": unix}}
 
 
 @pytest.fixture(params=["tcp", "unix"])

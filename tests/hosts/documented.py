@@ -1,0 +1,98 @@
+"""docs/hosts.md as what can be run: its blocks are files and commands.
+
+A block with a title is a file, there for the examples of its section that come after it; those before the first section are for all.
+A block without a title is an example: Python is a program, `sh` a shell's commands, of which the last one counts. The line
+`# in another terminal` divides the commands of two shells. What is run listens at 8000, and Redis and PostgreSQL are expected at
+their own ports; whoever runs an example gives others.
+"""
+
+import dataclasses
+import pathlib
+import re
+import sys
+
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "hosts.md"
+BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+ELSEWHERE = "# in another terminal\n"
+PORTS = ("8000", "6379", "5432")  # of what is served, of Redis, of PostgreSQL
+
+# What is written for goloop, as it would be written for asyncio.
+ON_ASYNCIO = [
+    ("python -m goloop run -m", "python -m"),
+    ("python -m goloop run", "python"),
+    ('"-m", "goloop", "run", ', ""),
+    ("goloop.workers.UvicornH11Worker", "uvicorn_worker.UvicornH11Worker"),
+    ("goloop.workers.UvicornWorker", "uvicorn_worker.UvicornWorker"),
+    ("goloop.workers.AiohttpWorker", "aiohttp.worker.GunicornWebWorker"),
+    ("goloop:new_event_loop", "asyncio:SelectorEventLoop"),
+    ("goloop.new_event_loop", "asyncio.SelectorEventLoop"),
+    ("goloop.install()", "asyncio"),
+    ("goloop.run", "asyncio.run"),
+    ("goloop.Loop", "asyncio.SelectorEventLoop"),
+    ("import goloop", "import asyncio"),
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One way to put a host on goloop; the files are those that its section has shown so far, by name."""
+
+    section: str
+    number: int
+    files: dict
+    commands: tuple  # of one shell, or of two
+
+    @property
+    def name(self):
+        return f"{self.section}-{self.number}"
+
+    @property
+    def text(self):
+        """The commands and the files that they name, and those that these name."""
+        shown, left = "\n".join(self.commands), dict(self.files)
+        while named := [name for name in left if re.search(rf"\b{name.split('/')[0].removesuffix('.py')}\b", shown)]:
+            shown = "\n".join([shown, *map(left.pop, named)])
+        return shown
+
+    @property
+    def workers(self):
+        found = re.search(r"(?:workers[= ]|-w |fork_processes\()(\d+)", self.text)
+        return int(found[1]) if found else 1
+
+    @property
+    def since(self):
+        found = re.match(r"# Python 3\.(\d+) and newer", self.files.get("example.py", ""))
+        return f"3.{found[1]}" if found else "3.10"
+
+    def on(self, loop_name):
+        if loop_name == "goloop":
+            return self
+        return self.changed(ON_ASYNCIO)
+
+    def changed(self, replacements):
+        def change(text):
+            for old, new in replacements:
+                text = text.replace(old, new)
+            return text
+
+        files = {name: change(text) for name, text in self.files.items()}
+        return dataclasses.replace(self, files=files, commands=tuple(map(change, self.commands)))
+
+
+def examples():
+    """Those of the page, in its order."""
+    common, *sections = re.split(r"^## (.+)\n", PAGE.read_text(), flags=re.MULTILINE)
+    shared = {title: text for _, title, text in BLOCK.findall(common) if title}
+    found = []
+    for section, body in zip(sections[::2], sections[1::2]):
+        files, number = dict(shared), 0
+        for language, title, text in BLOCK.findall(body):
+            if title:
+                files[title] = text
+                continue
+            number += 1
+            here = dict(files)
+            if language == "python":
+                here["example.py"], text = text, "python example.py\n"
+            found.append(Example(section, number, here, tuple(text.split(ELSEWHERE))))
+    return found
