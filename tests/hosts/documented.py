@@ -9,7 +9,6 @@ their own ports; whoever runs an example gives others.
 import dataclasses
 import pathlib
 import re
-import sys
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "hosts.md"
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
@@ -28,9 +27,55 @@ ON_ASYNCIO = [
     ("goloop.new_event_loop", "asyncio.SelectorEventLoop"),
     ("goloop.install()", "asyncio"),
     ("goloop.run", "asyncio.run"),
+    ("goloop.EventLoopPolicy", "asyncio.DefaultEventLoopPolicy"),
     ("goloop.Loop", "asyncio.SelectorEventLoop"),
     ("import goloop", "import asyncio"),
 ]
+
+# Home Assistant's packages are many, and few Pythons can have them: its policy, and how its runner uses that.
+RUNNER = """
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+
+class HassEventLoopPolicy(asyncio.DefaultEventLoopPolicy):
+    def __init__(self, debug):
+        super().__init__()
+        self.debug = debug
+
+    def new_event_loop(self):
+        loop = super().new_event_loop()
+        loop.set_debug(self.debug)
+        loop.set_default_executor(ThreadPoolExecutor())
+        loop.set_default_executor = None
+        loop.time = time.monotonic
+        return loop
+
+
+async def hass():
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(0.01)
+    print(await loop.run_in_executor(None, lambda: type(loop).__module__))
+    assert loop.time is time.monotonic
+
+
+def run(debug):
+    asyncio.set_event_loop_policy(HassEventLoopPolicy(debug))
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(hass())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        loop.close()
+"""
+MODELS = {
+    "Home Assistant": {
+        "homeassistant/__init__.py": "",
+        "homeassistant/__main__.py": "from . import runner\n\n\ndef main():\n    runner.run(False)\n",
+        "homeassistant/runner.py": RUNNER,
+    }
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +95,9 @@ class Example:
     def text(self):
         """The commands and the files that they name, and those that these name."""
         shown, left = "\n".join(self.commands), dict(self.files)
-        while named := [name for name in left if re.search(rf"\b{name.split('/')[0].removesuffix('.py')}\b", shown)]:
+        while named := [
+            name for name in left if re.search(rf"\b{name.split('/')[0].removesuffix('.py')}\b", shown)
+        ]:
             shown = "\n".join([shown, *map(left.pop, named)])
         return shown
 
@@ -85,7 +132,7 @@ def examples():
     shared = {title: text for _, title, text in BLOCK.findall(common) if title}
     found = []
     for section, body in zip(sections[::2], sections[1::2]):
-        files, number = dict(shared), 0
+        files, number = {**shared, **MODELS.get(section, {})}, 0
         for language, title, text in BLOCK.findall(body):
             if title:
                 files[title] = text

@@ -1,16 +1,11 @@
 """asyncpg and a PostgreSQL server: TCP, Unix sockets and TLS that begins within the connection."""
 
 import asyncio
-import os
-import pathlib
-import shutil
-import ssl
-import subprocess
 
 import asyncpg
 import pytest
 from hosting import running_on
-from services import postgres_cluster
+from services import free_port, postgres_cluster
 
 AT_ONCE = 40
 

@@ -6,7 +6,7 @@ import os
 import pytest
 import redis.asyncio
 from hosting import running_on
-from services import redis_server
+from services import free_port, redis_server
 
 
 @pytest.fixture(scope="module")
