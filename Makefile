@@ -29,10 +29,10 @@ ARGS ?=
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help pythons build demo demo-stuck test test-go test-go-fuzz test-py test-py-short test-py-poll \
-	test-py-poll-short test-py-watchers soak soak-threads test-threads test-asan conformance conformance-short \
-	conformance-tornado conformance-short-tornado test-bench test-sdist test-sdist-bare suites test-nomemory test-nogil \
-	test-nogil-short test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt docs-img bench bench-field \
-	bench-guard bench-observed bench-guard-observed wheel clean
+	test-py-poll-short test-py-watchers test-hosts test-hosts-short soak soak-threads test-threads test-asan conformance \
+	conformance-short conformance-tornado conformance-short-tornado test-bench test-sdist test-sdist-bare suites \
+	test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt \
+	docs-img bench bench-field bench-guard bench-observed bench-guard-observed wheel clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
@@ -40,6 +40,7 @@ help:
 	@echo 'make test      all tests and checks, on every Python found (this is what CI runs); FULL=1 what tests/short.py leaves out, too'
 	@echo 'make test-py   the Python tests; PY=3.13 for one Python, ARGS="-k name" for pytest'
 	@echo 'make conformance  CPython'"'"'s own asyncio tests, and tornado'"'"'s, on asyncio and on goloop; PY, ARGS="-k name"'
+	@echo 'make test-hosts  each example of docs/hosts.md: servers, frameworks and tools, on asyncio and on goloop; ARGS="-k granian"'
 	@echo 'make suites    the asyncio tests of anyio, websockets, asyncssh and aiosmtpd, on asyncio and on goloop; SUITE=name'
 	@echo 'make test-sid, conformance-sid  both on Python 3.14 and 3.15, in a chroot of Debian sid that tools/sid makes; as root'
 	@echo 'make test-sdist-bare  the sdist in a chroot without Go and a C compiler, which come from PyPI then; as root'
@@ -82,7 +83,7 @@ demo-stuck: pythons
 # FULL=1: also what tests/short.py leaves out.
 SHORT := $(if $(FULL),,-short)
 test: pythons lint test-go test-go-fuzz test-py$(SHORT) test-py-poll$(SHORT) test-py-watchers soak conformance$(SHORT) \
-	test-bench test-sdist test-nogil-short
+	test-hosts-short test-bench test-sdist test-nogil-short
 	@echo 'Tested on Python $(FOUND)$(if $(MISSING),; NOT FOUND and not tested: $(MISSING)).'
 
 test-go:
@@ -121,6 +122,18 @@ test-py-poll: pythons
 	@tools/services
 	cd tests && env -u PYTHONPATH GOLOOP_SELECTOR=poll GOLOOP_IO_URING=0 GOLOOP_TESTS_ONLY=goloop \
 		../.venv/$(NEWEST)/bin/python $(PYTEST)
+
+# The examples of docs/hosts.md. On every Python test-py runs those that need no host; the others are for one Python: the
+# short form has the hosts of tests/hosts/requirements.txt on goloop, this one has all, on asyncio too: minutes, and packages by the dozen.
+# What pytest-aiohttp is for runs in a pytest of its own.
+test-hosts: pythons
+	@tools/venv hosts $(NEWEST) --goloop tests/requirements.txt tests/hosts/all-requirements.txt
+	@tools/services
+	cd tests && env -u PYTHONPATH GOLOOP_HOSTS=all ../.venv/hosts/bin/python $(PYTEST) -p no:aiohttp -o faulthandler_timeout=200 hosts/test_documented.py
+
+test-hosts-short: pythons
+	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
+	cd tests && env -u PYTHONPATH GOLOOP_HOSTS=short ../.venv/$(NEWEST)/bin/python $(PYTEST) hosts/test_documented.py
 
 # Not part of `make test`, which does a part of it: minutes.
 test-nomemory: pythons

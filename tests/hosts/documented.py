@@ -2,7 +2,7 @@
 
 A block with a title is a file, there for the examples of its section that come after it; those before the first section are for all.
 A block without a title is an example: Python is a program, `sh` a shell's commands, of which the last one counts. The line
-`# in another terminal` divides the commands of two shells. What is run listens at 8000, and Redis and PostgreSQL are expected at
+`# in another terminal` divides the commands of several shells. What is run listens at 8000, and Redis and PostgreSQL are expected at
 their own ports; whoever runs an example gives others.
 """
 
@@ -13,7 +13,7 @@ import re
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "hosts.md"
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 ELSEWHERE = "# in another terminal\n"
-PORTS = ("8000", "6379", "5432")  # of what is served, of Redis, of PostgreSQL
+PORTS = ("8000", "8786", "6379", "5432")  # of what is served, of Dask's scheduler, of Redis, of PostgreSQL
 
 # What is written for goloop, as it would be written for asyncio.
 ON_ASYNCIO = [
@@ -85,7 +85,7 @@ class Example:
     section: str
     number: int
     files: dict
-    commands: tuple  # of one shell, or of two
+    commands: tuple  # of one shell, or of several, the last of which is a program that ends
 
     @property
     def name(self):

@@ -16,20 +16,25 @@ import pytest
 from documented import PORTS, examples
 from services import free_port, postgres_cluster, redis_server
 
-ALL = os.environ.get("GOLOOP_HOSTS") == "all"  # as `make test-hosts` has it, with the packages of all
-# The sections whose hosts are in requirements.txt and quick: on every Python, and on goloop only.
-LIGHT = {"asyncio", "Programs as they are", "hypercorn", "aiohttp", "Tornado"}
-EXAMPLES = [example for example in examples() if ALL or example.section in LIGHT]
-PATIENCE = 40 if ALL else 20  # seconds for whatever is waited for
+# Of which sections the examples are run: "all" as `make test-hosts` has it, with the packages of all; "short" those whose hosts
+# are in requirements.txt and begin fast; without it, on every Python, what needs no host.
+EXTENT = os.environ.get("GOLOOP_HOSTS", "")
+ALL = EXTENT == "all"
+HOSTLESS = {"asyncio", "Programs as they are"}
+SHORT = {"gunicorn", "hypercorn", "aiohttp", "Tornado"}
+SECTIONS = {"": HOSTLESS, "short": SHORT, "all": {example.section for example in examples()}}[EXTENT]
+EXAMPLES = [example for example in examples() if example.section in SECTIONS]
+PATIENCE = {"": 20, "short": 10, "all": 40}[EXTENT]  # seconds for whatever is waited for
+LIMIT = 160 if ALL else 40  # seconds for a test: of what is waited for, hardly two take long
 MODULES = {"goloop": {"goloop.loop"}, "asyncio": {"asyncio.unix_events", "uvloop"}}  # of the loops
 # Sanic's manager hangs of a SIGTERM before it has heard its workers, after which it looks every 0.1 s; nothing tells when it has.
 SETTLING = {"Sanic": 1}  # seconds
 # Its worker ends by an asyncio.Event that a signal handler sets: on asyncio nothing wakes the loop then.
 ENDS_LATE = {("taskiq", "asyncio")}
+OURS = ("GOLOOP_", "PYTHONASYNCIODEBUG", "PYTHONWARNINGS")  # what the tests' own environment may have
 NO_UVLOOP = "# where uvloop is not installed"
 
-
-pytestmark = [] if ALL else [pytest.mark.goloop_only]
+pytestmark = [pytest.mark.goloop_only] if EXTENT == "short" else []
 
 
 def pytest_generate_tests(metafunc):
@@ -105,8 +110,8 @@ class Place:
 @pytest.fixture
 def place(example, loop_name, request, tmp_path):
     example = example.on(loop_name)
-    replaced = [(PORTS[0], str(free_port()))]
-    for port, service in zip(PORTS[1:], ("redis", "postgres")):
+    replaced = [(port, str(free_port())) for port in PORTS[:2]]
+    for port, service in zip(PORTS[2:], ("redis", "postgres")):
         if port in example.text:
             replaced.append((port, str(request.getfixturevalue(service))))
     place = Place(tmp_path, example.changed(replaced), int(replaced[0][1]))
@@ -188,13 +193,14 @@ def check_program(process, modules):
     assert found and found <= modules or "1 passed" in output, output
 
 
-@pytest.mark.timeout(4 * PATIENCE)
+@pytest.mark.timeout(LIMIT)
 def test_example(place, loop_name):
-    if len(place.example.commands) == 2:
-        worker, asking = map(place.start, place.example.commands)
+    if len(place.example.commands) > 1:
+        *servers, asking = map(place.start, place.example.commands)
         check_program(asking, MODULES[loop_name])
         if (place.example.section, loop_name) not in ENDS_LATE:
-            check_end(worker)
+            for server in reversed(servers):
+                check_end(server)
     elif str(place.port) in place.example.text:
         check_server(place, MODULES[loop_name])
     else:
