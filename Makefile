@@ -31,8 +31,8 @@ ARGS ?=
 .PHONY: help pythons build demo demo-stuck test test-go test-go-fuzz test-py test-py-short test-py-poll \
 	test-py-poll-short test-py-watchers test-hosts test-hosts-short soak soak-threads test-threads test-asan conformance \
 	conformance-short conformance-tornado conformance-short-tornado test-bench test-sdist test-sdist-bare suites \
-	test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint lint-go lint-c lint-py lint-size fmt \
-	docs-img bench bench-field bench-guard bench-observed bench-guard-observed wheel clean
+	test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint lint-go lint-c lint-py lint-types lint-size \
+	fmt docs-img bench bench-field bench-guard bench-observed bench-guard-observed wheel clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
@@ -51,7 +51,7 @@ help:
 	@echo 'make soak-threads  loops in 2 to 16 threads that serve and call each other, for SECONDS=60; PY=3.13t without a GIL'
 	@echo 'make test-threads  the tests of one loop, each in four threads at once; PY=3.13t without a GIL'
 	@echo 'make test-asan the Python tests on an extension built with ASan and UBSan; PY, ARGS="-k name"'
-	@echo 'make lint      gofmt, vet, staticcheck, C warnings, ruff, mypy, file sizes'
+	@echo 'make lint      gofmt, vet, staticcheck, C warnings, ruff, mypy, pyright, stubtest, file sizes'
 	@echo 'make fmt       gofmt and ruff, in place'
 	@echo 'make build     build and install goloop in .venv/3.N for every Python found'
 	@echo 'make wheel     dist/*.whl for every Python found'
@@ -244,7 +244,7 @@ test-sdist-bare: pythons
 	rm -rf build/sdist && $(SDIST)
 	tools/bare build/sdist/goloop-*.tar.gz
 
-lint: lint-go lint-c lint-py lint-size
+lint: lint-go lint-c lint-py lint-types lint-size
 
 lint-go:
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard -- '*.go')); \
@@ -269,6 +269,12 @@ lint-py: pythons
 	.venv/lint/bin/ruff format --check
 	.venv/lint/bin/mypy --python-version $(patsubst %t,%,$(firstword $(FOUND)))
 	.venv/lint/bin/mypy --python-version $(NEWEST:t=)
+
+# What users' type checkers see, of what pip installed.
+lint-types: pythons
+	@tools/venv lint $(NEWEST) tools/lint/requirements.txt
+	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
+	tools/lint/check-types $(NEWEST)
 
 lint-size:
 	tools/lint/long-files 600

@@ -407,7 +407,7 @@ GUARDED_ONE(DatagramObject, schedule_lost)
 
 static PyMethodDef methods[] = {
     {"sendto", (PyCFunction)(void (*)(void))GUARDED(method_sendto), METH_FASTCALL | METH_KEYWORDS,
-     "sendto(data, addr=None)\n--\n\nSend one datagram; what one turn sends leaves together. Raises TypeError and, for an\n"
+     "sendto($self, data, addr=None)\n--\n\nSend one datagram; what one turn sends leaves together. Raises TypeError and, for an\n"
      "address that is not the transport's own, ValueError. See asyncio.DatagramTransport.sendto."},
     {"_schedule_lost", (PyCFunction)(void (*)(void))GUARDED(schedule_lost), METH_O, NULL},
     {0}};

@@ -150,7 +150,7 @@ int handle_cancel_with_loop(PyObject *self) {
     return rc;
 }
 
-PyDoc_STRVAR(cancel_doc, "cancel()\n--\n\nCancel the callback. A second call, or one after it has run, does nothing.");
+PyDoc_STRVAR(cancel_doc, "cancel($self, /)\n--\n\nCancel the callback. A second call, or one after it has run, does nothing.");
 
 static PyObject *handle_cancel(PyObject *self, PyObject *ignored) {
     (void)ignored;

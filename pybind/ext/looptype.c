@@ -36,7 +36,7 @@ static const LoopHooks hooks = {settle_writes, dispatch, make_accepted};
 
 /* ---- life ---- */
 
-PyDoc_STRVAR(open_doc, "_open(selector, batched, /)\n--\n\n"
+PyDoc_STRVAR(open_doc, "_open($self, selector, batched, /)\n--\n\n"
              "Open the engine; batched: it may serve many sockets with one system call.\n\n"
              "Raises ValueError for an unknown selector, OSError from the system.");
 
@@ -79,7 +79,7 @@ static void release_transports(LoopObject *loop) {
     }
 }
 
-PyDoc_STRVAR(close_engine_doc, "_close_engine()\n--\n\nDrop what is scheduled and free the engine.");
+PyDoc_STRVAR(close_engine_doc, "_close_engine($self, /)\n--\n\nDrop what is scheduled and free the engine.");
 
 static PyObject *loop_close_engine(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
@@ -237,27 +237,27 @@ static PyObject *inject_panic(LoopObject *loop, PyObject *ignored) {
 }
 
 PyDoc_STRVAR(call_soon_doc,
-             "call_soon(callback, *args, context=None)\n--\n\n"
+             "call_soon($self, callback, *args, context=None)\n--\n\n"
              "Arrange for callback(*args) to run in the next turn, in order of the calls. Returns an\n"
              "asyncio.Handle. Raises RuntimeError when the loop is closed.");
 PyDoc_STRVAR(call_soon_threadsafe_doc,
-             "call_soon_threadsafe(callback, *args, context=None)\n--\n\n"
+             "call_soon_threadsafe($self, callback, *args, context=None)\n--\n\n"
              "call_soon for other threads and signal handlers: a sleeping loop wakes.");
 PyDoc_STRVAR(call_later_doc,
-             "call_later(delay, callback, *args, context=None)\n--\n\n"
+             "call_later($self, delay, callback, *args, context=None)\n--\n\n"
              "Run callback(*args) after delay seconds, never earlier. Returns an asyncio.TimerHandle.");
 PyDoc_STRVAR(call_at_doc,
-             "call_at(when, callback, *args, context=None)\n--\n\n"
+             "call_at($self, when, callback, *args, context=None)\n--\n\n"
              "Run callback(*args) when time() has reached when, in seconds. Returns an asyncio.TimerHandle.");
-PyDoc_STRVAR(time_doc, "time()\n--\n\nSeconds of CLOCK_MONOTONIC as a float, with nanosecond resolution.");
+PyDoc_STRVAR(time_doc, "time($self, /)\n--\n\nSeconds of CLOCK_MONOTONIC as a float, with nanosecond resolution.");
 PyDoc_STRVAR(create_task_doc,
-             "create_task(coro, **kwargs)\n--\n\n"
+             "create_task($self, coro, **kwargs)\n--\n\n"
              "Run a coroutine in an asyncio.Task, or in what the task factory makes.");
-PyDoc_STRVAR(create_future_doc, "create_future()\n--\n\nAn asyncio.Future of this loop.");
-PyDoc_STRVAR(get_debug_doc, "get_debug()\n--\n\nWhether the loop is in debug mode.");
-PyDoc_STRVAR(run_once_doc, "_run_once()\n--\n\nTake one turn; called by run_forever, turns until stop().");
+PyDoc_STRVAR(create_future_doc, "create_future($self, /)\n--\n\nAn asyncio.Future of this loop.");
+PyDoc_STRVAR(get_debug_doc, "get_debug($self, /)\n--\n\nWhether the loop is in debug mode.");
+PyDoc_STRVAR(run_once_doc, "_run_once($self, /)\n--\n\nTake one turn; called by run_forever, turns until stop().");
 PyDoc_STRVAR(readable_doc,
-             "_readable(fd)\n--\n\n"
+             "_readable($self, fd, /)\n--\n\n"
              "An awaitable that ends when fd is readable. The wait is the descriptor's reader until the awaitable\n"
              "is gone: await it at once and keep it nowhere.");
 
@@ -316,8 +316,8 @@ static PyMethodDef methods[] = {
     METHOD("create_task", GUARDED(method_create_task), METH_FASTCALL | METH_KEYWORDS, create_task_doc),
     METHOD("create_future", method_create_future, METH_NOARGS, create_future_doc),
     METHOD("get_debug", method_get_debug, METH_NOARGS, get_debug_doc),
-    METHOD("is_running", loop_is_running, METH_NOARGS, "is_running()\n--\n\nWhether the loop runs."),
-    METHOD("is_closed", loop_is_closed, METH_NOARGS, "is_closed()\n--\n\nWhether the loop is closed."),
+    METHOD("is_running", loop_is_running, METH_NOARGS, "is_running($self, /)\n--\n\nWhether the loop runs."),
+    METHOD("is_closed", loop_is_closed, METH_NOARGS, "is_closed($self, /)\n--\n\nWhether the loop is closed."),
     METHOD("_check_closed", loop_check_closed, METH_NOARGS, NULL),
     METHOD("time", loop_time, METH_NOARGS, time_doc),
     METHOD("_timer_handle_cancelled", GUARDED(loop_timer_handle_cancelled), METH_O, NULL),

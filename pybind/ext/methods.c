@@ -138,7 +138,7 @@ static PyMethodDef methods[] = {
     METHOD("_start_reading", table_start_reading, METH_NOARGS, NULL),
     METHOD("resume_reading", table_resume_reading, METH_NOARGS, RESUME_DOC),
     METHOD("close", table_close, METH_NOARGS, CLOSE_DOC),
-    METHOD("get_extra_info", GUARDED(method_get_extra_info), METH_FASTCALL | METH_KEYWORDS, "get_extra_info(name, default=None)\n--\n\n'socket', 'sockname', 'peername'."),
+    METHOD("get_extra_info", GUARDED(method_get_extra_info), METH_FASTCALL | METH_KEYWORDS, "get_extra_info($self, name, default=None)\n--\n\n'socket', 'sockname', 'peername'."),
     METHOD("_force_close", table_force_close, METH_O, NULL),
     METHOD("_fatal_error", table_fatal_error, METH_VARARGS, NULL),
     {0}};

@@ -9,31 +9,31 @@
 #include <stddef.h>
 #include <structmember.h>
 
-#define CLOSE_DOC "close()\n--\n\nClose once what is queued has left."
-#define RESUME_DOC "resume_reading()\n--\n\nDeliver again."
+#define CLOSE_DOC "close($self, /)\n--\n\nClose once what is queued has left."
+#define RESUME_DOC "resume_reading($self, /)\n--\n\nDeliver again."
 
 #define COMMON_METHODS                                                                                                 \
     METHOD("is_closing", table_is_closing, METH_NOARGS,                                                               \
-           "is_closing()\n--\n\nWhether close() or abort() was called, or the connection was lost."),                  \
+           "is_closing($self, /)\n--\n\nWhether close() or abort() was called, or the connection was lost."),                  \
     METHOD("set_protocol", table_set_protocol, METH_FASTCALL | METH_KEYWORDS,                                         \
-           "set_protocol(protocol)\n--\n\nDeliver to another protocol from now on."),                                  \
+           "set_protocol($self, protocol)\n--\n\nDeliver to another protocol from now on."),                                  \
     METHOD("get_protocol", table_get_protocol, METH_NOARGS,                                                           \
-           "get_protocol()\n--\n\nThe current protocol, None once the connection is lost."),                           \
+           "get_protocol($self, /)\n--\n\nThe current protocol, None once the connection is lost."),                           \
     METHOD("_call_connection_lost", table_call_connection_lost, METH_O, NULL)
 
 #define READING_METHODS                                                                                                \
-    METHOD("is_reading", table_is_reading, METH_NOARGS, "is_reading()\n--\n\nWhether data are delivered."),           \
+    METHOD("is_reading", table_is_reading, METH_NOARGS, "is_reading($self, /)\n--\n\nWhether data are delivered."),           \
     METHOD("pause_reading", table_pause_reading, METH_NOARGS,                                                         \
-           "pause_reading()\n--\n\nDeliver nothing until resume_reading().")
+           "pause_reading($self, /)\n--\n\nDeliver nothing until resume_reading().")
 
 #define WRITING_METHODS                                                                                                \
-    METHOD("abort", table_abort, METH_NOARGS, "abort()\n--\n\nClose now; what is queued is lost."),                   \
+    METHOD("abort", table_abort, METH_NOARGS, "abort($self, /)\n--\n\nClose now; what is queued is lost."),                   \
     METHOD("get_write_buffer_size", table_get_write_buffer_size, METH_NOARGS,                                         \
-           "get_write_buffer_size()\n--\n\nBytes that the kernel has not taken."),                                     \
+           "get_write_buffer_size($self, /)\n--\n\nBytes that the kernel has not taken."),                                     \
     METHOD("get_write_buffer_limits", table_get_write_buffer_limits, METH_NOARGS,                                     \
-           "get_write_buffer_limits()\n--\n\n(low, high) in bytes."),                                                  \
+           "get_write_buffer_limits($self, /)\n--\n\n(low, high) in bytes."),                                                  \
     METHOD("set_write_buffer_limits", table_set_write_buffer_limits, METH_VARARGS | METH_KEYWORDS,                    \
-           "set_write_buffer_limits(high=None, low=None)\n--\n\n"                                                      \
+           "set_write_buffer_limits($self, high=None, low=None)\n--\n\n"                                                      \
            "Bytes at which pause_writing and resume_writing are called. Raises ValueError.")
 
 #define COMMON_MEMBERS                                                                                                 \

@@ -254,16 +254,16 @@ static PyMethodDef read_methods[] = {
     PIPE_METHODS,
     METHOD("_start_reading", GUARDED(start_reading), METH_NOARGS, NULL),
     METHOD("resume_reading", GUARDED(resume_reading), METH_NOARGS, RESUME_DOC),
-    METHOD("close", GUARDED(read_close), METH_NOARGS, "close()\n--\n\nClose; what is unread stays in the pipe."),
+    METHOD("close", GUARDED(read_close), METH_NOARGS, "close($self, /)\n--\n\nClose; what is unread stays in the pipe."),
     {0}};
 
 static PyMethodDef write_methods[] = {
     COMMON_METHODS,
     WRITING_METHODS,
     PIPE_METHODS,
-    METHOD("write", method_write, METH_FASTCALL | METH_KEYWORDS, "write(data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."),
-    METHOD("write_eof", table_close, METH_NOARGS, "write_eof()\n--\n\nClose once what is queued has left."),
-    METHOD("can_write_eof", can_write_eof, METH_NOARGS, "can_write_eof()\n--\n\nTrue."),
+    METHOD("write", method_write, METH_FASTCALL | METH_KEYWORDS, "write($self, data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."),
+    METHOD("write_eof", table_close, METH_NOARGS, "write_eof($self, /)\n--\n\nClose once what is queued has left."),
+    METHOD("can_write_eof", can_write_eof, METH_NOARGS, "can_write_eof($self, /)\n--\n\nTrue."),
     METHOD("close", table_close, METH_NOARGS, CLOSE_DOC),
     {0}};
 

@@ -100,11 +100,11 @@ GUARDED_ONE(StreamObject, stream_make_empty_waiter)
 GUARDED_ONE(StreamObject, stream_reset_empty_waiter)
 
 static PyMethodDef methods[] = {
-    METHOD("write", method_write, METH_FASTCALL | METH_KEYWORDS, "write(data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."),
-    METHOD("writelines", method_writelines, METH_FASTCALL | METH_KEYWORDS, "writelines(list_of_data)\n--\n\nwrite() of each, without joining them."),
-    METHOD("write_eof", GUARDED(stream_write_eof), METH_NOARGS, "write_eof()\n--\n\nEnd of file to the peer after what is queued."),
-    METHOD("can_write_eof", can_write_eof, METH_NOARGS, "can_write_eof()\n--\n\nTrue."),
-    METHOD("set_protocol", method_set_stream_protocol, METH_FASTCALL | METH_KEYWORDS, "set_protocol(protocol)\n--\n\nDeliver to another protocol from now on."),
+    METHOD("write", method_write, METH_FASTCALL | METH_KEYWORDS, "write($self, data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."),
+    METHOD("writelines", method_writelines, METH_FASTCALL | METH_KEYWORDS, "writelines($self, list_of_data)\n--\n\nwrite() of each, without joining them."),
+    METHOD("write_eof", GUARDED(stream_write_eof), METH_NOARGS, "write_eof($self, /)\n--\n\nEnd of file to the peer after what is queued."),
+    METHOD("can_write_eof", can_write_eof, METH_NOARGS, "can_write_eof($self, /)\n--\n\nTrue."),
+    METHOD("set_protocol", method_set_stream_protocol, METH_FASTCALL | METH_KEYWORDS, "set_protocol($self, protocol)\n--\n\nDeliver to another protocol from now on."),
     METHOD("_make_empty_waiter", GUARDED(stream_make_empty_waiter), METH_NOARGS, NULL),
     METHOD("_reset_empty_waiter", GUARDED(stream_reset_empty_waiter), METH_NOARGS, NULL),
     {0}};

@@ -93,7 +93,7 @@ static int wait_for_callback(ThreadSafeHandleObject *h) {
     return 0;
 }
 
-PyDoc_STRVAR(cancel_doc, "cancel()\n--\n\n"
+PyDoc_STRVAR(cancel_doc, "cancel($self, /)\n--\n\n"
                          "Cancel the callback. From another thread this waits while the callback runs, and then does nothing.");
 
 static PyObject *cancel(PyObject *self, PyObject *ignored) {
@@ -103,7 +103,7 @@ static PyObject *cancel(PyObject *self, PyObject *ignored) {
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(cancelled_doc, "cancelled()\n--\n\nWhether cancel() was called. From another thread this waits while the callback runs.");
+PyDoc_STRVAR(cancelled_doc, "cancelled($self, /)\n--\n\nWhether cancel() was called. From another thread this waits while the callback runs.");
 
 static PyObject *cancelled(PyObject *self, PyObject *ignored) {
     (void)ignored;

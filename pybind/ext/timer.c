@@ -194,7 +194,7 @@ static PyObject *timer_cancel(PyObject *self, PyObject *ignored) {
     return none_or_null(rc);
 }
 
-PyDoc_STRVAR(cancel_doc, "cancel()\n--\n\nCancel the callback. A second call, or one after it has run, does nothing.");
+PyDoc_STRVAR(cancel_doc, "cancel($self, /)\n--\n\nCancel the callback. A second call, or one after it has run, does nothing.");
 static PyMethodDef methods[] = {{"cancel", timer_cancel, METH_NOARGS, cancel_doc}, {0}};
 
 static PyType_Slot slots[] = {

@@ -1,12 +1,23 @@
 import asyncio
 import socket
-from collections.abc import Awaitable
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context
-from typing import Any
+from typing import Any, TypeAlias, TypeVar, final
 
+from typing_extensions import TypeVarTuple, Unpack, disjoint_base
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+_CoroutineLike: TypeAlias = Coroutine[Any, Any, _T] | Generator[Any, None, _T]
+
+@final
 class Handle(asyncio.Handle): ...
+
+@final
 class TimerHandle(asyncio.TimerHandle): ...
 
+@final
 class _SelectorSocketTransport(asyncio.Transport):
     _context: Context
     _sock: socket.socket
@@ -14,19 +25,25 @@ class _SelectorSocketTransport(asyncio.Transport):
     def _make_empty_waiter(self) -> asyncio.Future[None]: ...
     def _reset_empty_waiter(self) -> None: ...
 
+@final
 class _UnixReadPipeTransport(asyncio.ReadTransport):
     _context: Context
     def _start_reading(self) -> None: ...
 
+@final
 class _UnixWritePipeTransport(asyncio.WriteTransport):
     _context: Context
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
 
+@final
 class _SelectorDatagramTransport(asyncio.DatagramTransport):
     _context: Context
+    def sendto(self, data: bytes | bytearray | memoryview, addr: Any = None) -> None: ...
     def _start_reading(self) -> None: ...
 
 class _Listener: ...
 
+@disjoint_base
 class SSLProtocol:  # only from Python 3.11 on, and with ssl
     max_size: int
     _app_transport: Any
@@ -35,16 +52,21 @@ class SSLProtocol:  # only from Python 3.11 on, and with ssl
     _transport: Any
     _app_protocol: Any
     _eof_received: bool
+    # asyncio's, whose class always lies beneath this one; of 3.11 and newer
     def _get_app_transport(self) -> Any: ...
     def _do_shutdown(self) -> None: ...
     def _on_shutdown_complete(self, exc: Exception | None) -> None: ...
     def _resume_reading(self) -> None: ...
+    def get_buffer(self, sizehint: int, /) -> memoryview: ...
+    def buffer_updated(self, nbytes: int, /) -> None: ...
     def _feed(self, data: Any, /) -> None: ...
     def _is_cut(self) -> bool: ...
 
 class SSLTransport:
     _ssl_protocol: Any
+    def write(self, data: Any) -> None: ...
 
+@disjoint_base
 class Loop:
     _closed: bool
     _stopping: bool
@@ -55,6 +77,47 @@ class Loop:
     _thread_id: int | None
     _current_handle: asyncio.Handle | None
 
+    def call_soon(
+        self, callback: Callable[[Unpack[_Ts]], object], *args: Unpack[_Ts], context: Context | None = None
+    ) -> asyncio.Handle: ...
+    def call_soon_threadsafe(
+        self, callback: Callable[[Unpack[_Ts]], object], *args: Unpack[_Ts], context: Context | None = None
+    ) -> asyncio.Handle: ...
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[Unpack[_Ts]], object],
+        *args: Unpack[_Ts],
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle: ...
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[_Ts]], object],
+        *args: Unpack[_Ts],
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle: ...
+    def time(self) -> float: ...
+    if sys.version_info >= (3, 13):
+        def create_task(
+            self,
+            coro: _CoroutineLike[_T],
+            *,
+            name: object = None,
+            context: Context | None = None,
+            eager_start: bool | None = None,
+        ) -> asyncio.Task[_T]: ...
+    elif sys.version_info >= (3, 11):
+        def create_task(
+            self, coro: _CoroutineLike[_T], *, name: object = None, context: Context | None = None
+        ) -> asyncio.Task[_T]: ...
+    else:
+        def create_task(self, coro: _CoroutineLike[_T], *, name: object = None) -> asyncio.Task[_T]: ...
+
+    def create_future(self) -> asyncio.Future[Any]: ...
+    def get_debug(self) -> bool: ...
+    def is_running(self) -> bool: ...
+    def is_closed(self) -> bool: ...
     def _open(self, selector: str, batched: bool, /) -> None: ...
     def _close_engine(self) -> None: ...
     def _run_once(self) -> None: ...

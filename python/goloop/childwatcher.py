@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from .children import Children
+
+assert sys.version_info < (3, 14), "asyncio has no child watchers from Python 3.14 on"
 
 
 class ChildWatcher(asyncio.AbstractChildWatcher):

@@ -50,43 +50,43 @@ def extra_of(sock: socket.socket, extra: dict[str, Any] | None) -> dict[str, Any
 class Connecting(_Base):
     """``create_connection``, and the transport hooks of ``BaseEventLoop``."""
 
-    async def create_connection(
-        self, protocol_factory: Callable[[], Any], host: Any = None, port: Any = None, **options: Any
-    ) -> Any:
-        """asyncio's; to an address literal without options, it is one connect of one socket."""
-        address = self._literal(host, port, options)
-        if address:
-            sock = socket.socket(
-                socket.AF_INET if len(address) == 2 else socket.AF_INET6,
-                socket.SOCK_STREAM | _NONBLOCK,
-                socket.IPPROTO_TCP,
-            )
-            try:
-                if not _NONBLOCK:
-                    sock.setblocking(False)
-                fd = sock.fileno()
-                error = self._connect(sock, fd, sock.family, address)
-                if error:
-                    await self._finish_connect(sock, fd, address)
-                if error is not None:
-                    protocol = protocol_factory()
-                    waiter = self.create_future()
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    transport = self._make_plain_transport(sock, fd, protocol, waiter)
-            except BaseException:
-                let_go(sock)
-                raise
-            if error is not None:
-                try:
-                    await waiter
-                except BaseException:
-                    transport.close()
-                    raise
-                return transport, protocol
-            sock.close()  # no literal after all
-        return await super().create_connection(protocol_factory, host, port, **options)
+    if not TYPE_CHECKING:  # its type is the base's, whose form is another in each Python
 
-    create_connection.__wrapped__ = _create_connection  # type: ignore[attr-defined] # its signature
+        async def create_connection(self, protocol_factory, host=None, port=None, **options):
+            """asyncio's; to an address literal without options, it is one connect of one socket."""
+            address = self._literal(host, port, options)
+            if address:
+                sock = socket.socket(
+                    socket.AF_INET if len(address) == 2 else socket.AF_INET6,
+                    socket.SOCK_STREAM | _NONBLOCK,
+                    socket.IPPROTO_TCP,
+                )
+                try:
+                    if not _NONBLOCK:
+                        sock.setblocking(False)
+                    fd = sock.fileno()
+                    error = self._connect(sock, fd, sock.family, address)
+                    if error:
+                        await self._finish_connect(sock, fd, address)
+                    if error is not None:
+                        protocol = protocol_factory()
+                        waiter = self.create_future()
+                        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                        transport = self._make_plain_transport(sock, fd, protocol, waiter)
+                except BaseException:
+                    let_go(sock)
+                    raise
+                if error is not None:
+                    try:
+                        await waiter
+                    except BaseException:
+                        transport.close()
+                        raise
+                    return transport, protocol
+                sock.close()  # no literal after all
+            return await super().create_connection(protocol_factory, host, port, **options)
+
+        create_connection.__wrapped__ = _create_connection  # its signature
 
     def _literal(self, host: Any, port: Any, options: dict[str, Any]) -> tuple[Any, ...] | None:
         """The address of what seems to be a literal, if nothing but a connect is asked for.

@@ -7,7 +7,6 @@ import functools
 import socket
 from asyncio import base_events
 from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-defined]
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _core
@@ -27,11 +26,11 @@ TYPES = (socket.SOCK_DGRAM, socket.SOCK_RAW)
 class Datagrams(_Base):
     """The transport hook of ``create_datagram_endpoint``, and what the extension asks of it."""
 
-    @functools.wraps(base_events.BaseEventLoop.create_datagram_endpoint)
-    async def create_datagram_endpoint(  # type: ignore[override]
-        self, protocol_factory: Callable[[], Any], *args: Any, **kwargs: Any
-    ) -> Any:
-        return await super().create_datagram_endpoint(deferring(protocol_factory), *args, **kwargs)
+    if not TYPE_CHECKING:  # its type is the base's, whose form is another in each Python
+
+        @functools.wraps(base_events.BaseEventLoop.create_datagram_endpoint)
+        async def create_datagram_endpoint(self, protocol_factory, *args, **kwargs):
+            return await super().create_datagram_endpoint(deferring(protocol_factory), *args, **kwargs)
 
     def _make_datagram_transport(
         self,

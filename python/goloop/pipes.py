@@ -7,7 +7,7 @@ import os
 import stat
 from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-defined]
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _core
 from .factories import deferring, take_protocol
@@ -17,15 +17,21 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
+_Protocol = TypeVar("_Protocol", bound=asyncio.BaseProtocol)
+
 
 class Pipes(_Base):
     """The transport hooks of ``connect_read_pipe``, ``connect_write_pipe`` and of subprocesses."""
 
-    async def connect_read_pipe(self, protocol_factory: Callable[[], Any], pipe: Any) -> Any:
+    async def connect_read_pipe(
+        self, protocol_factory: Callable[[], _Protocol], pipe: Any
+    ) -> tuple[asyncio.ReadTransport, _Protocol]:
         """Read from ``pipe``, an open file, through a transport. A factory that raises closes ``pipe``."""
         return await super().connect_read_pipe(deferring(protocol_factory), pipe)
 
-    async def connect_write_pipe(self, protocol_factory: Callable[[], Any], pipe: Any) -> Any:
+    async def connect_write_pipe(
+        self, protocol_factory: Callable[[], _Protocol], pipe: Any
+    ) -> tuple[asyncio.WriteTransport, _Protocol]:
         """Write to ``pipe``, an open file, through a transport. A factory that raises closes ``pipe``."""
         return await super().connect_write_pipe(deferring(protocol_factory), pipe)
 

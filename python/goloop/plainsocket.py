@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from _socket import socket as CSocket
+from collections.abc import Callable
 from typing import Any
 
 from . import _core
@@ -14,10 +15,10 @@ INTERNET = (socket.AF_INET, socket.AF_INET6)
 # only looks like a socket, for a subclass that has its own ``recv`` or ``connect``, as proxies and tests have, and while a
 # program has replaced such a method of ``socket.socket``, or that class: asyncio calls these methods, and so its own code
 # serves such a socket, over ``add_reader`` and ``add_writer``.
-is_plain = _core.is_plain
+is_plain: Callable[[Any], bool] = _core.is_plain
 
 # accepts_plain(): whether what ``accept`` of a plain socket makes is plain.
-accepts_plain = _core.accepts_plain
+accepts_plain: Callable[[], bool] = _core.accepts_plain
 
 
 def family_and_type(sock: Any) -> tuple[int, int]:

@@ -14,16 +14,12 @@ import math
 import os
 import selectors
 import time
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from . import _core
 
-if TYPE_CHECKING:
-    from selectors import BaseSelector as Base
-else:
-    Base = (
-        selectors._BaseSelectorImpl
-    )  # the registry of file objects, which all of the standard library's share
+# The registry of file objects, which all of the standard library's share.
+Base = selectors._BaseSelectorImpl
 
 EVENT_READ, EVENT_WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 

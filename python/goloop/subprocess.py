@@ -14,14 +14,16 @@ import threading
 import warnings
 from asyncio.log import logger
 
-# The class, not its module: what a module of ours holds is emptied at exit, before the last loop closes.
-from asyncio.unix_events import _UnixSubprocessTransport  # type: ignore[attr-defined]
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._base import LoopBase as _Base
+    from ._base import UnixSubprocessTransport as _UnixSubprocessTransport
 else:
+    # The class, not its module: what a module of ours holds is emptied at exit, before the last loop closes.
+    from asyncio.unix_events import _UnixSubprocessTransport
+
     _Base = object
 
 if sys.version_info < (3, 14):
@@ -45,8 +47,9 @@ if sys.version_info < (3, 14):
 
 else:
 
-    def _watcher_of_program() -> None:
+    def _watcher_of_program() -> Any:
         """Policies have no child watchers any more."""
+        return None
 
 
 # Whether asyncio's close() leaves the pipes alone when the loop is closed, where their close() raises.
@@ -55,7 +58,7 @@ _QUIET = "is_closed" in _UnixSubprocessTransport.close.__code__.co_names
 _DIES_WITHIN = 0.5  # seconds: a killed process has ended by then, unless the kernel holds it
 
 
-class SubprocessTransport(_UnixSubprocessTransport):  # type: ignore[misc]
+class SubprocessTransport(_UnixSubprocessTransport):
     """asyncio's transport of a process.
 
     Its signals reach that process or nobody, and three promises hold that asyncio's does not keep:

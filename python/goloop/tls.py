@@ -200,4 +200,5 @@ def with_our_protocol(method: Any) -> Any:
 class TLS:
     """``start_tls``."""
 
-    start_tls = with_our_protocol(base_events.BaseEventLoop.start_tls)
+    if not TYPE_CHECKING:  # its type is the base's, whose form is another in each Python
+        start_tls = with_our_protocol(base_events.BaseEventLoop.start_tls)
