@@ -34,7 +34,7 @@ LIMIT_OF_FAILURES = 1  # the same where divergences.py has it fail: many wait fo
 ONLY = os.environ.get("GOLOOP_TESTS_ONLY")  # "asyncio" or "goloop": for work on the tests, or on the loop
 LOOPS = [ONLY] if ONLY else ["asyncio", "goloop"]
 SHORT = bool(os.environ.get("GOLOOP_TESTS_SHORT"))  # without what short.py names
-FACTORIES = {"asyncio": "SelectorEventLoop", "goloop": "new_event_loop"}
+FACTORIES = {"asyncio": "SelectorEventLoop", "goloop": "new_event_loop", "uvloop": "new_event_loop"}
 PEERS = [name for name in ("uvloop",) if importlib.util.find_spec(name)]  # of the tests that compare
 
 hypothesis.settings.register_profile(

@@ -13,7 +13,6 @@ import sys
 import threading
 import warnings
 from asyncio.log import logger
-
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
