@@ -32,7 +32,7 @@ ARGS ?=
 	test-py-poll-short test-py-watchers test-hosts test-hosts-short soak soak-threads test-threads test-asan conformance \
 	conformance-short conformance-tornado conformance-short-tornado test-bench test-sdist test-sdist-bare suites \
 	test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint lint-go lint-c lint-py lint-types lint-size \
-	fmt docs-img bench bench-field bench-guard bench-observed bench-guard-observed wheel clean
+	fmt docs docs-look docs-img bench bench-field bench-guard bench-observed bench-guard-observed wheel clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
@@ -51,7 +51,8 @@ help:
 	@echo 'make soak-threads  loops in 2 to 16 threads that serve and call each other, for SECONDS=60; PY=3.13t without a GIL'
 	@echo 'make test-threads  the tests of one loop, each in four threads at once; PY=3.13t without a GIL'
 	@echo 'make test-asan the Python tests on an extension built with ASan and UBSan; PY, ARGS="-k name"'
-	@echo 'make lint      gofmt, vet, staticcheck, C warnings, ruff, mypy, pyright, stubtest, file sizes'
+	@echo 'make lint      gofmt, vet, staticcheck, C warnings, ruff, mypy, pyright, stubtest, file sizes, the site'
+	@echo 'make docs      the site, in build/site; strict. make docs-look: a picture of each page by Chromium, in build/look'
 	@echo 'make fmt       gofmt and ruff, in place'
 	@echo 'make build     build and install goloop in .venv/3.N for every Python found'
 	@echo 'make wheel     dist/*.whl for every Python found'
@@ -244,7 +245,7 @@ test-sdist-bare: pythons
 	rm -rf build/sdist && $(SDIST)
 	tools/bare build/sdist/goloop-*.tar.gz
 
-lint: lint-go lint-c lint-py lint-types lint-size
+lint: lint-go lint-c lint-py lint-types lint-size docs
 
 lint-go:
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard -- '*.go')); \
@@ -284,6 +285,17 @@ fmt: pythons
 	@tools/venv lint $(NEWEST) tools/lint/requirements.txt
 	.venv/lint/bin/ruff check --fix
 	.venv/lint/bin/ruff format
+
+# The site. Its pages are fetched from nowhere: tools/site/hooks.py looks.
+docs: pythons
+	@tools/venv docs $(NEWEST) docs/requirements.txt
+	NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build --quiet --strict
+	@echo build/site/index.html
+
+# Not part of `make test`: it needs Chromium.
+docs-look: docs
+	@tools/venv look $(NEWEST) tools/site/requirements.txt
+	.venv/look/bin/python tools/site/look.py $(ARGS)
 
 # The screenshot of docs/observability.md.
 docs-img: pythons

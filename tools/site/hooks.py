@@ -1,4 +1,4 @@
-"""What mkdocs does not know of this tree: pages that lie outside of docs/, and links that lead there.
+"""What mkdocs does not know of this tree: pages that lie outside of docs/, links that lead there, and what may not be fetched.
 
 A link works on the repository's page, where it is relative to the file it stands in. Here it becomes the page that the file is
 in the site; what is in no page keeps its words and loses the link. One that leads nowhere is a warning, which --strict fails for.
@@ -26,6 +26,15 @@ FENCED = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 LINK = re.compile(
     r"(?P<image>!?)\[(?P<words>(?:[^][]|\[[^]]*\])*)\]\((?P<target>[^)\s#]+)(?P<anchor>#[^)\s]*)?\)"
 )
+# What a page would load from elsewhere: elements, style sheets, and the theme's script.
+FETCHED = {
+    "*.html": re.compile(r"""<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)=["']?((?:https?:)?//[^"'>\s]+)"""),
+    "*.css": re.compile(r"""(?:@import|url\()\s*["']?((?:https?:)?//[^"')\s]+)"""),
+    "*.js": re.compile(r"https://(?:unpkg\.com|cdn\.jsdelivr\.net|cdnjs\.cloudflare\.com|fonts\.\w+\.com)/[^\"'\s]*"),
+}
+# Old browsers' substitute, and diagrams, of which there are none: the theme asks for these where a page needs them.
+UNNEEDED = re.compile(r"https://unpkg\.com/(?:resize-observer-polyfill|mermaid@[^\"]*)")
+
 log = logging.getLogger("mkdocs.plugins.goloop")
 
 
@@ -86,3 +95,16 @@ def relinked(text, file):
 def on_page_markdown(markdown, page, config, files):
     name = page.file.src_uri
     return relinked(markdown, ELSEWHERE.get(name, f"docs/{name}"))
+
+
+def on_post_build(config):
+    """The site needs nobody else's server."""
+    site = pathlib.Path(config.site_dir)
+    for path in site.rglob("*.map"):
+        path.unlink()
+    for path in site.rglob("*.js"):
+        path.write_text(UNNEEDED.sub("about:blank", path.read_text()))
+    for pattern, fetched in FETCHED.items():
+        for path in site.rglob(pattern):
+            for address in fetched.findall(path.read_text()):
+                log.warning("%s would load %s", path.relative_to(site), address)
