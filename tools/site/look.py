@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SITE, LOOK = ROOT / "build" / "site", ROOT / "build" / "look"
 WINDOWS = {"": (1280, 900), "-narrow": (390, 800)}
-MOST = 6000  # pixels of a page that are kept; a longer one is cut
+PIECE = 2000  # pixels of a page that are one picture
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -34,7 +34,7 @@ def served():
 
 
 def look(browser, base, name, scheme, window):
-    """One picture; what is wrong with the page."""
+    """Pictures of a page, from its top down; what is wrong with it."""
     width, height = WINDOWS[window]
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})
     page, wrong = context.new_page(), []
@@ -47,9 +47,12 @@ def look(browser, base, name, scheme, window):
         wrong.append(f"{over} pixels wider than a window of {width}")
     broken = page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)")
     wrong += [f"no image at {src}" for src in broken]
-    tall = min(MOST, page.evaluate("document.documentElement.scrollHeight"))
-    page.set_viewport_size({"width": width, "height": max(tall, height)})
-    page.screenshot(path=LOOK / f"{pathlib.PurePath(name).stem}-{scheme}{window}.png")
+    tall = max(height, page.evaluate("document.documentElement.scrollHeight"))
+    page.set_viewport_size({"width": width, "height": tall})
+    for top in range(0, tall, PIECE):
+        clip = {"x": 0, "y": top, "width": width, "height": min(PIECE, tall - top)}
+        piece = f"-{top // PIECE + 1}" if tall > PIECE else ""
+        page.screenshot(path=LOOK / f"{pathlib.PurePath(name).stem}-{scheme}{window}{piece}.png", clip=clip)
     context.close()
     return [f"{name}, {scheme}: {each}" for each in wrong]
 
@@ -58,7 +61,8 @@ def main():
     chromium = shutil.which("chromium")
     if not chromium:
         return "docs-look needs a chromium on PATH (Debian, as root: apt install chromium)"
-    LOOK.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(LOOK, ignore_errors=True)
+    LOOK.mkdir(parents=True)
     pages = sys.argv[1:] or sorted(str(path.relative_to(SITE)) for path in SITE.glob("*.html"))
     wrong = []
     with served() as base, sync_playwright() as playwright:

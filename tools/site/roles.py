@@ -1,4 +1,4 @@
-"""Docstrings as the site shows them: the roles of reStructuredText, and its literals, are code here."""
+"""Docstrings as the site shows them: roles and literals of reStructuredText are code, the fields of a dataclass are a table."""
 
 import re
 
@@ -12,6 +12,19 @@ class Roles(griffe.Extension):
     def on_object(self, *, obj, **kwargs):
         if obj.docstring:
             obj.docstring.value = LITERAL.sub(r"`\1`", ROLE.sub(shown, obj.docstring.value))
+
+
+class Fields(griffe.Extension):
+    """Runs after the other: what it takes has been through that."""
+
+    def on_package(self, *, pkg, **kwargs):
+        for each in (pkg["metrics.Times"], pkg["metrics.Metrics"]):
+            rows = ["| field | type | |", "|---|---|---|"]
+            for name, field in each.members.items():
+                if field.is_attribute:
+                    meaning = field.docstring.value.replace("\n", " ") if field.docstring else ""
+                    rows.append(f"| `{name}` | `{field.annotation}` | {meaning} |")
+            each.docstring.value += "\n\n" + "\n".join(rows)
 
 
 def shown(found):
