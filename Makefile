@@ -289,7 +289,7 @@ fmt: pythons
 # The site. Its pages are fetched from nowhere: tools/site/hooks.py looks.
 docs: pythons
 	@tools/venv docs $(NEWEST) docs/requirements.txt
-	NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build --strict
 	@echo build/site/index.html
 
 # Not part of `make test`: it needs Chromium.
