@@ -15,8 +15,11 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <linux/memfd.h>
+#include <sys/syscall.h>
+#endif
 
 volatile uint64_t process_generation = 1;
 
@@ -101,7 +104,7 @@ static int copy_library(const char *path, char *name, size_t size) {
     name[0] = 0;
     int out = -1;
 #ifdef __linux__
-    out = memfd_create("goloop-engine", MFD_CLOEXEC);
+    out = (int)syscall(SYS_memfd_create, "goloop-engine", MFD_CLOEXEC); /* glibc 2.27 has it, we run on 2.17 */
     if (out >= 0 && memory_name(name, size, out) < 0) {
         close(out);
         out = -1;
