@@ -32,7 +32,8 @@ ARGS ?=
 	test-py-poll-short test-py-watchers test-hosts test-hosts-short soak soak-threads test-threads test-asan conformance \
 	conformance-short conformance-tornado conformance-short-tornado test-bench test-sdist test-sdist-bare suites \
 	test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint lint-go lint-c lint-py lint-types lint-size \
-	fmt docs docs-look docs-img bench bench-field bench-guard bench-observed bench-guard-observed wheel clean
+	fmt docs docs-look docs-img bench bench-field bench-guard wheels wheels-twice test-wheel test-wheels bench-observed \
+	bench-guard-observed wheel clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
@@ -55,7 +56,9 @@ help:
 	@echo 'make docs      the site, in build/site; strict. make docs-look: a picture of each page by Chromium, in build/look'
 	@echo 'make fmt       gofmt and ruff, in place'
 	@echo 'make build     build and install goloop in .venv/3.N for every Python found'
-	@echo 'make wheel     dist/*.whl for every Python found'
+	@echo 'make wheels    dist/*.whl for Linux, x86_64 and aarch64, CPython 3.10 to 3.15t; ARGS="--python 3.13 --arch x86_64"'
+	@echo 'make wheels-twice  the same in two folders, whose bytes are compared'
+	@echo 'make test-wheels  what make wheels has built, on an old Debian and under emulation, in chroots that it makes; as root'
 	@echo 'make bench     the benchmarks; ARGS="..." for benchmarks/run.py'
 	@echo 'make bench-field  the same on 3.14 beside all loops that there are, in the chroot of tools/sid; ARGS="--short" for an hour'
 	@echo 'make bench-guard  instructions per operation (valgrind), which may not rise by 3 %; PY, ARGS=ARGS="--only echo", ARGS=--record'
@@ -84,7 +87,7 @@ demo-stuck: pythons
 # FULL=1: also what tests/short.py leaves out.
 SHORT := $(if $(FULL),,-short)
 test: pythons lint test-go test-go-fuzz test-py$(SHORT) test-py-poll$(SHORT) test-py-watchers soak conformance$(SHORT) \
-	test-hosts-short test-bench test-sdist test-nogil-short
+	test-hosts-short test-bench test-sdist test-wheel test-nogil-short
 	@echo 'Tested on Python $(FOUND)$(if $(MISSING),; NOT FOUND and not tested: $(MISSING)).'
 
 test-go:
@@ -331,10 +334,27 @@ bench-guard-observed: pythons
 	cd benchmarks && env -u PYTHONPATH ../.venv/guard-$(NEWEST)/bin/python -m guard \
 		--against $(abspath .venv/guard-uncounted-$(NEWEST)/bin/python) $(ARGS)
 
-wheel: pythons
-	rm -rf build/lib.* build/bdist.*
-	@for v in $(FOUND); do $$(tools/find-python $$v) -m pip wheel -q --no-deps --wheel-dir dist . || exit; done
-	@ls -l dist
+# Zig compiles, so that one machine builds for all: tools/wheels. Neither target nor the third is part of `make test`.
+WHEELS = cd tools && env -u PYTHONPATH ../.venv/wheels/bin/python
+wheels: pythons
+	@tools/venv wheels $(NEWEST) tools/wheels/requirements.txt
+	$(WHEELS) -m wheels $(ARGS)
+
+wheels-twice: pythons
+	@tools/venv wheels $(NEWEST) tools/wheels/requirements.txt
+	$(WHEELS) -m wheels --twice $(ARGS)
+
+# The first time fetches and builds Pythons for some minutes, and needs root: tools/oldest, tools/emulated, tools/sid.
+test-wheels: pythons
+	@tools/venv wheels $(NEWEST) tools/wheels/requirements.txt
+	$(WHEELS) -m wheels.trials $(ARGS)
+
+# A minute's worth of them: the arithmetic, and one wheel that is built, audited and imported in a fresh venv.
+test-wheel: pythons
+	@tools/venv wheels $(NEWEST) tools/wheels/requirements.txt
+	cd tools && ../.venv/wheels/bin/mypy --strict -p wheels --exclude 'test_'
+	$(WHEELS) -m pytest -q -p no:cacheprovider wheels
+	$(WHEELS) -m wheels --python $(NEWEST) --arch $(shell uname -m) --out ../build/wheel
 
 clean:
 	rm -rf build dist .venv .sid .services .mypy_cache .ruff_cache python/goloop.egg-info python/goloop/*.so tests/.pytest_cache

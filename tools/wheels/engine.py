@@ -35,10 +35,9 @@ def build(root: Path, recipe: Recipe, target: Target, headers: Headers, out: Pat
     ]
     go(root, "run", "./internal/gengopy", *gengopy, "./control")  # runs here, so it is built for here
     # The ID of a build is of paths and flags too.
-    options = [f"{option} -buildid=" if option.startswith("-ldflags=") else option for option in recipe.go_build]
-    go(
-        root,
-        *("build", "-tags=gopy", *options, "-o", out, recipe.go_package),
-        env=compiler.go_environment(target),
-    )
+    options = [
+        f"{option} -buildid=" if option.startswith("-ldflags=") else option for option in recipe.go_build
+    ]
+    arguments = ["build", "-tags=gopy", *options, "-o", str(out), recipe.go_package]
+    go(root, *arguments, env=compiler.go_environment(target))
     out.with_suffix(".h").unlink()

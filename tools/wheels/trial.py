@@ -68,8 +68,8 @@ async def serve(patience: float) -> int:
 
 def run(patience: float) -> None:
     start = time.monotonic()
-    import goloop
-    from goloop import _core
+    import goloop  # type: ignore[import-not-found,unused-ignore]
+    from goloop import _core  # type: ignore[attr-defined,unused-ignore]
 
     imported = time.monotonic()
     answers = goloop.run(serve(patience))

@@ -57,7 +57,9 @@ def attempt(target: Target, wheel: Path) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         words = command(target, wheel, Path(folder))
         if not words:
-            print(f"{wheel.name}: NOT RUN: no CPython {target.python} for {target.arch} can be had", flush=True)
+            print(
+                f"{wheel.name}: NOT RUN: no CPython {target.python} for {target.arch} can be had", flush=True
+            )
             return True
         print(f"== {wheel.name}: {words[0]}", flush=True)
         environment = ["env", f"EMULATED_SHARE={folder}"]
@@ -73,7 +75,9 @@ def main() -> int:
     if not shutil.which("timeout"):
         print("tools/wheels: wheels are tried on Linux", file=sys.stderr)
         return 1
-    targets = [Target(python, arch) for arch in options.arch or GOARCH for python in options.python or PYTHONS]
+    targets = [
+        Target(python, arch) for arch in options.arch or GOARCH for python in options.python or PYTHONS
+    ]
     wheels = [(target, wheel) for target in targets if (wheel := find(target))]
     failed = [wheel.name for target, wheel in wheels if not attempt(target, wheel)]
     for name in failed:
