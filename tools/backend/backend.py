@@ -3,10 +3,6 @@
 The functions are PEP 517's and PEP 660's.
 """
 
-import compilers
-import golang
-from refusals import check_platform
-
 from setuptools.build_meta import (
     build_editable,
     build_sdist,
@@ -14,6 +10,10 @@ from setuptools.build_meta import (
     prepare_metadata_for_build_editable,
     prepare_metadata_for_build_wheel,
 )
+
+import compilers
+import golang
+from refusals import check_platform
 
 __all__ = [
     "build_editable",

@@ -36,7 +36,9 @@ class Toolchain:
             self.env["GOPROXY"] = "off"
         if goroot:
             # Who has no Go of their own gets no caches and settings of Go's at home either.
-            self.env |= dict.fromkeys(("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "GOPATH"), str(ROOT / "build" / "go"))
+            self.env |= dict.fromkeys(
+                ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "GOPATH"), str(ROOT / "build" / "go")
+            )
             self.env["GOFLAGS"] += " -modcacherw"  # so that taking the folder away takes all away
             self.env |= {"GOROOT": goroot, "GOCACHE": os.environ.get("GOCACHE") or str(ROOT / "build" / "go")}
 

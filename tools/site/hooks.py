@@ -28,9 +28,13 @@ LINK = re.compile(
 )
 # What a page would load from elsewhere: elements, style sheets, and the theme's script.
 FETCHED = {
-    "*.html": re.compile(r"""<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)=["']?((?:https?:)?//[^"'>\s]+)"""),
+    "*.html": re.compile(
+        r"""<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)=["']?((?:https?:)?//[^"'>\s]+)"""
+    ),
     "*.css": re.compile(r"""(?:@import|url\()\s*["']?((?:https?:)?//[^"')\s]+)"""),
-    "*.js": re.compile(r"https://(?:unpkg\.com|cdn\.jsdelivr\.net|cdnjs\.cloudflare\.com|fonts\.\w+\.com)/[^\"'\s]*"),
+    "*.js": re.compile(
+        r"https://(?:unpkg\.com|cdn\.jsdelivr\.net|cdnjs\.cloudflare\.com|fonts\.\w+\.com)/[^\"'\s]*"
+    ),
 }
 # Old browsers' substitute, and diagrams, of which there are none: the theme asks for these where a page needs them.
 UNNEEDED = re.compile(r"https://unpkg\.com/(?:resize-observer-polyfill|mermaid@[^\"]*)")

@@ -38,7 +38,12 @@ def look(browser, base, name, scheme, window):
     width, height = WINDOWS[window]
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})
     page, wrong = context.new_page(), []
-    page.on("request", lambda request: request.url.startswith((base, "data:", "blob:")) or wrong.append(f"fetches {request.url}"))
+    page.on(
+        "request",
+        lambda request: (
+            request.url.startswith((base, "data:", "blob:")) or wrong.append(f"fetches {request.url}")
+        ),
+    )
     page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
     page.goto(base + name, wait_until="load")
     page.wait_for_timeout(200)

@@ -64,4 +64,4 @@ def test_gos_licence_is_its_own():
 def test_one_toolchain_for_both_ways_to_build():
     workflow = (ROOT / ".github/workflows/wheels.yml").read_text()
     (version,) = re.findall(r'GO_VERSION: "(.+)"', workflow)
-    assert engine.TOOLCHAIN == f"go{version}"
+    assert f"go{version}" == engine.TOOLCHAIN
