@@ -15,6 +15,7 @@ import goloop.control
 import goloop.otel
 import goloop.selectors
 import goloop.testing
+import goloop.workers
 from goloop.metrics import Metrics, Times
 
 if sys.version_info >= (3, 11):
@@ -143,3 +144,7 @@ async def testing() -> None:
     factory = functools.partial(goloop.testing.virtual_loop, grace=1)
     if sys.version_info >= (3, 12):
         asyncio.run(main(), loop_factory=factory)
+
+
+def serving() -> list[type]:
+    return [goloop.workers.UvicornWorker, goloop.workers.UvicornH11Worker, goloop.workers.AiohttpWorker]

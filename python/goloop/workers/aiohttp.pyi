@@ -1,0 +1,3 @@
+"""For type checkers, which need none of gunicorn and aiohttp for it: a worker is named, and gunicorn makes it."""
+
+class AiohttpWorker: ...
