@@ -16,5 +16,11 @@ ONCE = {
     "test_cli_watching.py::*": _PROGRAM,
     "test_stuck.py::*": _PROGRAM,
     "test_build.py::*": _BUILD,
+    "test_soak.py::*": "servers under load for seconds, which the other tests of hosts ask on each Python",
+    "test_virtual_factories.py::*": "other projects' plugins, each with a pytest of its own",
+    **dict.fromkeys(
+        [f"test_api_calls.py::*-{seed}]" for seed in range(2, 11)],
+        "the same with other seeds: one is enough to see that a Python converts arguments as the others do",
+    ),
     "test_selectors.py::test_cpythons_own_tests*": "the selectors are the engine's, and the tests CPython's of any version",
 }
