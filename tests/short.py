@@ -16,6 +16,7 @@ ONCE = {
     "test_cli_watching.py::*": _PROGRAM,
     "test_stuck.py::*": _PROGRAM,
     "test_build.py::*": _BUILD,
+    "test_build_backend.py::*": _BUILD,
     "test_soak.py::*": "servers under load for seconds, which the other tests of hosts ask on each Python",
     "test_virtual_factories.py::*": "other projects' plugins, each with a pytest of its own",
     **dict.fromkeys(
