@@ -255,6 +255,7 @@ lint-go:
 		test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
 	go vet ./...
 	go vet -tags=faults $(FAULTS)
+	go vet -tags=nometrics ./loop
 	GOOS=darwin CGO_ENABLED=0 go vet $(PORTABLE)
 	GOOS=darwin CGO_ENABLED=0 go vet -tags=faults $(PORTABLE)
 	GOOS=freebsd CGO_ENABLED=0 go vet $(PORTABLE)

@@ -54,17 +54,16 @@ def scrape(path: Path) -> bool:
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # which ends no scrape
     times, due = 0, 0.0
-    try:
-        while True:
-            answered = sum(map(scrape, folder.iterdir())) if time.monotonic() >= due else 0
-            times += answered
-            if answered:
-                due = time.monotonic() + PERIOD
-            time.sleep(max(LOOK, due - time.monotonic()))
-    finally:
-        print(times, flush=True)
+    while True:
+        answered = sum(map(scrape, folder.iterdir())) if time.monotonic() >= due else 0
+        times += answered
+        if answered:
+            due = time.monotonic() + PERIOD
+        if signal.sigtimedwait([signal.SIGTERM], max(LOOK, due - time.monotonic())):
+            break
+    print(times, flush=True)
 
 
 if __name__ == "__main__":
