@@ -23,5 +23,6 @@ ONCE = {
         [f"test_api_calls.py::*-{seed}]" for seed in range(2, 11)],
         "the same with other seeds: one is enough to see that a Python converts arguments as the others do",
     ),
+    "test_limits.py::*": "memory and threads that Go and the extension ask the system for: the same code for each Python",
     "test_selectors.py::test_cpythons_own_tests*": "the selectors are the engine's, and the tests CPython's of any version",
 }
