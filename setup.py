@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools" / "backend"))
 import compilers  # noqa: E402
 import golang  # noqa: E402
-from refusals import check_platform, stop  # noqa: E402
+from refusals import check_headers, check_platform, stop  # noqa: E402
 
 # GOLOOP_METRICS=0 builds what counts nothing, for benchmarks/observed.py: the engine by a tag, the extension by a macro.
 MEASURED = os.environ.get("GOLOOP_METRICS") != "0"
@@ -49,6 +49,7 @@ class GoLibrary(Extension):
 class BuildExt(build_ext):
     def run(self):
         check_platform()
+        check_headers()
         self.go = golang.find()
         self.cc = compilers.find()
         os.environ.update(self.cc.env)

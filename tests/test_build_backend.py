@@ -121,6 +121,19 @@ def test_system_that_cannot_load_it(call, hook):
     assert line.startswith("goloop needs ") and "musl" in line
 
 
+NO_HEADERS = "import sysconfig; sysconfig.get_path = lambda name: '/nowhere'"
+
+
+def test_no_headers(asked):
+    (line,) = asked({}, NO_HEADERS)
+    assert line.startswith("goloop needs Python's headers") and "/nowhere/Python.h is not there" in line
+
+
+@pytest.mark.parametrize("name", ["CFLAGS", "CPATH", "C_INCLUDE_PATH"])
+def test_headers_that_the_user_names(asked, name):
+    assert asked(BOTH, NO_HEADERS, **{name: "/somewhere"}) == []
+
+
 def test_pyproject_toml_asks_for_nothing_before_that():
     lines = (TREE / "pyproject.toml").read_text().splitlines()
     assert [line.split("#")[0].strip() for line in lines if line.startswith("requires ")] == ["requires = []"]

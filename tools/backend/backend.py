@@ -6,7 +6,7 @@ downloaded for a system that cannot load goloop; setuptools is imported by what 
 
 import compilers
 import golang
-from refusals import check_platform
+from refusals import check_headers, check_platform
 
 SETUPTOOLS = "setuptools>=77"
 PYBINDGEN = "pybindgen==0.22.1"
@@ -18,6 +18,7 @@ def get_requires_for_build_sdist(config_settings=None):
 
 def get_requires_for_build_wheel(config_settings=None):
     check_platform()
+    check_headers()
     return [SETUPTOOLS, PYBINDGEN, *golang.requirements(), *compilers.requirements()]
 
 

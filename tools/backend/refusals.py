@@ -1,8 +1,9 @@
-"""Ending a build with one sentence, "goloop needs …", and no traceback. And the systems on which it cannot run."""
+"""Ending a build with one sentence, "goloop needs …", and no traceback. And what no package of PyPI could bring."""
 
 import os
 import platform
 import sys
+import sysconfig
 
 
 def stop(why):
@@ -22,3 +23,10 @@ def check_platform():
             "glibc or macOS: this Python's C library is another one (musl?), on which a Go "
             "library cannot be loaded (golang/go#54805); use asyncio's own loop there."
         )
+
+
+def check_headers():
+    header = os.path.join(sysconfig.get_path("include"), "Python.h")
+    elsewhere = any(os.environ.get(name) for name in ("CFLAGS", "CPATH", "C_INCLUDE_PATH"))
+    if not os.path.exists(header) and not elsewhere:
+        stop(f"Python's headers to be built from source, and {header} is not there (Debian: python3-dev).")
