@@ -226,16 +226,19 @@ test-bench: pythons
 	@tools/venv $(NEWEST) $(NEWEST) --goloop $(TEST_REQUIREMENTS)
 	cd benchmarks && ../.venv/$(NEWEST)/bin/python -m pytest -p no:cacheprovider
 
-# The source distribution holds all that building from it needs, and asks PyPI for Go and a C compiler where there are none.
+# The source distribution holds all that building from it needs, Go's modules and their licences included: there is no module
+# cache, and no proxy. And it asks PyPI for Go and a C compiler where there are none.
 SDIST = .venv/build/bin/python -m build -q --sdist --outdir build/sdist .
 test-sdist: pythons
 	@tools/venv build $(NEWEST) tools/requirements.txt
 	rm -rf build/sdist && $(SDIST)
+	mkdir build/sdist/tree build/sdist/nothing && tar -xzf build/sdist/goloop-*.tar.gz --strip-components=1 -C build/sdist/tree
+	for module in $$(sed -n 's/^# \([^ ]*\) v.*/\1/p' build/sdist/tree/vendor/modules.txt); do \
+		ls build/sdist/tree/vendor/$$module/LICENSE || exit; done
 	$$(tools/find-python $(NEWEST)) -m venv --clear build/sdist/venv
-	build/sdist/venv/bin/python -m pip install -q build/sdist/goloop-*.tar.gz
+	GOPROXY=off GOMODCACHE=$(CURDIR)/build/sdist/nothing build/sdist/venv/bin/python -m pip install -q build/sdist/goloop-*.tar.gz
 	cd build/sdist && venv/bin/python -c 'import asyncio, goloop; \
 		print(goloop.__version__, "from the sdist:", goloop.new_event_loop().run_until_complete(asyncio.sleep(0, "runs")))'
-	mkdir build/sdist/tree build/sdist/nothing && tar -xzf build/sdist/goloop-*.tar.gz --strip-components=1 -C build/sdist/tree
 	PATH=$(CURDIR)/build/sdist/nothing $(CURDIR)/.venv/build/bin/python -c 'import build; \
 		asked = sorted(build.ProjectBuilder("build/sdist/tree").get_requires_for_build("wheel")); \
 		print("without Go and a C compiler it asks for", *asked); \
