@@ -10,7 +10,16 @@ import sysconfig
 TREE = pathlib.Path(__file__).resolve().parent.parent
 COMPILER = shlex.split(sysconfig.get_config_var("CC"))[0]
 WORKS = "exit 0"
-# A prelude: whether pybindgen is installed.
+# Preludes. musl's confstr knows the name and says EINVAL; other C libraries may not know it, or have no value.
+OTHER_LIBC = {
+    name: f"import os\ndef confstr(name): {body}\nos.confstr = confstr"
+    for name, body in {
+        "musl": "raise OSError(22, 'Invalid argument')",
+        "unknown name": "raise ValueError('unrecognized configuration name')",
+        "no value": "return None",
+    }.items()
+}
+# Whether pybindgen is installed.
 PYBINDGEN = """
 import importlib.util
 find = importlib.util.find_spec

@@ -6,7 +6,7 @@ import sysconfig
 
 import pytest
 
-from building import COMPILER, PYBINDGEN, WORKS, go, run_setup, write_program
+from building import COMPILER, OTHER_LIBC, PYBINDGEN, WORKS, go, run_setup, write_program
 
 pytestmark = [pytest.mark.goloop_only, pytest.mark.linux_only]
 
@@ -74,8 +74,9 @@ def test_compiler_that_cannot_link_all_as_one(build, tmp_path):
     assert "-shared" in last and "-flto" not in last
 
 
-def test_system_that_cannot_load_it(build):
-    (line,) = build("import os; os.confstr = lambda name: None", go=go("go1.99"), **{COMPILER: WORKS})
+@pytest.mark.parametrize("libc", OTHER_LIBC)
+def test_system_that_cannot_load_it(build, libc):
+    (line,) = build(OTHER_LIBC[libc], go=go("go1.99"), **{COMPILER: WORKS})
     assert line.startswith("goloop needs ") and "musl" in line
 
 

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from building import COMPILER, PYBINDGEN, TREE, WORKS, go, run_python, run_setup, write_program
+from building import COMPILER, OTHER_LIBC, PYBINDGEN, TREE, WORKS, go, run_python, run_setup, write_program
 
 pytestmark = [pytest.mark.goloop_only, pytest.mark.linux_only]
 
@@ -116,8 +116,9 @@ def test_machine_without_wheels(asked, commands, wanted):
 
 
 @pytest.mark.parametrize("hook", ["get_requires_for_build_wheel", "get_requires_for_build_editable"])
-def test_system_that_cannot_load_it(call, hook):
-    (line,) = call(hook, {}, "import os; os.confstr = lambda name: None")
+@pytest.mark.parametrize("libc", OTHER_LIBC)
+def test_system_that_cannot_load_it(call, hook, libc):
+    (line,) = call(hook, {}, OTHER_LIBC[libc])
     assert line.startswith("goloop needs ") and "musl" in line
 
 

@@ -16,7 +16,7 @@ def check_platform():
         stop(f"glibc or macOS: {platform.system()} is not supported, use asyncio's own loop there.")
     try:
         glibc = not sys.platform.startswith("linux") or os.confstr("CS_GNU_LIBC_VERSION")
-    except ValueError:
+    except (OSError, ValueError):  # musl knows the name, and has no answer: EINVAL
         glibc = None
     if not glibc:
         stop(
