@@ -32,25 +32,24 @@ ON_ASYNCIO = [
     ("import goloop", "import asyncio"),
 ]
 
-# Home Assistant's packages are many, and few Pythons can have them: its policy, and how its runner uses that.
+# Home Assistant's packages are many, and few Pythons can have them: how its runner makes a loop, and what it does to it.
 RUNNER = """
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 
-class HassEventLoopPolicy(asyncio.DefaultEventLoopPolicy):
-    def __init__(self, debug):
-        super().__init__()
-        self.debug = debug
+def create_event_loop(debug=False):
+    loop = asyncio.SelectorEventLoop()
+    configure_event_loop(loop, debug)
+    return loop
 
-    def new_event_loop(self):
-        loop = super().new_event_loop()
-        loop.set_debug(self.debug)
-        loop.set_default_executor(ThreadPoolExecutor())
-        loop.set_default_executor = None
-        loop.time = time.monotonic
-        return loop
+
+def configure_event_loop(loop, debug=False):
+    loop.set_debug(debug)
+    loop.set_default_executor(ThreadPoolExecutor())
+    loop.set_default_executor = None
+    loop.time = time.monotonic
 
 
 async def hass():
@@ -60,21 +59,40 @@ async def hass():
     assert loop.time is time.monotonic
 
 
-def run(debug):
-    asyncio.set_event_loop_policy(HassEventLoopPolicy(debug))
-    loop = asyncio.new_event_loop()
+def run():
+    loop = create_event_loop()
     try:
+        asyncio.set_event_loop(loop)
         loop.run_until_complete(hass())
         loop.run_until_complete(loop.shutdown_default_executor())
     finally:
+        asyncio.set_event_loop(None)
         loop.close()
 """
+POLICY = """
+
+
+class HassEventLoopPolicy(asyncio.DefaultEventLoopPolicy):
+    def new_event_loop(self):
+        loop = super().new_event_loop()
+        configure_event_loop(loop)
+        return loop
+
+
+def create_event_loop():
+    asyncio.set_event_loop_policy(HassEventLoopPolicy())
+    return asyncio.new_event_loop()
+"""
+MAIN = "from .runner import run as main\n"
 MODELS = {
     "Home Assistant": {
-        "homeassistant/__init__.py": "",
-        "homeassistant/__main__.py": "from . import runner\n\n\ndef main():\n    runner.run(False)\n",
+        "homeassistant/__main__.py": MAIN,
         "homeassistant/runner.py": RUNNER,
-    }
+    },
+    "Home Assistant with a policy": {
+        "homeassistant/__main__.py": MAIN,
+        "homeassistant/runner.py": RUNNER + POLICY,
+    },
 }
 
 
