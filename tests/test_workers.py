@@ -111,29 +111,30 @@ def test_uvicorns_worker_is_given_the_factory(program, package):
     from goloop.workers import UvicornH11Worker, UvicornWorker
     print(UvicornWorker.CONFIG_KWARGS, UvicornH11Worker.CONFIG_KWARGS["http"])
     print(UvicornH11Worker.__mro__[1] is UvicornWorker, UvicornWorker.__bases__ == (Worker,))
-    print(Worker.CONFIG_KWARGS["loop"])
+    UvicornWorker().init_process()
+    print(Worker.CONFIG_KWARGS["loop"], made())
     """)
     assert out.splitlines() == [
         "{'loop': 'goloop:new_event_loop', 'http': 'auto'} h11",
         "True True",
-        "auto",
+        "auto asyncio.unix_events",
     ]
 
 
-def test_older_uvicorn_is_given_what_sets_up(program):
-    """Before 0.36 what `loop` names is called, with a word, and the loop is the policy's."""
+def test_older_uvicorn_has_the_policys_loop(program):
+    """One before 0.36, which knows no factories."""
     out = program("""
-    import pkgutil
-    missing("uvicorn_worker")
-    module("uvicorn")
-    module("uvicorn.config", Config=type("Config", (), {}))
-    module("uvicorn.workers", UvicornWorker=Worker)
-    from goloop.workers import UvicornWorker
-    print(made())
-    pkgutil.resolve_name(UvicornWorker.CONFIG_KWARGS["loop"])(use_subprocess=True)
-    print(made())
+        missing("uvicorn_worker")
+        module("uvicorn")
+        module("uvicorn.config", Config=type("Config", (), {}))
+        module("uvicorn.workers", UvicornWorker=Worker)
+        from goloop.workers import UvicornWorker
+        worker = UvicornWorker()
+        print(worker.CONFIG_KWARGS["loop"], made())
+        worker.init_process()
+        print(worker.made)
     """)
-    assert out.splitlines() == ["asyncio.unix_events", "goloop.loop"]
+    assert out.splitlines() == ["none asyncio.unix_events", "goloop.loop"]
 
 
 def test_aiohttps_worker_makes_goloops_loop_in_its_process(program):

@@ -19,18 +19,19 @@ except ModuleNotFoundError as exc:
         raise exc if older.name == "uvicorn.workers" else older
 
 
-def set_up(use_subprocess: bool = False) -> None:
-    """What uvicorn before 0.36 calls in place of a loop's factory, in the worker's process."""
-    policy.install()
-
-
-_LOOP = "goloop:new_event_loop" if hasattr(Config, "get_loop_factory") else f"{__name__}:set_up"
+# From 0.36 on uvicorn is told what makes the loop; an older one makes none of its own when it is told nothing.
+_LOOP = "goloop:new_event_loop" if hasattr(Config, "get_loop_factory") else "none"
 
 
 class UvicornWorker(_Worker):  # type: ignore[misc]
     """uvicorn's worker on goloop, with the fastest HTTP parser that is installed."""
 
     CONFIG_KWARGS: dict[str, Any] = {**_Worker.CONFIG_KWARGS, "loop": _LOOP}
+
+    def init_process(self) -> None:
+        if _LOOP == "none":
+            policy.install()
+        super().init_process()
 
 
 class UvicornH11Worker(UvicornWorker):
