@@ -144,6 +144,12 @@ class Example:
         return dataclasses.replace(self, files=files, commands=tuple(map(change, self.commands)))
 
 
+def table():
+    """(section, what is to be typed) of each row of the table at the page's beginning."""
+    rows = re.findall(r"^\| \[(.+?)\]\(#[\w-]+\) \| (.+) \|$", PAGE.read_text(), re.MULTILINE)
+    return [(section, re.findall(r"`([^`]+)`", typed)) for section, typed in rows]
+
+
 def examples():
     """Those of the page, in its order."""
     common, *sections = re.split(r"^## (.+)\n", PAGE.read_text(), flags=re.MULTILINE)

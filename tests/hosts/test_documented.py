@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
-from documented import PORTS, examples
+from documented import PORTS, examples, table
 from services import free_port, postgres_cluster, redis_server
 
 # Of which sections the examples are run: "all" as `make test-hosts` has it, with the packages of all; "short" those whose hosts
@@ -38,6 +38,8 @@ pytestmark = [pytest.mark.goloop_only] if EXTENT == "short" else []
 
 
 def pytest_generate_tests(metafunc):
+    if "example" not in metafunc.fixturenames:
+        return
     marks = [pytest.mark.since(example.since) for example in EXAMPLES]
     parameters = [pytest.param(each, marks=mark, id=each.name) for each, mark in zip(EXAMPLES, marks)]
     metafunc.parametrize("example", parameters)
@@ -205,3 +207,16 @@ def test_example(place, loop_name):
         check_server(place, MODULES[loop_name])
     else:
         check_program(place.start(place.example.commands[0]), MODULES[loop_name])
+
+
+def test_table_types_what_examples_do():
+    """Each section has its row, and what that names is in an example."""
+    shown = {}
+    for example in examples():
+        texts = [*example.files, *example.files.values(), *example.commands]
+        shown[example.section] = "\n".join([shown.get(example.section, ""), *texts])
+    assert [section for section, _ in table()] == list(shown)
+    missing = [
+        (section, words) for section, typed in table() for words in typed if words not in shown[section]
+    ]
+    assert missing == []
