@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from aiohttp.worker import GunicornWebWorker  # type: ignore[import-not-found]
+from typing import TYPE_CHECKING
 
 from .. import policy
 
+if TYPE_CHECKING:
 
-class AiohttpWorker(GunicornWebWorker):  # type: ignore[misc]
+    class GunicornWebWorker:
+        """What is used of aiohttp's, for checkers that have no aiohttp."""
+
+        def init_process(self) -> None: ...
+else:
+    from aiohttp.worker import GunicornWebWorker
+
+
+class AiohttpWorker(GunicornWebWorker):
     """aiohttp's worker on goloop, which it makes by the policy of its own process."""
 
     def init_process(self) -> None:

@@ -1,3 +1,0 @@
-"""For type checkers, which need none of gunicorn and aiohttp for it: a worker is named, and gunicorn makes it."""
-
-class AiohttpWorker: ...
