@@ -146,8 +146,8 @@ def test_interrupt_ends_it_as_a_signal(folder):
             import asyncio
 
             async def main():
-                print("waits", flush=True)
                 try:
+                    print("waits", flush=True)
                     await asyncio.sleep(60)
                 finally:
                     print("ends", flush=True)
