@@ -151,12 +151,12 @@ func (e *Engine) receiveTogether(events []selector.Event) int {
 		if errno == batch.ErrNotTried {
 			continue // it reads alone
 		}
-		d.fetched, d.got, d.errno = true, got, errno
+		d.fetched, d.got, d.errno = true, int32(got), int32(errno)
 		if got > 0 {
 			used = end
-			d.recent = got
+			d.recent = int32(got)
 			if got == slot {
-				d.recent = 2 * got // there is more: at some length it reads alone
+				d.recent = int32(2 * got) // there is more: at some length it reads alone
 			}
 		}
 	}
@@ -196,7 +196,7 @@ func (e *Engine) together(events []selector.Event) int {
 			break // reported twice, as epoll may do for a number that dup2 has given another file
 		}
 		d.chosen = e.choice
-		budget -= d.recent
+		budget -= int(d.recent)
 		free -= d.readSlot()
 	}
 	return n
@@ -211,4 +211,4 @@ func (d *descriptor) readsTogether() bool {
 
 // readSlot is the arena's part of a read in a batch. Its odd length keeps the heads of
 // messages from sharing few lines of the processor's cache.
-func (d *descriptor) readSlot() int { return (max(2*d.recent, batchSlot)+63)&^63 + 64 }
+func (d *descriptor) readSlot() int { return (max(2*int(d.recent), batchSlot)+63)&^63 + 64 }

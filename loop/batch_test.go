@@ -301,7 +301,7 @@ func TestCrowdOfWhichABatchReadSome(t *testing.T) {
 	read := c.fds[c.streams[1].fd]
 	text := []byte("read ahead")
 	copy(c.arena, text)
-	read.fetched, read.at, read.got = true, address(c.arena), len(text)
+	read.fetched, read.at, read.got = true, address(c.arena), int32(len(text))
 	var events []selector.Event
 	for _, p := range c.streams {
 		events = append(events, selector.Event{Fd: p.fd, Generation: p.generation, Ready: selector.EventRead})

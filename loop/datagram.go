@@ -48,7 +48,7 @@ func (e *Engine) openDatagram(s *Submission) {
 	// Where the system does not tell, room for all: a datagram that is cut is lost.
 	name, err := sys.Getsockname(int(d.fd))
 	if _, unix := name.(*syscall.SockaddrUnix); unix || err != nil {
-		d.slot = min(maxRead, len(e.arena)-maxSockaddr)
+		d.slot = int32(min(maxRead, len(e.arena)-maxSockaddr))
 	}
 	e.refresh(d)
 }
@@ -60,10 +60,11 @@ func (e *Engine) readDatagrams(d *descriptor) {
 		e.refresh(d)
 		return
 	}
+	slot := int(d.slot)
 	for e.spent < turnBytes {
 		// Each datagram is received where the largest would fit, behind the addresses of
 		// all, and then moved to the end of the one before it.
-		count := min(receiveBatch, (len(e.arena)-e.arenaEnd)/(maxSockaddr+d.slot), e.room())
+		count := min(receiveBatch, (len(e.arena)-e.arenaEnd)/(maxSockaddr+slot), e.room())
 		if count <= 0 {
 			return
 		}
@@ -71,13 +72,13 @@ func (e *Engine) readDatagrams(d *descriptor) {
 		names := e.arenaEnd
 		data := names + count*maxSockaddr
 		for i := range count {
-			e.messages.set(i, base+uint64(data+i*d.slot), int64(d.slot), base+uint64(names+i*maxSockaddr), maxSockaddr)
+			e.messages.set(i, base+uint64(data+i*slot), int64(slot), base+uint64(names+i*maxSockaddr), maxSockaddr)
 		}
 		n, errno := e.messages.receive(d.fd, count)
 		end := data
 		for i := range n {
 			size, length := e.messages.received(i)
-			if from := data + i*d.slot; from != end {
+			if from := data + i*slot; from != end {
 				copy(e.arena[end:], e.arena[from:from+size])
 			}
 			e.Complete(Completion{

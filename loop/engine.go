@@ -239,43 +239,45 @@ const (
 )
 
 // descriptor is the engine's record of one file descriptor.
+// Its fields lie by size: an idle connection is to cost little.
 type descriptor struct {
 	fd         int32
 	generation uint32
-	kind       kind
-	since      int64           // ns: the look at the selector before it came
-	registered selector.Events // what the selector watches now
+	since      int64 // ns: the look at the selector before it came
 
 	// stream, datagram
-	paused   bool // the owner wants no data
-	ended    bool // end of file seen: read no more
-	broken   bool // an error was told, or the owner discarded: neither read nor write
-	shutdown bool // send end of file once the queue is empty
-	gone     bool // the system said that the number is closed, so whose it is now is not known
-	dirty    bool // in Engine.dirty
-	direct   bool // announce Readable instead of reading into the arena
-	pipe     bool // no socket: read(2) and write(2)
-	hangup   bool // the writing end of a pipe: paused for good, and ready when its reader has gone
-	backoff  bool // listener: waiting a second after EMFILE
-	first    int32
-	last     int32 // chain of this turn's writes through Submission.Res
-	queue    queue
+	queue  queue
+	first  int32
+	last   int32  // chain of this turn's writes through Submission.Res
+	chosen uint64 // Engine.choice of the last batch that it was to be in
+	at     uint64 // fetched: where to,
+	got    int32  // so many bytes,
+	errno  int32
+	recent int32 // bytes of the last read; more when there were more to be had
 
-	recent  int    // bytes of the last read; more when there were more to be had
-	idle    uint8  // reads in a row that the selector announced and that found nothing
-	chosen  uint64 // Engine.choice of the last batch that it was to be in
-	fetched bool   // a batch has read ahead in this turn:
-	at      uint64 // where to,
-	got     int    // so many bytes,
-	errno   syscall.Errno
-
-	asked   selector.Events // watched: what the owner asks about
-	lapsing bool            // watched: in Engine.lapsed
-	file    file            // watched: what the number named, where the selector cannot tell
-
-	batch  int // listener: most connections a turn
-	slot   int // datagram: bytes of the largest that is received whole
+	batch  int32 // listener: most connections a turn
+	slot   int32 // datagram: bytes of the largest that is received whole
 	source Source
+	file   file // watched: what the number named, where the selector cannot tell
+
+	registered selector.Events // what the selector watches now
+	asked      selector.Events // watched: what the owner asks about
+	kind       kind
+	lapsing    bool // watched: in Engine.lapsed
+
+	// stream, datagram
+	paused   bool  // the owner wants no data
+	ended    bool  // end of file seen: read no more
+	broken   bool  // an error was told, or the owner discarded: neither read nor write
+	shutdown bool  // send end of file once the queue is empty
+	gone     bool  // the system said that the number is closed, so whose it is now is not known
+	dirty    bool  // in Engine.dirty
+	direct   bool  // announce Readable instead of reading into the arena
+	pipe     bool  // no socket: read(2) and write(2)
+	hangup   bool  // the writing end of a pipe: paused for good, and ready when its reader has gone
+	backoff  bool  // listener: waiting a second after EMFILE
+	fetched  bool  // a batch has read ahead in this turn
+	idle     uint8 // reads in a row that the selector announced and that found nothing
 }
 
 // receives tells whether d brings bytes, which a turn bounds.

@@ -147,7 +147,7 @@ func (e *Engine) Observe(peers bool) (o Observation, ok bool) {
 
 //go:norace
 func (o *Observation) count(now int64, d *descriptor, peers bool) {
-	p := Peer{Fd: d.fd, Recent: d.recent, State: "reading", Backoff: d.backoff, Age: time.Duration(now - d.since), Queued: d.queue.bytes}
+	p := Peer{Fd: d.fd, Recent: int(d.recent), State: "reading", Backoff: d.backoff, Age: time.Duration(now - d.since), Queued: d.queue.bytes}
 	switch c := &o.Census; d.kind {
 	case stream:
 		p.Kind = "stream"

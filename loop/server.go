@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"math"
 	"syscall"
 
 	"goloop/selector"
@@ -20,7 +21,7 @@ func (e *Engine) listen(s *Submission) {
 		s.Res = int32(syscall.EBADF)
 		return
 	}
-	d.batch = int(max(1, s.Len))
+	d.batch = int32(min(max(1, s.Len), math.MaxInt32))
 	if err := e.setInterest(d, selector.EventRead); err != nil {
 		s.Res = errnoOf(err)
 		e.forget(d)

@@ -71,7 +71,7 @@ func (e *Engine) fail(d *descriptor, direction uint16, errno int32) {
 func (e *Engine) readStream(d *descriptor) {
 	if d.fetched { // it is delivered whatever has become of d
 		d.fetched = false
-		e.settleRead(d, d.at, d.got, d.errno)
+		e.settleRead(d, d.at, int(d.got), syscall.Errno(d.errno))
 		return
 	}
 	if d.paused || d.ended || d.broken {
@@ -91,7 +91,7 @@ func (e *Engine) readStream(d *descriptor) {
 	n, errno := d.receive(uintptr(at), len(buf))
 	if errno == 0 {
 		e.arenaEnd = min(e.arenaEnd+(n+63)&^63, len(e.arena))
-		d.recent = n
+		d.recent = int32(n)
 	}
 	e.settleRead(d, at, n, errno)
 }

@@ -313,7 +313,7 @@ func (e *Engine) readDeferred() {
 
 // full tells whether reading d has to wait for the next turn.
 func (e *Engine) full(d *descriptor) bool {
-	return e.spent >= turnBytes || e.arenaEnd > 0 && len(e.arena)-e.arenaEnd < d.slot+maxSockaddr
+	return e.spent >= turnBytes || e.arenaEnd > 0 && len(e.arena)-e.arenaEnd < int(d.slot)+maxSockaddr
 }
 
 // timeout is how long the selector may wait.

@@ -43,7 +43,7 @@ int fd_give(LoopObject *loop, int fd, enum fd_kind kind, PyObject *owner, const 
 #ifdef Py_GIL_DISABLED
     if (!owned && !(e->weak = PyWeakref_NewRef(owner, NULL))) return -1;
 #endif
-    e->kind = kind;
+    e->kind = (uint8_t)kind;
     e->gen++;
     e->owner = owner;
     e->asks = asks;

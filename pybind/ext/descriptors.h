@@ -18,11 +18,11 @@ typedef struct FdOwner {
 
 /* Who a descriptor belongs to. gen changes with every owner. */
 typedef struct FdEntry {
-    enum fd_kind kind;
+    uint8_t kind; /* enum fd_kind */
+    bool owned;   /* the table has a reference to its owner */
     uint32_t gen;
     PyObject *owner;     /* transport or listener; NULL when watched */
     const FdOwner *asks; /* of it */
-    bool owned;          /* the table has a reference to it */
 #ifdef Py_GIL_DISABLED
     PyObject *weak;      /* to one that is not owned: another thread may be about to free it */
 #endif
