@@ -201,12 +201,12 @@ static int take_arguments(const char *usage, Py_ssize_t n, Py_ssize_t wanted) {
 
 /* _getaddrinfo(host, port, family, type, proto, flags): the answer; a number when
  * _resolved(number, answer) will bring it; NotImplemented where the standard library's way
- * has to be taken, with its errors. */
+ * has to be taken, with its errors, or its debug mode. */
 PyObject *loop_getaddrinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
     if (take_arguments("_getaddrinfo(host, port, family, type, proto, flags)", n, 6) < 0) return NULL;
     if (engine_usable(loop) < 0) return NULL;
     gl_query q = {.what = GL_ADDRINFO};
-    if (loop->in_turn || !take_int(args[2], &q.family) || !take_int(args[3], &q.type) ||
+    if (loop->debug || loop->in_turn || !take_int(args[2], &q.family) || !take_int(args[3], &q.type) ||
         !take_int(args[4], &q.proto) || !take_int(args[5], &q.flags))
         Py_RETURN_NOTIMPLEMENTED;
     PyObject *owner = NULL, *result = NULL;
@@ -229,7 +229,7 @@ PyObject *loop_getnameinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n
     PyObject *address = args[0];
     gl_query q = {.what = GL_NAMEINFO};
     Py_ssize_t size = PyTuple_Check(address) ? PyTuple_GET_SIZE(address) : 0;
-    if (loop->in_turn || size < 2 || size > 4 || !take_int(args[1], &q.flags)) Py_RETURN_NOTIMPLEMENTED;
+    if (loop->debug || loop->in_turn || size < 2 || size > 4 || !take_int(args[1], &q.flags)) Py_RETURN_NOTIMPLEMENTED;
     int32_t port, more[2] = {0, 0};
     PyObject *host = PyTuple_GET_ITEM(address, 0);
     bool known = PyUnicode_Check(host) && take_int(PyTuple_GET_ITEM(address, 1), &port);

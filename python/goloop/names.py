@@ -16,6 +16,7 @@ else:
 # function of its own there; these are the ones that the engine stands in for.
 _getaddrinfo, _getnameinfo = socket.getaddrinfo, socket.getnameinfo
 _asyncio: Any = base_events
+_type = type  # getaddrinfo has an argument of that name
 
 
 class Names(_Base):
@@ -37,13 +38,9 @@ class Names(_Base):
             UnicodeError: ``host`` is no domain name.
         """
         answer = NotImplemented
-        if (
-            not self._debug
-            and _asyncio.socket.getaddrinfo is _getaddrinfo
-            and not self._executor_shutdown_called
-        ):
+        if _asyncio.socket.getaddrinfo is _getaddrinfo and not self._executor_shutdown_called:
             answer = self._getaddrinfo(host, port, family, type, proto, flags)
-            if answer.__class__ is int:
+            if _type(answer) is int:
                 answer = await self._wait_for_lookup(answer)
         if answer is NotImplemented:
             return await super().getaddrinfo(host, port, family=family, type=type, proto=proto, flags=flags)
@@ -56,13 +53,9 @@ class Names(_Base):
             socket.gaierror: the address is not numeric, has no name, or the resolver fails.
         """
         answer = NotImplemented
-        if (
-            not self._debug
-            and _asyncio.socket.getnameinfo is _getnameinfo
-            and not self._executor_shutdown_called
-        ):
+        if _asyncio.socket.getnameinfo is _getnameinfo and not self._executor_shutdown_called:
             answer = self._getnameinfo(sockaddr, flags)
-            if answer.__class__ is int:
+            if _type(answer) is int:
                 answer = await self._wait_for_lookup(answer)
         if answer is NotImplemented:
             return await super().getnameinfo(sockaddr, flags)
