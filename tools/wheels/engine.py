@@ -38,6 +38,6 @@ def build(root: Path, recipe: Recipe, target: Target, headers: Headers, out: Pat
     options = [
         f"{option} -buildid=" if option.startswith("-ldflags=") else option for option in recipe.go_build
     ]
-    arguments = ["build", "-tags=gopy", *options, "-o", str(out), recipe.go_package]
+    arguments = ["build", *options, "-o", str(out), recipe.go_package]
     go(root, *arguments, env=compiler.go_environment(target))
     out.with_suffix(".h").unlink()

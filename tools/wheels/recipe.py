@@ -24,7 +24,8 @@ def read(root: Path) -> Recipe:
         unittest.mock.patch("setuptools.setup") as setup,
         unittest.mock.patch.dict(os.environ),
     ):
-        os.environ.pop("GOLOOP_SYMBOLS", None)
+        for choice in ("GOLOOP_SYMBOLS", "GOLOOP_METRICS"):
+            os.environ.pop(choice, None)
         names = runpy.run_path(str(root / "setup.py"))
     extension, library = setup.call_args.kwargs["ext_modules"]
     return Recipe(
