@@ -25,6 +25,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -181,16 +182,25 @@ var (
 	adds = regexp.MustCompile(`^(mod\.add_function|add_checked\w*)\(`)
 )
 
-// onlyLines keeps of gopy's script for pybindgen the functions of the bound package.
+// onlyLines keeps of gopy's script for pybindgen the functions of the bound package, by name: gopy takes them from a map,
+// and the same sources are to give the same bytes.
 func onlyLines(script []byte, name string) []byte {
-	var lines []string
+	var lines, functions []string
+	first := 0
 	for line := range strings.Lines(string(script)) {
 		line = strings.TrimRight(line, "\n")
-		if !adds.MatchString(line) || strings.Contains(line, "'"+name+"_") {
+		switch {
+		case !adds.MatchString(line):
 			lines = append(lines, strings.ReplaceAll(line, `"`+name+`_go.h"`, `"_cgo_export.h"`))
+		case strings.Contains(line, "'"+name+"_"):
+			if functions == nil {
+				first = len(lines)
+			}
+			functions = append(functions, line)
 		}
 	}
-	return []byte(strings.Join(lines, "\n") + "\n")
+	sort.Strings(functions)
+	return []byte(strings.Join(slices.Insert(lines, first, functions...), "\n") + "\n")
 }
 
 // ofTheStableABI takes from pybindgen's file the one type that Python's stable ABI has not, and that nothing uses.

@@ -34,9 +34,10 @@ def build(root: Path, recipe: Recipe, target: Target, headers: Headers, out: Pat
         shlex.join(flags),
     ]
     go(root, "run", "./internal/gengopy", *gengopy, "./control")  # runs here, so it is built for here
-    # The ID of a build is of paths and flags too.
+    # The ID of a build is of paths and flags too. Go's -s leaves the external linker's own table of symbols.
     options = [
-        f"{option} -buildid=" if option.startswith("-ldflags=") else option for option in recipe.go_build
+        f"{option} -buildid= -extldflags=-s" if option.startswith("-ldflags=") else option
+        for option in recipe.go_build
     ]
     arguments = ["build", *options, "-o", str(out), recipe.go_package]
     go(root, *arguments, env=compiler.go_environment(target))
