@@ -5,6 +5,7 @@ python -m wheels [--python 3.13 ...] [--arch x86_64 ...] [--twice]
 
 import argparse
 import hashlib
+import os
 import shutil
 import sys
 import tempfile
@@ -44,8 +45,9 @@ def build(targets: list[Target], work: Path, out: Path) -> Built:
 
 
 def compare(targets: list[Target], first: Built) -> None:
-    """Build all again in another folder; raises Refusal unless the bytes are the same."""
+    """Build all again in another folder, with nothing kept from before; raises Refusal unless the bytes are the same."""
     with tempfile.TemporaryDirectory(prefix="goloop-again-") as folder:
+        os.environ.update(GOCACHE=f"{folder}/go", ZIG_GLOBAL_CACHE_DIR=f"{folder}/zig")
         again = build(targets, Path(folder) / "another" / "path", Path(folder) / "dist")
         for target, path in first.items():
             digests = [hashlib.sha256(each.read_bytes()).hexdigest() for each in (path, again[target])]
