@@ -144,8 +144,11 @@ def test_values_live_no_longer_than_the_callbacks(loop, how):
         seen.append(gone[0]() is None)
         loop.stop()
 
-    loop.call_soon(begin)
-    loop.call_later(0.001, look)
+    def start():
+        begin()
+        loop.call_later(0.001, look)  # behind all that begin has scheduled
+
+    loop.call_soon(start)
     loop.run_forever()
     assert seen == [True]
 
