@@ -128,28 +128,38 @@ func (e *echo) take(i int, c *echoConn, b []byte) {
 	var at int64
 	size := e.opt.size
 	for len(b) > 0 {
-		if c.got == 0 && len(b) >= stampSize && size >= stampSize {
-			if have, want := binary.LittleEndian.Uint64(b), stamp(i, c.reading); have != want {
-				e.m.fail("connection %d got message %#x for %#x", i, have, want)
-			}
-		}
-		step := min(size-c.got, len(b))
-		c.got += step
-		b = b[step:]
-		if c.got < size {
+		n, complete := c.read(i, size, b, e.m)
+		if !complete {
 			break
 		}
+		b = b[n:]
 		if at == 0 {
 			at = now()
 		}
-		slot := c.reading % e.opt.depth
+		slot := (c.reading - 1) % e.opt.depth
 		e.m.latency.add(at - c.sentAt[slot])
 		e.m.count(i, size)
 		c.sentAt[slot] = at
-		c.reading++
-		c.got = 0
 		c.unsent++
 	}
+}
+
+// read takes the message that connection i waits for from b, and checks its stamp. It returns how much of b was the message's, and
+// whether it is complete.
+func (c *echoConn) read(i, size int, b []byte, m *meter) (int, bool) {
+	if c.got == 0 && len(b) >= stampSize && size >= stampSize {
+		if have, want := binary.LittleEndian.Uint64(b), stamp(i, c.reading); have != want {
+			m.fail("connection %d got message %#x for %#x", i, have, want)
+		}
+	}
+	n := min(size-c.got, len(b))
+	c.got += n
+	if c.got < size {
+		return n, false
+	}
+	c.got = 0
+	c.reading++
+	return n, true
 }
 
 // flush writes the unsent messages, as far as the socket has room: an event tells when it has again.

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/binary"
 	"fmt"
 	"os"
 	"time"
@@ -105,19 +104,11 @@ func (o *openLoop) ready(i int, events uint32) error {
 func (o *openLoop) take(i int, c *echoConn, b []byte, at int64) {
 	size := o.opt.size
 	for len(b) > 0 {
-		if c.got == 0 && len(b) >= stampSize && size >= stampSize {
-			if have, want := binary.LittleEndian.Uint64(b), stamp(i, c.reading); have != want {
-				o.m.fail("connection %d got message %#x for %#x", i, have, want)
-			}
-		}
-		step := min(size-c.got, len(b))
-		c.got += step
-		b = b[step:]
-		if c.got < size {
+		n, complete := c.read(i, size, b, o.m)
+		if !complete {
 			break
 		}
-		c.got = 0
-		c.reading++
+		b = b[n:]
 		if len(o.waiting[i]) == 0 {
 			o.m.fail("connection %d got a message that it did not await", i)
 			continue
