@@ -41,7 +41,7 @@ def connected(addr: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket
 @pytest.mark.parametrize("unix", [False, True])
 def test_streams_come_back_whole(unix: bool, tmp_path: Path) -> None:
     command = [str(floor.build()), "echo", *(["--unix", str(tmp_path / "socket")] if unix else [])]
-    with server.running(command, None) as running, connected(running.addr) as sock:
+    with server.running(command, None, {}) as running, connected(running.addr) as sock:
         sock.sendall(MESSAGE)
         assert received(sock, len(MESSAGE)) == MESSAGE
         sender = threading.Thread(target=sock.sendall, args=[LARGE])
@@ -51,14 +51,14 @@ def test_streams_come_back_whole(unix: bool, tmp_path: Path) -> None:
 
 
 def test_close_answers_once() -> None:
-    with server.running([str(floor.build()), "close"], None) as running, connected(running.addr) as sock:
+    with server.running([str(floor.build()), "close"], None, {}) as running, connected(running.addr) as sock:
         sock.sendall(MESSAGE)
         assert received(sock, len(MESSAGE) + 1) == MESSAGE
 
 
 def test_datagrams_come_back() -> None:
     with (
-        server.running([str(floor.build()), "datagram"], None) as running,
+        server.running([str(floor.build()), "datagram"], None, {}) as running,
         connected(running.addr, socket.SOCK_DGRAM) as sock,
     ):
         for size in (1, 1024, 60_000):

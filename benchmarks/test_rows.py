@@ -48,7 +48,7 @@ def test_the_short_run_is_of_default_rows_and_takes_less_than_an_hour() -> None:
 
 def test_what_is_timed_is_in_µs_an_operation() -> None:
     class Pretended(Bench):
-        def child(self, module: str, args: list[str], pin: bool = True) -> Any:
+        def child(self, module: str, args: list[str], pin: bool = True, loop: Loop | None = None) -> Any:
             return {"operations": 200_000, "seconds": 0.5, "cpu": 0.4, "extra": {}}
 
     row = Timed("timed", "µs/timer", "")
