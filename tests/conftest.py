@@ -118,7 +118,9 @@ def wanted(item):
         return False
     if item.get_closest_marker("root_only") and os.geteuid() != 0:
         return False
-    if item.get_closest_marker("free_threaded") and not sysconfig.get_config_var("Py_GIL_DISABLED"):
+    if item.get_closest_marker("free_threaded") and not FREE_THREADED:
+        return False
+    if item.get_closest_marker("with_gil") and FREE_THREADED:
         return False
     since, until = item.get_closest_marker("since"), item.get_closest_marker("until")
     if since and sys.version_info < version(since.args[0]):

@@ -226,17 +226,17 @@ ASYNCIO = {
     ),
     "test_tls_upgrades.py::test_hello_that_came_with_the_line_before_it_begins_the_handshake": (
         "3",
-        "3.13.0",
+        "3.13.5",
         _UNREAD,
     ),
     "test_tls_upgrades.py::test_hello_in_the_reader_begins_the_handshake_of_the_loops_start_tls": (
         "3",
-        "3.13.0",
+        "3.13.5",
         _UNREAD,
     ),
     "test_tls_upgrades.py::test_commands_in_the_clear_are_not_read_after_the_upgrade": (
         "3",
-        "3.13.0",
+        "3.13.5",
         _UNREAD,
     ),
     "test_tls_upgrades.py::test_answers_in_the_clear_are_not_read_after_the_upgrade": (

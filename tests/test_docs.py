@@ -57,7 +57,11 @@ def test_tutorial(number, tmp_path):
 @pytest.mark.parametrize(
     "block",
     [
-        pytest.param((block, following), id=f"{number} {block.heading}")
+        pytest.param(
+            (block, following),
+            id=f"{number} {block.heading}",
+            marks=[pytest.mark.with_gil] if "RLIMIT_AS" in block.text else [],
+        )
         for number, (block, following) in enumerate(
             zip(blocks("docs/troubleshooting.md"), blocks("docs/troubleshooting.md")[1:])
         )

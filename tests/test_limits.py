@@ -287,6 +287,7 @@ CROWDS = {
 
 
 @pytest.mark.goloop_only  # asyncio's writes take minutes; what its heap and deque keep is Python's
+@pytest.mark.with_gil
 @pytest.mark.parametrize("crowd", CROWDS)
 def test_memory_is_given_back(limited, crowd):
     out = limited(f"""
