@@ -310,3 +310,15 @@ def test_signal_handler_runs_in_the_context_of_its_caller(loop, run):
             loop.remove_signal_handler(signal.SIGUSR1)
 
     assert run(main()) == "add_signal_handler"
+
+
+def test_sigprof_that_the_program_blocks_stays_pending(script):
+    out = script("""
+        async def main():
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPROF])
+            os.kill(os.getpid(), signal.SIGPROF)
+            print(signal.SIGPROF in signal.sigpending())
+
+        run(main())
+    """)
+    assert out == "True\n"

@@ -127,7 +127,7 @@ def until(condition, process, reason):
     while not (met := condition()):
         if process.poll() is not None or time.monotonic() > deadline:
             raise AssertionError(f"{reason}, status {process.poll()}: {process.output.read_text()}")
-        time.sleep(0.05)
+        time.sleep(0.05)  # nothing tells of it: the next look
     return met
 
 
@@ -168,7 +168,7 @@ def check_server(place, modules):
         application = place.folder / "app.py"
         application.write_text(application.read_text() + "\n# another\n")
         until(lambda: (ask(place.port) or [module, pid])[1] != pid, process, "not loaded anew")
-    time.sleep(SETTLING.get(place.example.section, 0))
+    time.sleep(SETTLING.get(place.example.section, 0))  # nothing tells of it, see there
     check_end(process, "fork_processes" in place.example.text)
 
 
