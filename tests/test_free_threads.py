@@ -23,6 +23,10 @@ import interpreting
 from conftest import LIMIT
 from crowd import ask, at_once, echo, join, threads_of
 
+# asyncio of 3.12 and 3.13 silences it around each child by warnings.catch_warnings(), whose filters are the process's:
+# one thread takes away what another has just set.
+pytestmark = pytest.mark.filterwarnings("ignore:'get_child_watcher' is deprecated:DeprecationWarning")
+
 
 @pytest.fixture(autouse=True)
 def busy_threads():
