@@ -115,7 +115,6 @@ type Engine struct {
 	unbatched bool          // there is no batch for us
 	batched   []*descriptor // of the batch that is being sent
 	silent    bool          // there is no bell for us either
-	bellAsks  int           // how often one was asked for
 	fewest    int           // sockets that make a batch
 	choice    uint64        // counts the batches that were considered
 

@@ -228,7 +228,8 @@ typedef struct gl_shared {
     int32_t hold_sends; /* or when they are so many */
     int32_t hold_from;  /* a batch of so many callbacks holds writes; INT32_MAX: none does */
     int32_t look_every; /* before such a batch, each so many-th time is enough to ask whether the selector has something */
-    int32_t bell_after; /* so many looks in a row that found nothing are followed by a BELL */
+    int32_t bell_after; /* so many looks in a row that found nothing are followed by a BELL, */
+    int32_t bell_patience; /* but for the first so many times; counted down by C */
     int32_t crowd;      /* C takes the time of batches of so many callbacks */
 
     int64_t high_water, low_water; /* limits of a new transport's write buffer, bytes */

@@ -106,7 +106,7 @@ func (c *client) ran(short, callbacks, ns int) {
 type rules struct {
 	holdTime                               int64
 	holdSends, holdFrom, lookEvery         int
-	bellAfter, crowd                       int
+	bellAfter, bellPatience, crowd         int
 	highWater, lowWater                    int64
 	untoldShort, untoldCallbacks, untoldNs int64
 }
@@ -114,7 +114,7 @@ type rules struct {
 func (c *client) rules() rules {
 	s := c.shared
 	return rules{
-		int64(s.hold_time), int(s.hold_sends), int(s.hold_from), int(s.look_every), int(s.bell_after), int(s.crowd),
+		int64(s.hold_time), int(s.hold_sends), int(s.hold_from), int(s.look_every), int(s.bell_after), int(s.bell_patience), int(s.crowd),
 		int64(s.high_water), int64(s.low_water), int64(s.ran_short), int64(s.ran), int64(s.ran_ns),
 	}
 }

@@ -121,7 +121,7 @@ func (b *binding) publishRules() {
 	b.shared.hold_sends = loop.HoldSends
 	b.shared.hold_from = C.int32_t(b.engine.HoldFrom())
 	b.shared.look_every = loop.LookEvery
-	b.shared.bell_after = loop.BellAfter
+	b.shared.bell_after, b.shared.bell_patience = loop.BellAfter, loop.BellPatience
 	b.shared.crowd = loop.Crowd
 	b.shared.high_water, b.shared.low_water = loop.HighWater, loop.LowWater
 }

@@ -13,7 +13,7 @@ func TestRules(t *testing.T) {
 	c := open(t)
 	want := rules{
 		holdTime: loop.HoldTime, holdSends: loop.HoldSends, holdFrom: math.MaxInt32, lookEvery: loop.LookEvery,
-		bellAfter: loop.BellAfter, crowd: loop.Crowd,
+		bellAfter: loop.BellAfter, bellPatience: loop.BellPatience, crowd: loop.Crowd,
 		highWater: 64 << 10, lowWater: 16 << 10,
 	}
 	check := func(after string) {

@@ -13,6 +13,10 @@
 static void ask_for_bell(LoopObject *loop) {
     gl_sqe s = {.op = GL_OP_BELL, .fd = -1};
     loop->found_nothing = 0;
+    if (loop->shared.bell_patience > 0) {
+        loop->shared.bell_patience--;
+        return;
+    }
     int rc = submit_one(loop, &s);
     if (rc < 0) PyErr_Clear(); /* the next turn tells of it */
     if (rc != 0 || !s.ptr) return;
