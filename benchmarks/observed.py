@@ -122,6 +122,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0, help="one measured window")
     parser.add_argument("--rows", default=",".join(ROWS), metavar="NAME,…")
+    parser.add_argument(
+        "--realtime", action="store_true", help="all of it before what else the machine has to do; as root"
+    )
     return parser.parse_args()
 
 
@@ -147,6 +150,8 @@ def main() -> int:
             file=sys.stderr,
         )
     results = []
+    if options.realtime:
+        process.realtime()
     with Bench(limits, Generator(build(), load_cpu)) as bench:
         for row in chosen:
             results.append(schedule.measure(row, taking_part, options.rounds, bench, progress))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import rows
-from harness import floor, loops, machine, report, schedule
+from harness import floor, loops, machine, process, report, schedule
 from harness.bench import Bench, Options, cores
 from harness.loadgen import Generator, build
 from harness.number import number
@@ -168,10 +167,7 @@ def run(options: argparse.Namespace) -> report.Report:
     }
     result = report.Report(where, kept, found, subject, [])
     if options.realtime:
-        try:
-            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))  # the children inherit it
-        except OSError as error:
-            sys.exit(f"--realtime: {error}")
+        process.realtime()
     try:
         with bench:
             for row in options.chosen:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,14 @@ def pinned(cpu: int | None) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def realtime() -> None:
+    """From now on this process and its children run before all that is not realtime. Ends the program if that is not allowed."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except OSError as error:
+        sys.exit(f"--realtime: {error}")
 
 
 def start(command: list[str], cpu: int | None, **options: Any) -> subprocess.Popen[str]:
