@@ -64,32 +64,21 @@ def test_data_for_a_reader(loop, socket_pair):
     loop.remove_reader(ours)
 
 
-def test_a_reader_that_is_added(loop, socket_pair):
+@pytest.mark.parametrize("kind", ["reader", "writer"])
+def test_a_reader_or_writer_that_is_added(loop, socket_pair, kind):
     ours, peer = socket_pair()
     other, _ = socket_pair()
     peer.send(b"x")
+    add, remove = getattr(loop, f"add_{kind}"), getattr(loop, f"remove_{kind}")
     chain = Chain(loop)
 
-    def read():
-        loop.remove_reader(ours)
+    def come():
+        remove(ours)
         loop.stop()
 
     loop.add_reader(other, pytest.fail)
-    assert max(until_it_comes(loop, lambda: loop.add_reader(ours, read), chain)) <= 2
+    assert max(until_it_comes(loop, lambda: add(ours, come), chain)) <= 2
     loop.remove_reader(other)
-
-
-def test_a_writer_that_is_added(loop, socket_pair):
-    ours, _ = socket_pair()
-    chain = Chain(loop)
-
-    def write():
-        loop.remove_writer(ours)
-        loop.stop()
-
-    loop.add_reader(ours, pytest.fail)
-    assert max(until_it_comes(loop, lambda: loop.add_writer(ours, write), chain)) <= 2
-    loop.remove_reader(ours)
 
 
 def test_data_of_a_transport(loop, socket_pair):
