@@ -162,6 +162,29 @@ def test_handler_outside_the_main_thread_is_refused(loop):
     assert errors == ["set_wakeup_fd only works in main thread of the main interpreter"]
 
 
+def test_main_thread_adds_a_handler_to_a_loop_of_another_thread(script):
+    """A handler that the sleeping loop runs, in its own thread."""
+    out = script("""
+        import threading
+
+        loop = new_event_loop()
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop)
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            came = threading.Event()
+            named = []
+            loop.add_signal_handler(number, lambda: (named.append(threading.current_thread()), came.set()))
+            os.kill(os.getpid(), number)
+            print(came.wait(10), named == [thread])
+            print(loop.remove_signal_handler(number))
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+    """)
+    assert out == "True True\nTrue\n" * 2
+
+
 def test_plain_handler_runs_while_the_loop_sleeps(loop):
     seen = []
 

@@ -310,3 +310,28 @@ def test_forks_while_threads_run_and_touch_loops(script):
         """,
     )
     assert out == "forked\n"
+
+
+def test_engine_of_a_loop_that_sleeps_in_another_thread_is_refused(script):
+    """What needs an answer of it at once; the loop goes on."""
+    out = ends_well(
+        script,
+        """
+        loop = new_event_loop()
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        for ask in (loop._signal_fd, lambda: loop._child_watcher("")):
+            while True:  # until it sleeps
+                try:
+                    ask()
+                except RuntimeError as error:
+                    print(error)
+                    break
+        print(asyncio.run_coroutine_threadsafe(asyncio.sleep(0.001, "goes on"), loop).result())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+        """,
+    )
+    refused = "Non-thread-safe operation invoked on an event loop other than the current one\n"
+    assert out == 2 * refused + "goes on\n"

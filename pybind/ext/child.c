@@ -11,7 +11,7 @@
  * which one the next child gets. ValueError for one that this system does not have. */
 PyObject *loop_child_watcher(LoopObject *loop, PyObject *name) {
     const char *wanted = PyUnicode_AsUTF8(name);
-    if (!wanted || engine_usable(loop) < 0) return NULL;
+    if (!wanted || engine_usable(loop) < 0 || engine_taken(loop)) return NULL;
     char chosen[GL_NAME] = "";
     int32_t rc = -EINVAL;
     if (strlen(wanted) < sizeof chosen) {

@@ -332,6 +332,12 @@ int engine_usable_slow(LoopObject *loop) {
     return 0;
 }
 
+bool engine_taken(LoopObject *loop) {
+    if (!loop->in_turn) return false;
+    PyErr_SetString(PyExc_RuntimeError, "Non-thread-safe operation invoked on an event loop other than the current one");
+    return true;
+}
+
 int engine_error(LoopObject *loop, int64_t code) {
     if (code == GL_PANICKED) {
         char text[16384];

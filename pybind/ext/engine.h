@@ -20,6 +20,9 @@ static inline int engine_usable(LoopObject *loop) {
     return engine_usable_slow(loop);
 }
 
+/* Whether another thread's turn has it, and no answer can be had: sets the exception. What needs none is submitted. */
+bool engine_taken(LoopObject *loop);
+
 PyObject *engine_info(PyObject *module, PyObject *ignored); /* of the module */
 
 #endif

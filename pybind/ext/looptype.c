@@ -199,7 +199,7 @@ static PyObject *write_to_self(LoopObject *loop, PyObject *ignored) {
 
 static PyObject *signal_fd(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
-    if (engine_usable(loop) < 0) return NULL;
+    if (engine_usable(loop) < 0 || engine_taken(loop)) return NULL;
     int32_t fd = loop->api->signal_fd(loop->engine);
     if (fd < 0) {
         engine_error(loop, fd);

@@ -8,6 +8,7 @@ which the loop sleeps must end that sleep, or Ctrl-C is late until something els
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import os
 import signal
@@ -34,6 +35,8 @@ class _WakeupFd:
         return self._open_fd()
 
 
+_PATIENCE = 10  # seconds that the main thread waits for another's loop
+
 _NO_SIGNAL: Any = 0
 _NO_HANDLE: Any = None
 
@@ -58,7 +61,27 @@ class Signals(_Base):
 
     @property
     def _csock(self) -> _WakeupFd | None:
-        return None if self.is_closed() else _WakeupFd(self._signal_fd)
+        return None if self.is_closed() else _WakeupFd(self._wakeup_fd)
+
+    def _wakeup_fd(self) -> int:
+        """The pipe's writing end. The thread that runs the loop opens it, whoever asks."""
+        if self._thread_id in (None, threading.get_ident()):
+            return self._signal_fd()
+        if threading.current_thread() is not threading.main_thread():
+            raise ValueError("set_wakeup_fd only works in main thread")
+        answer: concurrent.futures.Future[int] = concurrent.futures.Future()
+
+        def open_pipe() -> None:
+            try:
+                answer.set_result(self._signal_fd())
+            except BaseException as error:
+                answer.set_exception(error)
+
+        self.call_soon_threadsafe(open_pipe)
+        try:
+            return answer.result(_PATIENCE)
+        except concurrent.futures.TimeoutError:
+            raise RuntimeError(f"the loop runs in a thread that was busy for {_PATIENCE} s") from None
 
     def run_forever(self) -> None:
         """Run until :meth:`stop`.
