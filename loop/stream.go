@@ -178,6 +178,10 @@ func (e *Engine) submitWrite(i int, s *Submission, k kind) {
 		e.enqueue(d, s, 0)
 		return
 	}
+	if s.Flags&FlagTried != 0 && k == stream && d.first < 0 {
+		e.submitTried(d, i, s)
+		return
+	}
 	s.Res = -1
 	if d.first < 0 {
 		d.first = int32(i)

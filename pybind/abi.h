@@ -62,6 +62,9 @@ enum {
     GL_CHILD_SIGCHLD = 0x100 /* with ADD, SCAN: SIGCHLD reaches the pipe of goloop_signal_fd */
 };
 
+/* Flag of a WRITE: C has tried itself, after all that it wrote before had left; res is the errno. */
+enum { GL_WRITE_TRIED = 1 };
+
 /* Set by the engine in flags of a WATCH: the number was closed and given out again since
  * the last WATCH of it, so of the set only what this one begins is the new file's. */
 enum { GL_WATCH_REPLACED = 0x100 };
@@ -213,6 +216,8 @@ typedef struct gl_shared {
     int64_t ran_short;   /* C adds: callbacks of batches of crowd or more that took hold_time or less */
     int64_t ran, ran_ns; /* C sets: callbacks and time of one that took longer; a turn is due before the next batch */
 
+    int64_t sent, sent_bytes; /* C adds: what it has written itself */
+
     int64_t next_deadline; /* ns; INT64_MAX without a timer */
     int64_t looked;        /* ns, when a turn was last done with the selector */
     int32_t nfds;          /* descriptors and lookups that a poll could find ready, */
@@ -231,6 +236,8 @@ typedef struct gl_shared {
     int32_t bell_after; /* so many looks in a row that found nothing are followed by a BELL, */
     int32_t bell_patience; /* but for the first so many times; counted down by C */
     int32_t crowd;      /* C takes the time of batches of so many callbacks */
+
+    int32_t tries; /* 1: C tries itself to write what nothing waits before; 0: it leaves that to the engine */
 
     int64_t high_water, low_water; /* limits of a new transport's write buffer, bytes */
 

@@ -69,6 +69,7 @@ func goloop_turn(handle C.int64_t, flags C.uint32_t) (n C.int32_t) {
 	}
 	b.pace()
 	b.learn()
+	b.count()
 	count, err := b.engine.Turn(submissions(b.shared.sq, b.shared.sq_len), loop.TurnFlags(flags))
 	b.publish()
 	if err != nil && count == 0 {
@@ -185,6 +186,7 @@ func goloop_stats(handle C.int64_t, out *C.gl_stats) (rc C.int32_t) {
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)
 	}
+	b.count()
 	*(*loop.Stats)(unsafe.Pointer(out)) = b.engine.Stats()
 	return 0
 }

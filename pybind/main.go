@@ -115,6 +115,14 @@ func (b *binding) learn() {
 	}
 }
 
+// count takes what C tells of its own writes.
+func (b *binding) count() {
+	if s := b.shared; s.sent != 0 {
+		b.engine.HostSent(int(s.sent), int(s.sent_bytes))
+		s.sent, s.sent_bytes = 0, 0
+	}
+}
+
 // publishRules writes the part of the shared memory that no turn changes, but for learn.
 func (b *binding) publishRules() {
 	b.shared.hold_time = C.int64_t(loop.HoldTime)
@@ -123,6 +131,9 @@ func (b *binding) publishRules() {
 	b.shared.look_every = loop.LookEvery
 	b.shared.bell_after, b.shared.bell_patience = loop.BellAfter, loop.BellPatience
 	b.shared.crowd = loop.Crowd
+	if loop.HostTries {
+		b.shared.tries = 1
+	}
 	b.shared.high_water, b.shared.low_water = loop.HighWater, loop.LowWater
 }
 

@@ -1,6 +1,10 @@
 /* The writing side of a stream: write() and its kin. When it leaves: sending.c. */
 #include "stream.h"
 
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "ending.h"
 #include "engine.h"
 #include "errors.h"
@@ -38,12 +42,39 @@ static PyObject *new_immutable(PyObject *data) {
     return PyBytes_FromObject(data);
 }
 
+/* write(2) or send(2), as the engine makes it. */
+static ssize_t system_write(StreamObject *t, const char *p, Py_ssize_t n) {
+#ifdef MSG_NOSIGNAL
+    if (!t->pipe) return send(t->fd, p, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+#endif
+    return write(t->fd, p, (size_t)n);
+}
+
+/* One try without the engine, with the GIL as a submission has it: for a short message the crossing costs as much as the call.
+ * What s still holds then is the engine's, with what the try came to. */
+static void try_alone(StreamObject *t, gl_sqe *s) {
+    gl_shared *sh = &t->loop->shared;
+    ssize_t n = system_write(t, (const char *)(uintptr_t)s->ptr, s->len);
+    s->flags = GL_WRITE_TRIED;
+    s->res = n < 0 ? errno : EAGAIN;
+    if (n <= 0) return;
+    sh->sent++;
+    sh->sent_bytes += n;
+    s->ptr += (uint64_t)n;
+    s->len -= n;
+}
+
 /* Sends one piece in a call of its own. Steals. */
 static int send_now(StreamObject *t, PyObject *bytes) {
-    Py_ssize_t n = PyBytes_GET_SIZE(bytes);
-    gl_sqe s = {.op = GL_OP_WRITE, .fd = t->fd, .gen = t->gen, .len = n};
+    gl_sqe s = {.op = GL_OP_WRITE, .fd = t->fd, .gen = t->gen, .len = PyBytes_GET_SIZE(bytes)};
     s.ptr = (uintptr_t)PyBytes_AS_STRING(bytes);
     s.user = (uintptr_t)bytes;
+    if (t->buffered == 0 && t->loop->shared.tries) try_alone(t, &s);
+    Py_ssize_t n = (Py_ssize_t)s.len;
+    if (n == 0) {
+        Py_DECREF(bytes);
+        return 0;
+    }
     int rc = transport_send(TRANSPORT(t), &s);
     if (rc > 0) return transport_waits(TRANSPORT(t), n - s.len);
     return rc == 0 && s.flags & GL_SQE_FAILED ? stream_failed(t, s.res, GL_WRITE) : rc;

@@ -1,0 +1,26 @@
+package loop
+
+import (
+	"syscall"
+
+	"goloop/internal/sys"
+)
+
+// HostTries tells that the host may try a Write itself: one system call of its own instead of a submission, which for a
+// short message costs as much as the call. It does so when nothing that it wrote before waits, so that the order stays; a
+// Write with FlagTried brings what is left, and from there on the engine writes. Calls that a test lets fail are the engine's.
+const HostTries = !sys.Faults
+
+// HostSent counts writes that the host has made itself.
+func (e *Engine) HostSent(writes, bytes int) {
+	tally(&e.stats.Writes, writes)
+	tally(&e.stats.WriteBytes, bytes)
+}
+
+// submitTried settles a Write of which the host has tried what stands before it: it waits, or its stream fails.
+func (e *Engine) submitTried(d *descriptor, i int, s *Submission) {
+	errno := syscall.Errno(s.Res)
+	s.Flags, s.Res = 0, -1
+	e.sent(d, int32(i), 1, s.Len, 0, errno)
+	e.finishWriting(d)
+}
