@@ -19,6 +19,11 @@ const (
 	Crowd = 4
 	// HoldSends is how many writes are held at most.
 	HoldSends = 32
+	// HoldBytes is how much of one stream's is held when it is more than its buffer's limit, which is only done as long
+	// as the kernel has room for it: pause_writing then comes when it would without.
+	HoldBytes = 1 << 18
+	// LongSend: the time that so many bytes take to be sent does not count as their callbacks'.
+	LongSend = 1 << 15
 	// HoldTime is how long, in ns. A batch that takes no longer is short.
 	HoldTime = int64(100 * time.Microsecond)
 	// LookEvery: of a brisk crowd's batches only each second is preceded by a look at the selector.

@@ -231,6 +231,8 @@ typedef struct gl_shared {
     /* When what is written leaves: loop/briskness.go. */
     int64_t hold_time;  /* ns: writes that are held leave when the first has waited so long, */
     int32_t hold_sends; /* or when they are so many */
+    int64_t hold_bytes; /* of one stream above its high-water mark, if the kernel is known to take them; else none */
+    int64_t long_send;  /* so many bytes: the time that they take to be sent is not their callbacks' */
     int32_t hold_from;  /* a batch of so many callbacks holds writes; INT32_MAX: none does */
     int32_t look_every; /* before such a batch, each so many-th time is enough to ask whether the selector has something */
     int32_t bell_after; /* so many looks in a row that found nothing are followed by a BELL, */

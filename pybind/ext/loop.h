@@ -82,6 +82,7 @@ struct LoopObject {
     /* sending.c */
     bool holds;         /* what the batch writes may leave together; */
     int64_t held_since; /* ns: since when what is held has waited, or earlier */
+    int64_t sending;    /* ns: what long sends of the batch have taken */
 
     /* engine.c */
     int64_t engine; /* handle, 0 when there is none */
@@ -100,6 +101,7 @@ struct LoopObject {
     int32_t sq_cap[2];
     int sq_now;
     int32_t sq_len, sq_urgent, sq_sends; /* all; those that a turn is for; WRITE and SEND */
+    int64_t sq_bytes; /* of streams' WRITEs */
     uint64_t sq_epoch;
 
     /* completion.c: those of the batch under way */

@@ -35,6 +35,7 @@ gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen) {
 
 void ring_start(LoopObject *loop) {
     loop->sq_len = loop->sq_urgent = loop->sq_sends = 0;
+    loop->sq_bytes = 0;
     loop->sq_epoch++;
 }
 
@@ -43,10 +44,12 @@ int submit_now(LoopObject *loop) {
     if (n == 0 || loop->in_turn) return 0;
     if (engine_usable(loop) < 0) return -1;
     gl_sqe *sq = loop->sq[loop->sq_now];
+    int64_t began = loop->sq_bytes >= loop->shared.long_send ? monotonic_ns() : 0;
     loop->sq_now ^= 1; /* a destructor may submit while the writes are settled */
     ring_start(loop);
     /* With the GIL: it keeps a turn, and other threads, from the engine meanwhile. */
     int32_t rc = loop->api->submit(loop->engine, sq, n);
+    if (began) loop->sending += monotonic_ns() - began;
     if (loop->hooks->settle(loop, sq, n) < 0) return -1;
     return rc < 0 ? engine_error(loop, rc) : 0;
 }

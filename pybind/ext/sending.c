@@ -2,7 +2,7 @@
  * hold_from callbacks or more; until hold_sends wait or, as callbacks return, for hold_time; and not those
  * of streams, whose drain() promises that what it lets pass is the kernel's, nor those of pipes.
  *
- * Nothing is held above the high-water mark, before close(), abort() and write_eof(), when
+ * Nothing is held above the high-water mark unless the kernel has room for it, before close(), abort() and write_eof(), when
  * get_write_buffer_size() asks, and outside a running loop. */
 #include "sending.h"
 
@@ -11,13 +11,14 @@
 int64_t batch_begins(LoopObject *loop, int64_t callbacks) {
     loop->holds = batch_may_hold(loop, callbacks);
     if (callbacks < loop->shared.crowd) return 0;
+    loop->sending = 0;
     return loop->held_since = monotonic_ns();
 }
 
 /* The engine judges: of one that was long, before the next. */
 void batch_ended(LoopObject *loop, int64_t callbacks, int64_t began) {
     gl_shared *sh = &loop->shared;
-    int64_t took = monotonic_ns() - began;
+    int64_t took = monotonic_ns() - began - loop->sending;
     if (took <= sh->hold_time) {
         sh->ran_short += callbacks;
     } else {

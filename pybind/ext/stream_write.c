@@ -65,7 +65,7 @@ static void try_alone(StreamObject *t, gl_sqe *s) {
 }
 
 /* Sends one piece in a call of its own. Steals. */
-static int send_now(StreamObject *t, PyObject *bytes) {
+static int send_piece(StreamObject *t, PyObject *bytes) {
     gl_sqe s = {.op = GL_OP_WRITE, .fd = t->fd, .gen = t->gen, .len = PyBytes_GET_SIZE(bytes)};
     s.ptr = (uintptr_t)PyBytes_AS_STRING(bytes);
     s.user = (uintptr_t)bytes;
@@ -78,6 +78,14 @@ static int send_now(StreamObject *t, PyObject *bytes) {
     int rc = transport_send(TRANSPORT(t), &s);
     if (rc > 0) return transport_waits(TRANSPORT(t), n - s.len);
     return rc == 0 && s.flags & GL_SQE_FAILED ? stream_failed(t, s.res, GL_WRITE) : rc;
+}
+
+static int send_now(StreamObject *t, PyObject *bytes) {
+    if (PyBytes_GET_SIZE(bytes) < t->loop->shared.long_send) return send_piece(t, bytes);
+    int64_t began = monotonic_ns();
+    int rc = send_piece(t, bytes);
+    t->loop->sending += monotonic_ns() - began;
+    return rc;
 }
 
 /* Appends one piece; 0 bytes are no piece. Steals. */
@@ -97,12 +105,36 @@ static int append(StreamObject *t, PyObject *bytes) {
     s->user = (uintptr_t)bytes;
     t->unsent++;
     t->buffered += n;
+    t->loop->sq_bytes += n;
     if (!t->pinned) transport_pin(TRANSPORT(t));
     return 0;
 }
 
+/* Whether more than the high-water mark may be held: nothing of it waits in the engine, and the kernel has room for all of it, also
+ * by its own count, which is of whole buffers. As without holding, nothing then is above the mark once it has been sent. */
+static bool may_exceed(StreamObject *t) {
+#if defined(__linux__) && defined(SO_MEMINFO)
+    enum { ALLOCATED = 2, LIMIT = 3, QUEUED = 5, FIELDS = 9 };
+    LoopObject *loop = t->loop;
+    uint32_t fields[FIELDS] = {0};
+    socklen_t size = sizeof fields;
+    int64_t held = 0;
+    if (t->buffered > loop->shared.hold_bytes) return false;
+    const gl_sqe *sq = loop->sq[loop->sq_now];
+    for (int32_t i = 0; i < loop->sq_len; i++)
+        if (sq[i].op == GL_OP_WRITE && sq[i].fd == t->fd && sq[i].gen == t->gen) held += sq[i].len;
+    if (held != t->buffered || getsockopt(t->fd, SOL_SOCKET, SO_MEMINFO, fields, &size) < 0) return false;
+    uint32_t used = fields[QUEUED] > fields[ALLOCATED] ? fields[QUEUED] : fields[ALLOCATED];
+    return (int64_t)fields[LIMIT] - used >= 2 * held;
+#else
+    (void)t;
+    return false;
+#endif
+}
+
 /* After appending. */
 static int settle(StreamObject *t, bool gathers) {
+    if (gathers && t->buffered > t->high && may_exceed(t)) return 0;
     if (!gathers && transport_flush(TRANSPORT(t)) < 0) return -1;
     return transport_maybe_pause(TRANSPORT(t));
 }
