@@ -170,6 +170,10 @@ func (e *Engine) Read(fd int32, generation uint32, p uintptr, n int) (int, error
 // submitWrite chains a Write behind those that the same turn brought before. It
 // does the same with a Send, k being datagram.
 func (e *Engine) submitWrite(i int, s *Submission, k kind) {
+	tried := k == stream && s.Flags&FlagTried != 0
+	if tried {
+		s.Flags = 0
+	}
 	d := e.lookup(s.Fd, s.Generation)
 	if d == nil || d.kind != k || d.broken {
 		return // neither flag: C lets go of the bytes
@@ -178,7 +182,7 @@ func (e *Engine) submitWrite(i int, s *Submission, k kind) {
 		e.enqueue(d, s, 0)
 		return
 	}
-	if s.Flags&FlagTried != 0 && k == stream && d.first < 0 {
+	if tried && d.first < 0 {
 		e.submitTried(d, i, s)
 		return
 	}

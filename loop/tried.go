@@ -20,7 +20,7 @@ func (e *Engine) HostSent(writes, bytes int) {
 // submitTried settles a Write of which the host has tried what stands before it: it waits, or its stream fails.
 func (e *Engine) submitTried(d *descriptor, i int, s *Submission) {
 	errno := syscall.Errno(s.Res)
-	s.Flags, s.Res = 0, -1
+	s.Res = -1
 	e.sent(d, int32(i), 1, s.Len, 0, errno)
 	e.finishWriting(d)
 }

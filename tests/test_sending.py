@@ -9,6 +9,7 @@ import pytest
 from protocols import DatagramRecorder, Recorder, turns
 
 CROWD = 12  # callbacks of one turn, such as a server under load has
+PIECE = 60_000  # bytes of one of many writes, less than a buffer's limit
 BRISK = 1500  # short callbacks, after which goloop lets a crowd's writes leave together
 
 
@@ -196,6 +197,44 @@ def test_what_a_brisk_crowd_writes_leaves_with_its_turn(loop, run, socket_pair):
             await asyncio.sleep(0)
             assert [kernel_has(peer) for _, peer in pairs] == [b"%d,%d;" % (number, number)] * CROWD
         for transport in transports:
+            transport.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("buffer", [1 << 14, 1 << 17, 1 << 20])
+def test_a_brisk_crowd_that_writes_much_is_paused_where_any_is(loop, run, tcp_pair, buffer):
+    async def main():
+        ends = []
+        for _ in range(CROWD):
+            ours, peer = tcp_pair()
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+            ends.append((*await loop.create_connection(Recorder, sock=ours), peer, bytearray()))
+        await crowd(loop, BRISK // CROWD)
+        sizes = []
+
+        def pump(transport, protocol, peer, sent):
+            while not protocol.paused:
+                piece = bytes([len(sent) // PIECE % 251]) * PIECE
+                transport.write(piece)
+                sent += piece
+            sizes.append(transport.get_write_buffer_size())
+
+        for _ in range(3):
+            sizes.clear()
+            for end in ends:
+                loop.call_soon(pump, *end)
+            await turns(2)
+            low, high = ends[0][0].get_write_buffer_limits()
+            assert len(sizes) == CROWD
+            assert all(high < size <= high + PIECE for size in sizes), sizes
+            for _, protocol, peer, sent in ends:
+                while sent:
+                    got = await loop.sock_recv(peer, 1 << 20)
+                    assert sent.startswith(got)
+                    del sent[: len(got)]
+                await protocol.until(lambda: not protocol.paused)  # noqa: B023
+        for transport, *_ in ends:
             transport.close()
 
     run(main())
