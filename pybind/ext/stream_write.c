@@ -69,7 +69,7 @@ static int send_piece(StreamObject *t, PyObject *bytes) {
     gl_sqe s = {.op = GL_OP_WRITE, .fd = t->fd, .gen = t->gen, .len = PyBytes_GET_SIZE(bytes)};
     s.ptr = (uintptr_t)PyBytes_AS_STRING(bytes);
     s.user = (uintptr_t)bytes;
-    if (t->buffered == 0 && t->loop->shared.tries) try_alone(t, &s);
+    if (t->attached && t->buffered == 0 && t->loop->shared.tries) try_alone(t, &s); /* else the number may be another's */
     Py_ssize_t n = (Py_ssize_t)s.len;
     if (n == 0) {
         Py_DECREF(bytes);
