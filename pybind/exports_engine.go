@@ -186,8 +186,10 @@ func goloop_stats(handle C.int64_t, out *C.gl_stats) (rc C.int32_t) {
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)
 	}
-	b.count()
-	*(*loop.Stats)(unsafe.Pointer(out)) = b.engine.Stats()
+	stats := b.engine.Stats()
+	stats.Writes += uint64(b.shared.sent) // not taken yet
+	stats.WriteBytes += uint64(b.shared.sent_bytes)
+	*(*loop.Stats)(unsafe.Pointer(out)) = stats
 	return 0
 }
 
