@@ -68,7 +68,7 @@ var processors struct {
 
 // goloop_start makes the runtime's threads, and room for its heap, before the first engine is opened. procs is the
 // most processors that it may use until as many threads run loops; 0 leaves it as it is.
-// pybind/ext/capacity.c has seen to it that so many threads, and two of the runtime's own beside passing,
+// python/goloop/capacity.py has seen to it that so many threads, and two of the runtime's own beside passing,
 // can be had.
 //
 //export goloop_start

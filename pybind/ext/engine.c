@@ -6,20 +6,12 @@
  * when they differ, the loop is the parent's and every crossing is refused. */
 #include "engine.h"
 
-#include "capacity.h"
-
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <linux/memfd.h>
-#include <sys/syscall.h>
-#endif
 
 volatile uint64_t process_generation = 1;
 
@@ -61,118 +53,15 @@ static void in_child(void) {
     pthread_mutex_init(&load_lock, NULL);
 }
 
-/* The path of _engine.so: beside this extension. */
-static int library_path(char *out, size_t size) {
-    Dl_info info;
-    if (!dladdr((void *)&library_path, &info) || !info.dli_fname) {
-        PyErr_SetString(PyExc_RuntimeError, "goloop: cannot find where its extension lies");
-        return -1;
-    }
-    const char *slash = strrchr(info.dli_fname, '/');
-    int dir = slash ? (int)(slash - info.dli_fname) : 1;
-    int n = snprintf(out, size, "%.*s/_engine.so", dir, slash ? info.dli_fname : ".");
-    if (n < 0 || (size_t)n >= size) {
-        PyErr_SetString(PyExc_RuntimeError, "goloop: the path of its engine is too long");
-        return -1;
-    }
-    return 0;
-}
-
-#ifdef __linux__
-/* The path of a memfd. The loader takes a name that it has seen for the library of
- * then, and a parent may have had the same descriptor number: each generation
- * spells the path with as many "./". */
-static int memory_name(char *out, size_t size, int fd) {
-    static const char prefix[] = "/proc/self/fd/";
-    size_t n = sizeof prefix - 1;
-    memcpy(out, prefix, n);
-    for (uint64_t i = 1; i < process_generation; i++) {
-        if (n + 16 > size) return -1;
-        out[n++] = '.';
-        out[n++] = '/';
-    }
-    snprintf(out + n, size - n, "%d", fd);
-    return 0;
-}
-#endif
-
-/* A copy of the library under a name that the loader has not seen: in memory,
- * or in a temporary file that is unlinked once loaded. Returns a descriptor. */
-static int copy_library(const char *path, char *name, size_t size) {
-    int in = open(path, O_RDONLY | O_CLOEXEC);
-    if (in < 0) return -1;
-    name[0] = 0;
-    int out = -1;
-#ifdef __linux__
-    out = (int)syscall(SYS_memfd_create, "goloop-engine", MFD_CLOEXEC); /* glibc 2.27 has it, we run on 2.17 */
-    if (out >= 0 && memory_name(name, size, out) < 0) {
-        close(out);
-        out = -1;
-    }
-#endif
-    if (out < 0) {
-        const char *dir = getenv("TMPDIR");
-        snprintf(name, size, "%s/goloop-engine-XXXXXX", dir && *dir ? dir : "/tmp");
-        out = mkstemp(name);
-        if (out < 0) {
-            int saved = errno;
-            close(in);
-            errno = saved;
-            return -1;
-        }
-    }
-    char buffer[65536];
-    ssize_t n;
-    while ((n = read(in, buffer, sizeof buffer)) > 0) {
-        for (ssize_t done = 0; done < n;) {
-            ssize_t w = write(out, buffer + done, (size_t)(n - done));
-            if (w < 0 && errno == EINTR) continue;
-            if (w < 0) {
-                n = -1;
-                break;
-            }
-            done += w;
-        }
-        if (n < 0) break;
-    }
-    int saved = errno;
-    close(in);
-    if (n < 0) {
-        if (strncmp(name, "/proc/", 6) != 0) unlink(name);
-        close(out);
-        errno = saved;
-        return -1;
-    }
-    return out;
-}
-
-static void *load(const char *path, bool fresh) {
+static void *open_library(const char *path) {
     /* Go's threads inherit this thread's mask: with everything blocked, signals
      * of the process go to threads that Python made, and end the loop's wait. */
     sigset_t all, old;
     sigfillset(&all);
-    char name[4096];
-    int copy = -1;
-    const char *target = path;
-    if (fresh) {
-        copy = copy_library(path, name, sizeof name);
-        if (copy < 0) {
-            PyErr_Format(PyExc_RuntimeError,
-                         "goloop: a forked child needs a copy of the engine, and neither memory nor the "
-                         "temporary folder takes one: %s",
-                         strerror(errno));
-            return NULL;
-        }
-        target = name;
-    }
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    void *library = dlopen(target, RTLD_NOW | RTLD_LOCAL);
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (!library) PyErr_Format(PyExc_RuntimeError, "goloop: cannot load its engine: %s", dlerror());
-    if (copy >= 0) {
-        if (strncmp(name, "/proc/", 6) != 0) unlink(name);
-        close(copy);
-    }
     return library;
 }
 
@@ -232,11 +121,8 @@ static int check_layout(void) {
     return -1;
 }
 
-static int load_engine(void) {
+static int load(const char *path, int processors) {
     if (api_generation == process_generation) return 0; /* another thread was faster */
-    char path[4096];
-    int processors;
-    if (library_path(path, sizeof path) < 0 || capacity_check(&processors) < 0) return -1;
     if (!atfork_registered) {
         if (pthread_atfork(before_fork, in_parent, in_child) != 0) {
             PyErr_NoMemory();
@@ -249,7 +135,7 @@ static int load_engine(void) {
     struct sigaction pipe_action, urg_action;
     sigaction(SIGPIPE, NULL, &pipe_action);
     sigaction(SIGURG, NULL, &urg_action);
-    void *library = load(path, api_generation != 0);
+    void *library = open_library(path);
     int rc = -1;
     if (library && resolve(library) == 0) {
         rc = check_layout(); /* the first call waits until the runtime is up */
@@ -262,23 +148,34 @@ static int load_engine(void) {
     return rc;
 }
 
-static int ensure_loaded(void) {
-    if (api_generation == process_generation) return 0;
+/* load_engine(path, processors): the library of this process, which may run on so many; 0 for as many as it likes. */
+PyObject *load_engine(PyObject *module, PyObject *args) {
+    const char *path;
+    int processors;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "si", &path, &processors)) return NULL;
     lock(&load_lock);
-    int rc = load_engine();
+    int rc = load(path, processors);
     pthread_mutex_unlock(&load_lock);
-    return rc;
+    return none_or_null(rc);
+}
+
+/* goloop.engine loads it. */
+static int check_loaded(void) {
+    if (api_generation == process_generation) return 0;
+    PyErr_SetString(PyExc_RuntimeError, "goloop: its engine is not loaded");
+    return -1;
 }
 
 void *engine_symbol(const char *name) {
-    if (ensure_loaded() < 0) return NULL;
+    if (check_loaded() < 0) return NULL;
     void *symbol = dlsym(loaded_library, name);
     if (!symbol) PyErr_Format(PyExc_ImportError, "goloop: its engine was built without %s", name);
     return symbol;
 }
 
 int engine_open(LoopObject *loop, const char *selector, bool batched) {
-    if (ensure_loaded() < 0) return -1;
+    if (check_loaded() < 0) return -1;
     gl_shared *sh = &loop->shared;
     if (strlen(selector) >= sizeof sh->selector) {
         PyErr_Format(PyExc_ValueError, "goloop: no selector is called %.50s", selector);
@@ -355,11 +252,9 @@ int engine_error(LoopObject *loop, int64_t code) {
     return -1;
 }
 
-/* engine_info() -> dict: whether an engine is loaded in this process, and from where. */
-PyObject *engine_info(PyObject *module, PyObject *ignored) {
+/* engine_generations() -> (this process's, the one in which the engine was loaded; 0: never). */
+PyObject *engine_generations(PyObject *module, PyObject *ignored) {
     (void)module;
     (void)ignored;
-    char path[4096];
-    if (library_path(path, sizeof path) < 0) return NULL;
-    return Py_BuildValue("{s:O,s:s}", "loaded", api_generation == process_generation ? Py_True : Py_False, "path", path);
+    return Py_BuildValue("KK", (unsigned long long)process_generation, (unsigned long long)api_generation);
 }

@@ -9,7 +9,7 @@ extern volatile uint64_t process_generation; /* how many forks this process is a
 /* Whether the loop was made in this process, and not in one that has forked it. */
 static inline bool loop_is_ours(const LoopObject *loop) { return loop->generation == process_generation; }
 
-/* A symbol of the library, which is loaded at need. NULL with an exception. It is of this process_generation. */
+/* A symbol of the library. NULL with an exception. It is of this process_generation. */
 void *engine_symbol(const char *name);
 int engine_open(LoopObject *loop, const char *selector, bool batched);
 void engine_close(LoopObject *loop);
@@ -23,6 +23,8 @@ static inline int engine_usable(LoopObject *loop) {
 /* Whether another thread's turn has it, and no answer can be had: sets the exception. What needs none is submitted. */
 bool engine_taken(LoopObject *loop);
 
-PyObject *engine_info(PyObject *module, PyObject *ignored); /* of the module */
+/* Of the module. */
+PyObject *load_engine(PyObject *module, PyObject *args);
+PyObject *engine_generations(PyObject *module, PyObject *ignored);
 
 #endif

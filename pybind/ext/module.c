@@ -2,6 +2,7 @@
 #include "accept.h"
 #include "arrival.h"
 #include "attempt.h"
+#include "capacity.h"
 #include "control.h"
 #include "datagram.h"
 #include "engine.h"
@@ -42,7 +43,12 @@ static int module_exec(PyObject *module) {
     static const struct {
         const char *name;
         int value;
-    } constants[] = {{"CHILD_ADD", GL_CHILD_ADD},
+    } constants[] = {{"START_RESERVED", GL_START_RESERVED},
+                     {"START_WRITABLE", GL_START_WRITABLE},
+                     {"START_BESIDES", GL_START_BESIDES},
+                     {"START_PROCS_LEAST", GL_START_PROCS_LEAST},
+                     {"START_PROCS_MOST", GL_START_PROCS_MOST},
+                     {"CHILD_ADD", GL_CHILD_ADD},
                      {"CHILD_REMOVE", GL_CHILD_REMOVE},
                      {"CHILD_KILL", GL_CHILD_KILL},
                      {"CHILD_SCAN", GL_CHILD_SCAN},
@@ -61,8 +67,12 @@ static void module_free(void *module) {
 }
 
 static PyMethodDef functions[] = {
-    {"engine_info", engine_info, METH_NOARGS, "engine_info()\n--\n\nA dict: whether this process has loaded the engine, and its path."},
-    {"control_module", control_module, METH_NOARGS, "control_module()\n--\n\nThe functions of the engine's control plane; goloop.control is for users."},
+    {"load_engine", load_engine, METH_VARARGS, NULL},
+    {"engine_generations", engine_generations, METH_NOARGS, NULL},
+    {"count_threads", count_threads, METH_O, NULL},
+    {"lacking_memory", lacking_memory, METH_VARARGS, NULL},
+    {"memory_file", memory_file, METH_NOARGS, NULL},
+    {"control_module", control_module, METH_NOARGS, NULL},
     {"is_main_interpreter", is_main_interpreter, METH_NOARGS, NULL},
     {"connected_stream", connected_stream, METH_VARARGS, NULL},
     {"connected_pipe", connected_pipe, METH_VARARGS, NULL},

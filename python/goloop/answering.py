@@ -19,7 +19,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from . import _core
+from . import _core, engine
 
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
@@ -44,7 +44,7 @@ def start() -> None:
     with _lock:
         if _thread is not None:
             return
-        control = _core.control_module()
+        control = engine.control_module()
         bell = control.control_DeskOpen()
         if bell < 0:
             raise OSError(-bell, os.strerror(-bell))
@@ -68,7 +68,7 @@ def stop() -> None:
         if thread is None:
             return
         atexit.unregister(stop)
-        control = _core.control_module()
+        control = engine.control_module()
         _close_trace(control)
         control.control_DeskClose()
     if thread is not threading.current_thread():

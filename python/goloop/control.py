@@ -10,7 +10,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from . import _core, answering, metrics
+from . import answering, engine, metrics
 from ._version import __version__
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ settings: tuple[str, float] | None = None  # of serve(), also a parent's
 
 def loops() -> list[metrics.Metrics]:
     """All open loops of this process, whichever thread or interpreter has them, the oldest first. Any thread may ask."""
-    return [metrics.of(found) for found in json.loads(_core.control_module().control_Loops())]
+    return [metrics.of(found) for found in json.loads(engine.control_module().control_Loops())]
 
 
 def metrics_of(loop: Loop) -> metrics.Metrics:
@@ -34,7 +34,7 @@ def metrics_of(loop: Loop) -> metrics.Metrics:
         RuntimeError: the loop is closed, or was made by a parent process.
     """
     if not loop._is_inherited():
-        text = _core.control_module().control_Metrics(loop._engine_id)
+        text = engine.control_module().control_Metrics(loop._engine_id)
         if text:
             return metrics.of(json.loads(text))
     raise RuntimeError("Event loop is closed")
@@ -42,7 +42,7 @@ def metrics_of(loop: Loop) -> metrics.Metrics:
 
 def stalls() -> list[dict[str, Any]]:
     """The last hundred stalls that :func:`goloop.watch` has told, those that last first, then the newest."""
-    found: list[dict[str, Any]] = json.loads(_core.control_module().control_Stalls())
+    found: list[dict[str, Any]] = json.loads(engine.control_module().control_Stalls())
     return found
 
 
@@ -72,13 +72,13 @@ def serve(address: str | os.PathLike[str] | None = None, *, stuck: float = 5.0) 
     answering.start()
     wanted = os.fspath(address) if address is not None else _default_path()
     path = wanted.replace("{pid}", str(os.getpid()))
-    fd = _core.control_module().control_Serve(path, float(stuck), __version__)
+    fd = engine.control_module().control_Serve(path, float(stuck), __version__)
     if fd < -1:
         raise OSError(-fd, os.strerror(-fd), path)
     _listening, settings = fd, (wanted, stuck)
     atexit.unregister(unserve)
     atexit.register(unserve)
-    where: str = _core.control_module().control_Served()
+    where: str = engine.control_module().control_Served()
     return where
 
 
@@ -88,7 +88,7 @@ def unserve() -> None:
     settings = None
     if _listening >= 0:
         _listening = -1
-        _core.control_module().control_Unserve()
+        engine.control_module().control_Unserve()
 
 
 def _default_path() -> str:

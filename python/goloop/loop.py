@@ -18,7 +18,7 @@ from _socket import socket as CSocket
 from asyncio import base_events, unix_events
 from typing import TYPE_CHECKING, Any
 
-from . import _core, environment
+from . import _core, engine, environment
 from .accepting import Acceptings
 from .children import Children
 from .clock import Clock
@@ -90,6 +90,7 @@ class Loop(
             batched = {"": True, "1": True, "0": False}.get(os.environ.get("GOLOOP_IO_URING", ""))
             if batched is None:
                 raise ValueError("goloop: GOLOOP_IO_URING is 0 or 1")
+            engine.ensure()
             self._open(os.environ.get("GOLOOP_SELECTOR", ""), batched)
             self._internal_fds += 1  # the engine's wake-up descriptor; asyncio counts its self-pipe
             self._init_children(os.environ.get("GOLOOP_CHILD_WATCHER", ""))

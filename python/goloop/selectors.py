@@ -16,7 +16,7 @@ import selectors
 import time
 from typing import Any, ClassVar
 
-from . import _core
+from . import engine
 
 # The registry of file objects, which all of the standard library's share.
 Base = selectors._BaseSelectorImpl
@@ -40,12 +40,12 @@ class _EngineSelector(Base):
 
     def __init__(self) -> None:
         super().__init__()
-        self._control: Any = _core.control_module()
+        self._control: Any = engine.control_module()
         self._handle = _check(self._control.control_SelectorOpen(self._backend))
 
     def _bound(self) -> Any:
         """The bound functions. RuntimeError in a forked child, whose engine knows nothing of this selector."""
-        if _core.control_module() is not self._control:
+        if engine.control_module() is not self._control:
             raise RuntimeError("this selector belongs to the parent process: make a new one after fork()")
         return self._control
 
@@ -98,7 +98,7 @@ class _EngineSelector(Base):
 
     def close(self) -> None:
         handle, self._handle = self._handle, 0
-        if handle and self._control is _core.control_module():
+        if handle and self._control is engine.control_module():
             self._control.control_SelectorClose(handle)
         super().close()
 
@@ -147,4 +147,4 @@ def __getattr__(name: str) -> Any:
     # Which one is the default, the engine says; it is loaded when it is asked for.
     if name != "DefaultSelector":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _classes[_core.control_module().control_SelectorBackends().split()[0]]
+    return _classes[engine.control_module().control_SelectorBackends().split()[0]]

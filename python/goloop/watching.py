@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from . import _core
+from . import engine
 
 settings: tuple[float, Any] | None = None  # of watch(), also a parent's
 _Listener = Callable[[dict[str, Any]], object]
@@ -44,7 +44,7 @@ def watch(
     else:
         sink, path = _nobody, os.fspath(os.path.abspath(to))
     answering.report = lambda text: _tell(text, sink)
-    rc = _core.control_module().control_Watch(float(threshold), path)
+    rc = engine.control_module().control_Watch(float(threshold), path)
     if rc < 0:
         raise OSError(-rc, os.strerror(-rc), None if path == "python" else path)
     settings = threshold, to
@@ -55,7 +55,7 @@ def unwatch() -> None:
     global settings
     if settings is not None:
         settings = None
-        _core.control_module().control_Unwatch()
+        engine.control_module().control_Unwatch()
 
 
 def _nobody(report: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ import replacement
 import verdicts
 
 import goloop
-from goloop import _core
+from goloop import _core, engine
 
 LOOPS = {"asyncio": lambda: None, "goloop": replacement.install}
 LETTERS = {"passed": ".", "skipped": "s", "failed": "F", "crashed": "C", "late": "L"}
@@ -76,7 +76,7 @@ def wanted(test, patterns):
 
 
 def engine_loaded():
-    return _core.engine_info()["loaded"]
+    return engine.is_loaded()
 
 
 def check_replacement(pool):

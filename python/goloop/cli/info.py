@@ -16,7 +16,7 @@ import sysconfig
 from collections.abc import Callable
 from typing import Any
 
-from .. import __version__, _core
+from .. import __version__, engine
 from ..loop import Loop
 
 # Those of the environment that change what a loop does.
@@ -51,7 +51,7 @@ def show(options: argparse.Namespace) -> int:
 
 def gather() -> dict[str, Any]:
     """All of it; ``error`` is there when no loop can be made."""
-    engine = _core.engine_info()["path"]
+    library = engine.PATH
     environment = {
         name: value
         for name, value in sorted(os.environ.items())
@@ -67,8 +67,8 @@ def gather() -> dict[str, Any]:
         "python": f"{platform.python_implementation()} {sys.version.split()[0]} ({sys.executable})",
         "gil": _gil(),
         "compiler": platform.python_compiler(),
-        "go": _told(lambda: go_version(engine)),
-        "engine": engine,
+        "go": _told(lambda: go_version(library)),
+        "engine": library,
         "control": _told(_control),
     }
     try:
@@ -128,7 +128,7 @@ def go_version(path: str) -> str:
 
 def _control() -> str:
     try:
-        _core.control_module()
+        engine.control_module()
     except ImportError as exc:
         return f"no: {exc}"
     return "yes"
