@@ -10,14 +10,12 @@
 #include "listener.h"
 #include "looptype.h"
 #include "methods.h"
-#include "names.h"
 #include "pipe.h"
 #include "plain.h"
 #include "reader.h"
 #include "readiness.h"
 #include "snapshot.h"
 #include "stream.h"
-#include "tasks.h"
 #include "threadsafe.h"
 #include "timer.h"
 #include "tls.h"
@@ -30,9 +28,7 @@ static int module_exec(PyObject *module) {
         return -1;
     }
 #endif
-    if (guard_check() < 0 || state_fill(state) < 0 || plain_setup(state) < 0 || tasks_setup(state) < 0 ||
-        names_setup(state) < 0 || reader_setup(state) < 0)
-        return -1;
+    if (guard_check() < 0 || state_fill(state) < 0 || reader_setup(state) < 0) return -1;
     int (*const setups[])(PyObject *) = {snapshot_setup, handle_setup, timer_setup, thread_safe_handle_setup, methods_setup,
                                          stream_setup, pipe_setup, datagram_setup, listener_setup, readiness_setup,
                                          attempt_setup, arrival_setup,

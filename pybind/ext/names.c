@@ -260,25 +260,3 @@ PyObject *loop_resolve_cancel(LoopObject *loop, PyObject *arg) {
     if (loop->engine > 0 && loop_is_ours(loop) && submit_one(loop, &s) < 0) return NULL;
     Py_RETURN_NONE;
 }
-
-/* The members of an enumeration of socket by their numbers. */
-static PyObject *new_members(const char *name) {
-    PyObject *members = PyDict_New(), *class = import_attribute("socket", name);
-    PyObject *iterator = members && class ? PyObject_GetIter(class) : NULL, *member;
-    while (iterator && (member = PyIter_Next(iterator))) {
-        PyObject *number = PyNumber_Long(member);
-        if (!number || PyDict_SetItem(members, number, member) < 0) Py_CLEAR(iterator);
-        Py_XDECREF(number);
-        Py_DECREF(member);
-    }
-    if (PyErr_Occurred()) Py_CLEAR(members);
-    Py_XDECREF(iterator);
-    Py_XDECREF(class);
-    return members;
-}
-
-int names_setup(State *state) {
-    state->lookups.families = new_members("AddressFamily");
-    state->lookups.kinds = state->lookups.families ? new_members("SocketKind") : NULL;
-    return state->lookups.kinds ? 0 : -1;
-}

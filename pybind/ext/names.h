@@ -4,8 +4,6 @@
 
 #include "loop.h"
 
-int names_setup(State *state);
-
 int on_resolved(LoopObject *loop, gl_cqe *c);
 
 /* Methods of the loop. */

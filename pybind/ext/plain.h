@@ -4,7 +4,6 @@
 
 #include "state.h"
 
-int plain_setup(State *state); /* finds the class and the methods; imports.socket is the class from then on */
 bool socket_is_plain(State *state, PyObject *sock);
 bool accepts_plain_sockets(State *state);
 

@@ -249,33 +249,6 @@ enum fed reader_take(State *state, PyObject *protocol, const char *p, Py_ssize_t
 
 /* ---- the module's start ---- */
 
-/* The function behind a method or a property. */
-static PyObject *new_function(PyObject *method) {
-    if (PyFunction_Check(method)) return Py_NewRef(method);
-    PyObject *function = PyObject_GetAttrString(method, "fget");
-    if (function && PyFunction_Check(function)) return function;
-    PyErr_Clear();
-    Py_XDECREF(function);
-    return NULL;
-}
-
-/* Whether code stands in the file of asyncio.streams: the program may have replaced it before. */
-static bool is_standard(PyObject *function, PyObject *code) {
-    PyObject *its = PyObject_GetAttrString(code, "co_filename"), *globals = PyFunction_GET_GLOBALS(function);
-    PyObject *name = PyDict_GetItemString(globals, "__name__");
-    PyObject *standard = import_attribute("asyncio.streams", "FlowControlMixin");
-    PyObject *init = standard ? PyObject_GetAttrString(standard, "__init__") : NULL;
-    PyObject *other = init && PyFunction_Check(init) ? PyObject_GetAttrString(PyFunction_GET_CODE(init), "co_filename") : NULL;
-    bool same = its && other && name && PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "asyncio.streams") == 0 &&
-                PyObject_RichCompareBool(its, other, Py_EQ) == 1;
-    Py_XDECREF(other);
-    Py_XDECREF(init);
-    Py_XDECREF(standard);
-    Py_XDECREF(its);
-    PyErr_Clear();
-    return same;
-}
-
 static int intern(PyObject **to, const char *const *from, int n) {
     for (int i = 0; i < n; i++)
         if (!(to[i] = PyUnicode_InternFromString(from[i]))) return -1;
@@ -284,20 +257,10 @@ static int intern(PyObject **to, const char *const *from, int n) {
 
 int reader_setup(State *state) {
     Streams *s = &state->streams;
-    s->protocol = import_attribute("asyncio.streams", "StreamReaderProtocol");
-    s->reader = s->protocol ? import_attribute("asyncio.streams", "StreamReader") : NULL;
-    if (!s->reader || intern(s->reader_fields, READER, READER_FIELDS) < 0 ||
-        intern(s->protocol_fields, PROTOCOL, PROTOCOL_FIELDS) < 0)
+    if (intern(s->reader_fields, READER, READER_FIELDS) < 0 || intern(s->protocol_fields, PROTOCOL, PROTOCOL_FIELDS) < 0)
         return -1;
-    for (int i = 0; i < STREAM_METHODS; i++) {
+    for (int i = 0; i < STREAM_METHODS; i++)
         if (intern(&s->method_names[i], &METHODS[i].name, 1) < 0) return -1;
-        PyObject *method = PyObject_GetAttr(class_of(s, METHODS[i].owner), s->method_names[i]);
-        if (!method) return -1;
-        s->functions[i] = new_function(method);
-        if (s->functions[i]) s->codes[i] = Py_NewRef(PyFunction_GET_CODE(s->functions[i]));
-        if (s->codes[i] && is_standard(s->functions[i], s->codes[i])) s->methods[i] = Py_NewRef(method);
-        Py_DECREF(method);
-    }
     if (find_places(s->reader, s->reader_fields, READER_FIELDS, state->reader_places) < 0) return -1;
     return find_places(s->protocol, s->protocol_fields, PROTOCOL_FIELDS, state->protocol_places);
 }

@@ -19,30 +19,45 @@ PyObject *import_attribute(const char *module, const char *name) {
     return value;
 }
 
-static int import_all(Imports *imports) {
-    const struct {
-        PyObject **to;
-        const char *module, *name;
-    } table[] = {
-        {&imports->transport_socket, "asyncio.trsock", "TransportSocket"},
-        {&imports->gaierror, "socket", "gaierror"},
-        {&imports->lock, "threading", "Lock"},
-        {&imports->buffered_protocol, "asyncio.protocols", "BufferedProtocol"},
-        {&imports->extract_stack, "asyncio.format_helpers", "extract_stack"},
-        {&imports->flow_control, "asyncio.streams", "FlowControlMixin"},
-        {&imports->ssl_protocol, "asyncio.sslproto", "SSLProtocol"},
-    };
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (!(*table[i].to = import_attribute(table[i].module, table[i].name))) return -1;
-    PyObject *logger = import_attribute("asyncio.log", "logger");
-    imports->logger_warning = logger ? PyObject_GetAttrString(logger, "warning") : NULL;
-    Py_XDECREF(logger);
-    return imports->logger_warning ? 0 : -1;
+/* The values that a dict of goloop.standard has under these names. */
+static int take(PyObject *standard, const char *dict, const char *const *names, size_t n, PyObject **to) {
+    PyObject *all = PyObject_GetAttrString(standard, dict);
+    size_t i = 0;
+    for (; all && i < n && (to[i] = PyMapping_GetItemString(all, names[i])); i++)
+        if (to[i] == Py_None) Py_CLEAR(to[i]);
+    Py_XDECREF(all);
+    return all && i == n ? 0 : -1;
 }
 
 int state_fill(State *state) {
-    if (intern_names(&state->names) < 0 || import_all(&state->imports) < 0) return -1;
-    return (state->no_hint = PyLong_FromLong(-1)) ? 0 : -1;
+#define X(n) #n,
+    static const char *const imports[] = {IMPORTS(X)}, *const tls[] = {TLS_IMPORTS(X)}, *const tasks[] = {TASK_IMPORTS(X)},
+                      *const lookups[] = {LOOKUP_IMPORTS(X)}, *const plain[] = {PLAIN_IMPORTS(X)},
+                      *const classes[] = {STREAM_CLASSES(X)}, *const path[] = {STREAM_PATH(X)},
+                      *const callbacks[] = {CALLBACK_NAMES(X)};
+#undef X
+#define LIST(names, to) names, sizeof names / sizeof *names, (PyObject **)(to)
+    const struct {
+        const char *dict, *const *names;
+        size_t n;
+        PyObject **to;
+    } lists[] = {{"imports", LIST(imports, &state->imports)},
+                 {"tls", LIST(tls, &state->tls)},
+                 {"task_imports", LIST(tasks, &state->tasks)},
+                 {"lookups", LIST(lookups, &state->lookups)},
+                 {"plain", LIST(plain, &state->plain)},
+                 {"stream_classes", LIST(classes, &state->streams)},
+                 {"stream_methods", LIST(path, state->streams.methods)},
+                 {"stream_functions", LIST(path, state->streams.functions)},
+                 {"stream_codes", LIST(path, state->streams.codes)},
+                 {"callback_names", LIST(callbacks, state->callback_names)}};
+#undef LIST
+    PyObject *standard = PyImport_ImportModule("goloop.standard");
+    int rc = standard ? intern_names(&state->names) : -1;
+    for (size_t i = 0; rc == 0 && i < sizeof lists / sizeof *lists; i++)
+        rc = take(standard, lists[i].dict, lists[i].names, lists[i].n, lists[i].to);
+    Py_XDECREF(standard);
+    return rc == 0 && (state->no_hint = PyLong_FromLong(-1)) ? 0 : -1;
 }
 
 enum { REFERENCES = offsetof(State, reserve) / sizeof(PyObject *) };

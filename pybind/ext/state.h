@@ -26,64 +26,50 @@ typedef struct {
 #undef X
 } Names;
 
+/* Found by goloop.standard, a dict of it for each list; NULL for what it has None for. */
+#define IMPORTS(X) /* socket: socket.socket as the standard library defines it */                                     \
+    X(transport_socket) X(socket) X(buffered_protocol) X(flow_control) X(ssl_protocol) X(logger_warning)               \
+    X(gaierror) X(lock) X(extract_stack)
+#define TLS_IMPORTS(X) /* protocol: NULL where there is no ssl */                                                      \
+    X(protocol) X(transport) X(again_errors) X(wrapped) X(ssl_object) X(memory_bio) X(deque) X(zero)
+#define TASK_IMPORTS(X) /* tasks, futures: what the modules hold. The methods are of base, asyncio.SelectorEventLoop */ \
+    X(tasks) X(futures) X(base) X(create_task) X(create_future) X(task_code) X(future_code) X(loop_keyword)            \
+    X(c_task) X(c_future)
+#define LOOKUP_IMPORTS(X) /* members of socket.AddressFamily and socket.SocketKind by their numbers */                 \
+    X(families) X(kinds)
+#define PLAIN_IMPORTS(X) /* what plain.c looks for: names and methods are tuples, None for what was replaced before */ \
+    X(c_socket) X(module) X(fileno) X(gettimeout) X(names) X(methods)
+#define STREAM_CLASSES(X) X(protocol) X(reader)
+/* What of them data_received goes through. */
+#define STREAM_PATH(X) X(data_received) X(_stream_reader) X(feed_data) X(_wakeup_waiter)
+
+#define FIELD(n) PyObject *n;
 typedef struct {
-    PyObject *transport_socket; /* asyncio.trsock.TransportSocket */
-    PyObject *socket;           /* socket.socket as the standard library defines it */
-    PyObject *buffered_protocol;
-    PyObject *flow_control; /* asyncio.streams.FlowControlMixin */
-    PyObject *ssl_protocol; /* asyncio.sslproto.SSLProtocol */
-    PyObject *logger_warning;
-    PyObject *gaierror;      /* socket.gaierror */
-    PyObject *lock;          /* threading.Lock */
-    PyObject *extract_stack; /* asyncio.format_helpers.extract_stack */
+    IMPORTS(FIELD)
 } Imports;
-
-/* Of asyncio.sslproto and ssl; protocol is NULL where there is no ssl. */
 typedef struct {
-    PyObject *protocol;     /* sslproto.SSLProtocol */
-    PyObject *transport;    /* sslproto._SSLProtocolTransport */
-    PyObject *again_errors; /* sslproto.SSLAgainErrors */
-    PyObject *wrapped;      /* sslproto.SSLProtocolState.WRAPPED */
-    PyObject *ssl_object;   /* ssl.SSLObject */
-    PyObject *memory_bio;   /* ssl.MemoryBIO */
-    PyObject *deque;        /* collections.deque */
-    PyObject *zero;
+    TLS_IMPORTS(FIELD)
 } TLSImports;
-
-/* tasks.c: what tasks and futures are made of, as asyncio has it. */
 typedef struct {
-    PyObject *tasks, *futures; /* what the modules hold */
-    PyObject *base;            /* asyncio.SelectorEventLoop */
-    PyObject *create_task, *create_future; /* of it, and their code; NULL: replaced before we could see it */
-    PyObject *task_code, *future_code;
-    PyObject *loop_keyword;    /* ("loop",) */
-    PyObject *c_task, *c_future; /* of _asyncio, or NULL */
+    TASK_IMPORTS(FIELD)
 } TaskImports;
-
-/* names.c: dicts of socket.AddressFamily's and socket.SocketKind's members by their numbers. */
 typedef struct {
-    PyObject *families, *kinds;
+    LOOKUP_IMPORTS(FIELD)
 } LookupImports;
-
-/* plain.c: what asyncio calls on the sockets of transports, of servers and of connects. */
-enum { PLAIN_METHODS = 15 };
 typedef struct {
-    PyObject *c_socket; /* _socket.socket */
-    PyObject *module;   /* socket */
-    PyObject *fileno, *gettimeout; /* of c_socket */
-    PyObject *names[PLAIN_METHODS];
-    PyObject *methods[PLAIN_METHODS]; /* NULL: it was replaced before we could see it */
+    PLAIN_IMPORTS(FIELD)
 } Plain;
 
-/* reader.c: the classes of asyncio.streams, and what of them data_received goes through. */
+/* reader.c: the classes of asyncio.streams. */
 enum { STREAM_METHODS = 4, READER_FIELDS = 8, PROTOCOL_FIELDS = 13 };
 typedef struct {
-    PyObject *protocol, *reader;
+    STREAM_CLASSES(FIELD)
     PyObject *method_names[STREAM_METHODS];
-    PyObject *methods[STREAM_METHODS]; /* NULL: it was replaced before we could see it */
+    PyObject *methods[STREAM_METHODS];
     PyObject *functions[STREAM_METHODS], *codes[STREAM_METHODS];
     PyObject *reader_fields[READER_FIELDS], *protocol_fields[PROTOCOL_FIELDS];
 } Streams;
+#undef FIELD
 
 typedef struct {
     PyTypeObject *Loop, *Handle, *TimerHandle, *ThreadSafeHandle, *AsyncioHandle;
@@ -91,7 +77,10 @@ typedef struct {
     PyTypeObject *Message, *Readiness, *Attempt, *Arrival, *SSLProtocol;
 } Types;
 
-enum { CALLBACKS = 7 }; /* callback.c */
+/* callback.c */
+#define CALLBACK_NAMES(X)                                                                                              \
+    X(stream_lost) X(datagram_lost) X(read_pipe_lost) X(write_pipe_lost) X(pipe_read) X(datagram_read) X(datagram_send)
+enum { CALLBACKS = 7 };
 
 /* handle.c: freed handles of one type, for malloc is a third of a call_soon's cost, and what the collector counts of it
  * sends it through thousands of others. Without a GIL, none. */
@@ -128,7 +117,7 @@ struct State {
     int64_t handles_looked; /* ns: handles_give_back */
 };
 
-int state_fill(State *state); /* names and imports */
+int state_fill(State *state); /* names, and what goloop.standard has found */
 int state_traverse(PyObject *module, visitproc visit, void *arg);
 void state_free(State *state);
 
@@ -143,7 +132,7 @@ static inline State *state_of_type(PyTypeObject *type) {
 
 /* Makes a type of the module over base, or over nothing (NULL), and adds it to the module. */
 PyTypeObject *new_type(PyObject *module, PyType_Spec *spec, PyObject *base);
-/* asyncio.module.name, or NULL with an exception. */
+/* module.name, or NULL with an exception. */
 PyObject *import_attribute(const char *module, const char *name);
 /* Of a class: every change of it, or of one that it derives from, gives it another, and takes the one it has. 0: none now. */
 static inline unsigned version_of(PyTypeObject *type) {

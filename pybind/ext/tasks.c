@@ -3,46 +3,6 @@
  * and when a program has replaced it. The classes are those that asyncio's modules hold at the time. */
 #include "tasks.h"
 
-/* A method of BaseEventLoop as asyncio's own file defines it, with its code, or without when it was replaced before. */
-static int take_method(PyObject *base, PyObject *name, PyObject *file, PyObject **method, PyObject **code) {
-    if (!(*method = PyObject_GetAttr(base, name))) return -1;
-    PyObject *its = PyFunction_Check(*method) ? PyFunction_GetCode(*method) : NULL;
-    PyObject *its_file = its ? PyObject_GetAttrString(its, "co_filename") : NULL;
-    int same = its_file ? PyObject_RichCompareBool(its_file, file, Py_EQ) : 0;
-    Py_XDECREF(its_file);
-    if (same > 0) *code = Py_NewRef(its);
-    PyErr_Clear();
-    return 0;
-}
-
-static PyObject *new_dict_of(const char *name) {
-    PyObject *module = PyImport_ImportModule(name);
-    PyObject *dict = module ? Py_NewRef(PyModule_GetDict(module)) : NULL;
-    Py_XDECREF(module);
-    return dict;
-}
-
-int tasks_setup(State *state) {
-    TaskImports *own = &state->tasks;
-    if (!(own->tasks = new_dict_of("asyncio.tasks")) || !(own->futures = new_dict_of("asyncio.futures")) ||
-        !(own->base = import_attribute("asyncio", "SelectorEventLoop")) ||
-        !(own->loop_keyword = PyTuple_Pack(1, state->names.loop)))
-        return -1;
-    if (!(own->c_task = import_attribute("_asyncio", "Task")) || !(own->c_future = import_attribute("_asyncio", "Future")))
-        PyErr_Clear(); /* asyncio can do without */
-    PyObject *other = PyObject_GetAttrString(own->base, "run_until_complete");
-    PyObject *code = other ? PyObject_GetAttrString(other, "__code__") : NULL;
-    PyObject *file = code ? PyObject_GetAttrString(code, "co_filename") : NULL;
-    if (!file) PyErr_Clear();
-    int rc = take_method(own->base, state->names.create_task, file ? file : Py_None, &own->create_task, &own->task_code);
-    if (rc == 0)
-        rc = take_method(own->base, state->names.create_future, file ? file : Py_None, &own->create_future, &own->future_code);
-    Py_XDECREF(file);
-    Py_XDECREF(code);
-    Py_XDECREF(other);
-    return rc;
-}
-
 static bool has_method(PyObject *base, PyObject *name, PyObject *method) {
     PyObject *found = PyObject_GetAttr(base, name);
     if (!found) PyErr_Clear();

@@ -4,7 +4,6 @@
 
 #include "loop.h"
 
-int tasks_setup(State *state);
 void tasks_run_ended(LoopObject *loop);
 PyObject *new_future(LoopObject *loop); /* by create_future(), whoever has defined it */
 

@@ -302,38 +302,10 @@ static PyType_Slot transport_slots[] = {{Py_tp_doc, "write() of the transport th
 static PyType_Spec transport_spec = {"goloop._core.SSLTransport", sizeof(PyObject), 0,
                                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, transport_slots};
 
-static int new_attribute(PyObject **out, PyObject *of, const char *name) {
-    return (*out = PyObject_GetAttrString(of, name)) ? 0 : -1;
-}
-
-static int import_tls(TLSImports *tls) {
-    PyObject *sslproto = PyImport_ImportModule("asyncio.sslproto"), *collections = NULL, *states = NULL;
-    PyObject *ssl = sslproto ? PyObject_GetAttrString(sslproto, "ssl") : NULL;
-    int rc = -1;
-    if (ssl == Py_None) { /* a Python without OpenSSL */
-        rc = 0;
-    } else if (ssl && (collections = PyImport_ImportModule("collections")) && (tls->zero = PyLong_FromLong(0)) &&
-               new_attribute(&tls->deque, collections, "deque") == 0 &&
-               new_attribute(&tls->ssl_object, ssl, "SSLObject") == 0 &&
-               new_attribute(&tls->memory_bio, ssl, "MemoryBIO") == 0 &&
-               new_attribute(&tls->again_errors, sslproto, "SSLAgainErrors") == 0 &&
-               new_attribute(&tls->transport, sslproto, "_SSLProtocolTransport") == 0 &&
-               new_attribute(&states, sslproto, "SSLProtocolState") == 0 &&
-               new_attribute(&tls->wrapped, states, "WRAPPED") == 0)
-        rc = new_attribute(&tls->protocol, sslproto, "SSLProtocol");
-    Py_XDECREF(states);
-    Py_XDECREF(collections);
-    Py_XDECREF(ssl);
-    Py_XDECREF(sslproto);
-    return rc;
-}
-
 int tls_setup(PyObject *module) {
     State *state = state_of(module);
     state->tls_takes_bytes = takes_bytes;
     state->tls_received = tls_received;
-    if (PY_VERSION_HEX < 0x030B0000) return 0; /* asyncio.sslproto is another one there */
-    if (import_tls(&state->tls) < 0) return -1;
     if (!state->tls.protocol) return 0;
     if (!(state->types.SSLProtocol = new_type(module, &protocol_spec, NULL))) return -1;
     PyTypeObject *type = new_type(module, &transport_spec, NULL);
