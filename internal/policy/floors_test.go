@@ -15,7 +15,7 @@ var extension = house{
 		"base",
 		"guard",
 		"state",
-		"loop sockaddr capacity sigstack plain reader",
+		"loop sockaddr capacity sigstack plain reader named",
 		"errors engine arena tasks snapshot",
 		"handle ready control pulse",
 		"threadsafe inbox call",

@@ -10,10 +10,12 @@
 #include <sys/socket.h>
 
 #include "engine.h"
+#include "named.h"
 #include "plain.h"
 #include "readiness.h"
+#include "watch.h"
 
-typedef enum { RECEIVE, RECEIVE_INTO, SEND } Kind;
+typedef enum { RECEIVE, RECEIVE_INTO, SEND, NOTHING } Kind; /* NOTHING: the caller makes it, and only waits here */
 
 /* From here on the GIL is let go for the time that the kernel copies. */
 enum { LONG = 64 << 10 };
@@ -21,7 +23,7 @@ enum { LONG = 64 << 10 };
 /* Also what an Attempt waits for. */
 typedef struct {
     Kind kind;
-    PyObject *sock;  /* exactly socket.socket, and plain */
+    PyObject *sock;  /* exactly socket.socket, and plain; NULL: it has ended, or there is nothing to attempt */
     PyObject *into;  /* RECEIVE_INTO: has a buffer, which is asked for in each attempt */
     Py_buffer data;  /* SEND */
     Py_ssize_t size; /* RECEIVE: at most; SEND: how much has been sent */
@@ -146,10 +148,7 @@ static PyObject *begin(LoopObject *loop, What *what) {
 
 /* _receive(sock, n): bytes, what to await, or None: it is not for us. */
 PyObject *method_receive(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
-    if (n != 2) {
-        PyErr_SetString(PyExc_TypeError, "_receive(sock, n)");
-        return NULL;
-    }
+    if (check_number("_receive(sock, n)", n, 2) < 0) return NULL;
     if (!PyLong_CheckExact(args[1])) Py_RETURN_NONE;
     What what = {.kind = RECEIVE, .sock = args[0], .size = PyLong_AsSsize_t(args[1])};
     if (what.size == -1 && PyErr_Occurred()) PyErr_Clear();
@@ -159,10 +158,7 @@ PyObject *method_receive(LoopObject *loop, PyObject *const *args, Py_ssize_t n) 
 
 /* _receive_into(sock, buffer): how many bytes, what to await, or None: it is not for us. */
 PyObject *method_receive_into(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
-    if (n != 2) {
-        PyErr_SetString(PyExc_TypeError, "_receive_into(sock, buffer)");
-        return NULL;
-    }
+    if (check_number("_receive_into(sock, buffer)", n, 2) < 0) return NULL;
     int ours = is_ours(loop, args[0]);
     if (ours <= 0) return none_or_null(ours);
     Py_buffer buffer;
@@ -178,10 +174,7 @@ PyObject *method_receive_into(LoopObject *loop, PyObject *const *args, Py_ssize_
 
 /* _send(sock, data): True when all has been sent, what to await, or None: it is not for us. */
 PyObject *method_send(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
-    if (n != 2) {
-        PyErr_SetString(PyExc_TypeError, "_send(sock, data)");
-        return NULL;
-    }
+    if (check_number("_send(sock, data)", n, 2) < 0) return NULL;
     int ours = is_ours(loop, args[0]);
     if (ours <= 0) return none_or_null(ours);
     What what = {.kind = SEND, .sock = args[0]};
@@ -194,6 +187,21 @@ PyObject *method_send(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
     if (result == Py_None) Py_SETREF(result, Py_NewRef(Py_True));
     return result;
 }
+
+/* loop._readable(fd), loop._writable(fd): what to await. */
+static PyObject *new_wait(LoopObject *loop, PyObject *number, bool writer) {
+    if (engine_usable(loop) < 0) return NULL;
+    int fd = descriptor_of(loop, number);
+    if (fd < 0) return NULL;
+    PyTypeObject *type = loop->state->types.Attempt;
+    AttemptObject *self = (AttemptObject *)type->tp_alloc(type, 0);
+    if (self) self->what.kind = NOTHING;
+    if (self && readiness_begin(&self->wait, loop, fd, writer) < 0) Py_CLEAR(self);
+    return (PyObject *)self;
+}
+
+PyObject *method_readable(LoopObject *loop, PyObject *fd) { return new_wait(loop, fd, false); }
+PyObject *method_writable(LoopObject *loop, PyObject *fd) { return new_wait(loop, fd, true); }
 
 /* ---- the awaitable ---- */
 
@@ -225,6 +233,11 @@ static PySendResult attempt_send(AttemptObject *self, PyObject *ignored, PyObjec
         LoopObject *loop = (LoopObject *)Py_XNewRef(self->wait.loop);
         Py_CLEAR(*result);
         readiness_end(&self->wait);
+        if (self->what.kind == NOTHING) {
+            Py_XDECREF(loop);
+            *result = Py_NewRef(Py_None);
+            return PYGEN_RETURN;
+        }
         int done = -1;
         if (loop)
             done = again(self, loop, result);

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "engine.h"
+#include "named.h"
 #include "ring.h"
 #include "sockaddr.h"
 
@@ -12,10 +13,7 @@
  * begins: 0 or EINPROGRESS. None for an address that sock.connect() has to look at.
  * OSError, as from there: it could not begin. */
 PyObject *loop_connect(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
-    if (n != 4) {
-        PyErr_SetString(PyExc_TypeError, "_connect(sock, fd, family, address)");
-        return NULL;
-    }
+    if (check_number("_connect(sock, fd, family, address)", n, 4) < 0) return NULL;
     if (engine_usable(loop) < 0) return NULL;
     int fd = (int)PyLong_AsLong(args[1]);
     int family = (int)PyLong_AsLong(args[2]);

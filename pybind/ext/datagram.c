@@ -196,35 +196,6 @@ static int send_to(DatagramObject *t, PyObject *data, PyObject *address) {
     return rc;
 }
 
-static int parse_sendto(PyObject *const *args, Py_ssize_t n, PyObject *kwnames, PyObject **data, PyObject **address) {
-    PyObject *given[2] = {n > 0 ? args[0] : NULL, n > 1 ? args[1] : NULL};
-    Py_ssize_t k = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-    for (Py_ssize_t i = 0; i < k; i++) {
-        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
-        int place = PyUnicode_CompareWithASCIIString(name, "data") == 0   ? 0
-                    : PyUnicode_CompareWithASCIIString(name, "addr") == 0 ? 1
-                                                                          : -1;
-        if (place < 0) {
-            PyErr_Format(PyExc_TypeError, "sendto() got an unexpected keyword argument '%U'", name);
-            return -1;
-        }
-        if (given[place]) {
-            PyErr_Format(PyExc_TypeError, "sendto() got multiple values for argument '%U'", name);
-            return -1;
-        }
-        given[place] = args[n + i];
-    }
-    if (n > 2 || !given[0]) {
-        PyErr_Format(PyExc_TypeError, n > 2 ? "sendto() takes from 2 to 3 positional arguments but %zd were given"
-                                            : "sendto() missing 1 required positional argument: 'data'",
-                     n + 1);
-        return -1;
-    }
-    *data = given[0];
-    *address = given[1] ? given[1] : Py_None;
-    return 0;
-}
-
 /* Whether an address may be given to a transport that has one: 1, 0, -1. */
 static int is_own_address(DatagramObject *t, PyObject *address) {
     if (address == Py_None) return 1;
@@ -232,8 +203,10 @@ static int is_own_address(DatagramObject *t, PyObject *address) {
 }
 
 static PyObject *method_sendto(DatagramObject *t, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
-    PyObject *data, *address;
-    if (parse_sendto(args, n, kwnames, &data, &address) < 0) return NULL;
+    static const char *const names[] = {"data", "addr"};
+    PyObject *given[2];
+    if (take_named((PyObject *)t, "sendto", names, 2, args, n, kwnames, given) < 0) return NULL;
+    PyObject *data = given[0], *address = given[1] ? given[1] : Py_None;
     if (!PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data)) {
         PyErr_Format(PyExc_TypeError, "data argument must be a bytes-like object, not '%.200s'", Py_TYPE(data)->tp_name);
         return NULL;

@@ -23,14 +23,10 @@ int raise_again(PyObject *pending, int rc) {
 
 int call_exception_handler(LoopObject *loop, const char *message, PyObject *exception, PyObject *transport,
                            PyObject *protocol) {
-    PyObject *context = Py_BuildValue("{s:s,s:O}", "message", message, "exception", exception);
-    if (!context) return -1;
-    int rc = 0;
-    if (transport) rc = PyDict_SetItem(context, loop->state->names.transport, transport);
-    if (rc == 0 && protocol) rc = PyDict_SetItem(context, loop->state->names.protocol, protocol);
-    if (rc == 0) rc = call_method_drop((PyObject *)loop, loop->state->names.call_exception_handler, context);
-    Py_DECREF(context);
-    return rc;
+    PyObject *r = PyObject_CallMethod((PyObject *)loop, "_tell", "sOOO", message, exception, transport ? transport : Py_None,
+                                      protocol ? protocol : Py_None);
+    Py_XDECREF(r);
+    return r ? 0 : -1;
 }
 
 /* Debug mode: what a transport's callbacks took, as asyncio says it of handles. */

@@ -3,6 +3,7 @@
 #include "extra.h"
 
 #include "errors.h"
+#include "named.h"
 #include "sockaddr.h"
 
 /* Remembers the local address while the descriptor is open. */
@@ -21,17 +22,8 @@ void transport_keep_peer(TransportObject *t) {
 
 /* The socket object of an accepted descriptor, made when somebody asks. */
 PyObject *transport_borrow_sock(TransportObject *t) {
-    if (!t->sock && t->fd >= 0) {
-        PyObject *args = Py_BuildValue("(iii)", t->family, t->type, t->proto);
-        PyObject *kwargs = args ? Py_BuildValue("{s:i}", "fileno", t->fd) : NULL;
-        if (kwargs) t->sock = PyObject_Call(t->loop->state->imports.socket, args, kwargs);
-        /* Its own idea of the timeout: dup() gives the copy's to the descriptor. */
-        PyObject *r = t->sock ? PyObject_CallMethod(t->sock, "setblocking", "i", 0) : NULL;
-        if (t->sock && !r) Py_CLEAR(t->sock);
-        Py_XDECREF(r);
-        Py_XDECREF(args);
-        Py_XDECREF(kwargs);
-    }
+    if (!t->sock && t->fd >= 0)
+        t->sock = PyObject_CallFunction(t->loop->state->imports.new_socket, "iiii", t->family, t->type, t->proto, t->fd);
     return t->sock;
 }
 
@@ -59,9 +51,7 @@ int transport_fill_extra(TransportObject *t, PyObject *peername) {
 /* The socket object of a descriptor that is gone: the one that owned it, or one that is closed. */
 static PyObject *new_former_sock(TransportObject *t) {
     if (t->former_sock) return Py_NewRef(t->former_sock);
-    PyObject *sock = PyObject_CallFunction(t->loop->state->imports.socket, "iii", t->family, t->type, t->proto);
-    if (sock && call_method_drop(sock, t->loop->state->names.close, NULL) < 0) Py_CLEAR(sock);
-    return sock;
+    return PyObject_CallFunction(t->loop->state->imports.new_closed_socket, "iii", t->family, t->type, t->proto);
 }
 
 static int fill_socket(TransportObject *t) {
@@ -83,21 +73,10 @@ static bool is_named(PyObject *name, PyObject *known) {
 }
 
 PyObject *method_get_extra_info(TransportObject *t, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
-    PyObject *name = n > 0 ? args[0] : NULL, *fallback = n > 1 ? args[1] : NULL;
-    Py_ssize_t keywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-    bool known = n <= 2;
-    for (Py_ssize_t i = 0; i < keywords && known; i++) {
-        PyObject *keyword = PyTuple_GET_ITEM(kwnames, i);
-        PyObject **slot = PyUnicode_CompareWithASCIIString(keyword, "name") == 0      ? &name
-                          : PyUnicode_CompareWithASCIIString(keyword, "default") == 0 ? &fallback
-                                                                                      : NULL;
-        known = slot && !*slot;
-        if (known) *slot = args[n + i];
-    }
-    if (!known || !name) {
-        PyErr_SetString(PyExc_TypeError, "get_extra_info(name, default=None)");
-        return NULL;
-    }
+    static const char *const arguments[] = {"name", "default"};
+    PyObject *given[2];
+    if (take_named((PyObject *)t, "get_extra_info", arguments, 2, args, n, kwnames, given) < 0) return NULL;
+    PyObject *name = given[0], *fallback = given[1];
     Names *names = &t->loop->state->names;
     bool asks_socket = is_named(name, names->socket);
     if (!t->extra && PyUnicode_CheckExact(name) && !asks_socket && !is_named(name, names->sockname) && !is_named(name, names->peername))

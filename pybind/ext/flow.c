@@ -2,7 +2,6 @@
 #include "flow.h"
 
 #include <errno.h>
-#include <math.h>
 
 #include "ending.h"
 #include "engine.h"
@@ -85,18 +84,11 @@ PyObject *method_get_write_buffer_limits(TransportObject *t, PyObject *i) {
     return Py_BuildValue("(LL)", (long long)t->low, (long long)t->high);
 }
 
-/* A limit in an error's text: what was given, or the number that stands for None. */
-static PyObject *new_shown(PyObject *given, double value) {
-    if (given != Py_None) return Py_NewRef(given);
-    return isfinite(value) ? PyLong_FromDouble(value) : PyFloat_FromDouble(value);
-}
-
-static PyObject *refuse_limits(PyObject *high, double high_value, PyObject *low, double low_value) {
-    PyObject *shown_high = new_shown(high, high_value), *shown_low = new_shown(low, low_value);
-    if (shown_high && shown_low)
-        PyErr_Format(PyExc_ValueError, "high (%R) must be >= low (%R) must be >= 0", shown_high, shown_low);
-    Py_XDECREF(shown_high);
-    Py_XDECREF(shown_low);
+/* asyncio's own method has the words for it. */
+static PyObject *refuse_limits(TransportObject *t, PyObject *high, PyObject *low) {
+    PyObject *r = PyObject_CallMethod((PyObject *)t, "_set_write_buffer_limits", "OO", high, low);
+    if (r) PyErr_Format(PyExc_ValueError, "high (%R) must be >= low (%R) must be >= 0", high, low);
+    Py_XDECREF(r);
     return NULL;
 }
 
@@ -112,7 +104,7 @@ PyObject *method_set_write_buffer_limits(TransportObject *t, PyObject *args, PyO
     if (PyErr_Occurred() || (!loop_is_ours(t->loop) && engine_usable_slow(t->loop) < 0)) return NULL;
     int64_t bytes[2];
     int32_t rc = t->loop->api->write_buffer_limits(given, &high, &low, bytes);
-    if (rc == -EINVAL) return refuse_limits(high_object, high, low_object, low);
+    if (rc == -EINVAL) return refuse_limits(t, high_object, low_object);
     if (rc < 0) return none_or_null(engine_error(t->loop, rc));
     t->high = bytes[0];
     t->low = bytes[1];

@@ -1,32 +1,13 @@
 /* The object, and what it knows of its address. */
 #include "listener.h"
 
-#include <netinet/in.h>
-
 #include "sockaddr.h"
-
-/* Whether an address leaves open which interface a connection came to. */
-static bool is_wildcard(const uint8_t *addr, socklen_t len) {
-    if (len < sizeof(struct sockaddr_in)) return true;
-    if (((const struct sockaddr *)addr)->sa_family == AF_INET) {
-        struct sockaddr_in a;
-        memcpy(&a, addr, sizeof a);
-        return a.sin_addr.s_addr == htonl(INADDR_ANY);
-    }
-    if (((const struct sockaddr *)addr)->sa_family == AF_INET6 && len >= sizeof(struct sockaddr_in6)) {
-        struct sockaddr_in6 a;
-        memcpy(&a, addr, sizeof a);
-        return IN6_IS_ADDR_UNSPECIFIED(&a.sin6_addr);
-    }
-    return true;
-}
 
 int listener_name(ListenerObject *l, int fd) {
     struct sockaddr_storage local;
     socklen_t length = sizeof local;
     bool named = getsockname(fd, (struct sockaddr *)&local, &length) == 0;
     if (named && length <= sizeof l->local) memcpy(l->local, &local, l->local_len = length);
-    l->local_known = (l->family == AF_INET || l->family == AF_INET6) && l->local_len && !is_wildcard(l->local, l->local_len);
     if (!named || l->family != AF_UNIX) return 0;
     return (l->sockname = sockaddr_to_python(&local, length)) ? 0 : -1;
 }

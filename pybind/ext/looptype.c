@@ -19,7 +19,6 @@
 #include "names.h"
 #include "nested.h"
 #include "owed.h"
-#include "readiness.h"
 #include "ready.h"
 #include "ring.h"
 #include "server.h"

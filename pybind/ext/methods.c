@@ -65,22 +65,6 @@ PyObject *table_set_write_buffer_limits(PyObject *self, PyObject *args, PyObject
     return result;
 }
 
-PyObject *borrow_named(PyObject *self, const char *method, const char *name, PyObject *const *args, Py_ssize_t n,
-                       PyObject *kwnames) {
-    const char *type = strrchr(Py_TYPE(self)->tp_name, '.');
-    type = type ? type + 1 : Py_TYPE(self)->tp_name;
-    Py_ssize_t k = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-    for (Py_ssize_t i = 0; i < k; i++) {
-        PyObject *keyword = PyTuple_GET_ITEM(kwnames, i);
-        if (PyUnicode_CompareWithASCIIString(keyword, name) != 0)
-            return PyErr_Format(PyExc_TypeError, "%s.%s() got an unexpected keyword argument '%U'", type, method, keyword);
-        if (n) return PyErr_Format(PyExc_TypeError, "%s.%s() got multiple values for argument '%s'", type, method, name);
-    }
-    if (n + k == 1) return args[0];
-    return n ? PyErr_Format(PyExc_TypeError, "%s.%s() takes 2 positional arguments but %zd were given", type, method, n + 1)
-             : PyErr_Format(PyExc_TypeError, "%s.%s() missing 1 required positional argument: '%s'", type, method, name);
-}
-
 static PyObject *set_protocol(TransportObject *t, PyObject *protocol) {
     Py_XSETREF(t->protocol, Py_NewRef(protocol));
     Py_RETURN_NONE;
@@ -158,35 +142,25 @@ static PyGetSetDef getset[] = {{"_sock", get_sock, NULL, NULL, NULL},
 
 /* ---- life ---- */
 
+/* loop goes last. */
+#define REFERENCES(X) \
+    X(extra) X(protocol) X(sock) X(former_sock) X(server) X(sockname) X(context) X(held) X(end) X(dict)
+
 int transport_traverse(PyObject *self, visitproc visit, void *arg) {
     TransportObject *t = (TransportObject *)self;
     Py_VISIT(Py_TYPE(t));
-    Py_VISIT(t->extra);
     Py_VISIT(t->loop);
-    Py_VISIT(t->protocol);
-    Py_VISIT(t->sock);
-    Py_VISIT(t->former_sock);
-    Py_VISIT(t->server);
-    Py_VISIT(t->sockname);
-    Py_VISIT(t->context);
-    Py_VISIT(t->held);
-    Py_VISIT(t->end);
-    Py_VISIT(t->dict);
+#define X(n) Py_VISIT(t->n);
+    REFERENCES(X)
+#undef X
     return 0;
 }
 
 int transport_clear(PyObject *self) {
     TransportObject *t = (TransportObject *)self;
-    Py_CLEAR(t->extra);
-    Py_CLEAR(t->protocol);
-    Py_CLEAR(t->sock);
-    Py_CLEAR(t->former_sock);
-    Py_CLEAR(t->server);
-    Py_CLEAR(t->sockname);
-    Py_CLEAR(t->context);
-    Py_CLEAR(t->held);
-    Py_CLEAR(t->end);
-    Py_CLEAR(t->dict);
+#define X(n) Py_CLEAR(t->n);
+    REFERENCES(X)
+#undef X
     return 0;
 }
 

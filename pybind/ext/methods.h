@@ -5,6 +5,7 @@
 
 #include "ending.h"
 #include "flow.h"
+#include "named.h"
 
 #include <stddef.h>
 #include <structmember.h>
@@ -75,14 +76,6 @@ int transport_traverse(PyObject *self, visitproc visit, void *arg);
 int transport_clear(PyObject *self);
 void transport_finalize(PyObject *self);
 void transport_dealloc(PyObject *self);
-
-/* The only argument of a method, by its place or by its name; NULL with TypeError. Borrows. */
-PyObject *borrow_named(PyObject *self, const char *method, const char *name, PyObject *const *args, Py_ssize_t n,
-                       PyObject *kwnames);
-static inline PyObject *borrow_argument(PyObject *self, const char *method, const char *name, PyObject *const *args,
-                                        Py_ssize_t n, PyObject *kwnames) {
-    return n == 1 && !kwnames ? args[0] : borrow_named(self, method, name, args, n, kwnames);
-}
 
 /* A method of one argument around f(self, argument). */
 #define TAKES_ONE(function, method, name, type, f)                                                                     \

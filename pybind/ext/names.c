@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine.h"
+#include "named.h"
 #include "ring.h"
 #include "sockaddr.h"
 
@@ -193,17 +194,11 @@ static int take_port(PyObject *port, char *number, size_t size, gl_query *q) {
     return 1;
 }
 
-static int take_arguments(const char *usage, Py_ssize_t n, Py_ssize_t wanted) {
-    if (n == wanted) return 0;
-    PyErr_SetString(PyExc_TypeError, usage);
-    return -1;
-}
-
 /* _getaddrinfo(host, port, family, type, proto, flags): the answer; a number when
  * _resolved(number, answer) will bring it; NotImplemented where the standard library's way
  * has to be taken, with its errors, or its debug mode. */
 PyObject *loop_getaddrinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
-    if (take_arguments("_getaddrinfo(host, port, family, type, proto, flags)", n, 6) < 0) return NULL;
+    if (check_number("_getaddrinfo(host, port, family, type, proto, flags)", n, 6) < 0) return NULL;
     if (engine_usable(loop) < 0) return NULL;
     gl_query q = {.what = GL_ADDRINFO};
     if (loop->debug || loop->in_turn || !take_int(args[2], &q.family) || !take_int(args[3], &q.type) ||
@@ -224,7 +219,7 @@ PyObject *loop_getaddrinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n
 
 /* _getnameinfo(sockaddr, flags): the same. */
 PyObject *loop_getnameinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
-    if (take_arguments("_getnameinfo(sockaddr, flags)", n, 2) < 0) return NULL;
+    if (check_number("_getnameinfo(sockaddr, flags)", n, 2) < 0) return NULL;
     if (engine_usable(loop) < 0) return NULL;
     PyObject *address = args[0];
     gl_query q = {.what = GL_NAMEINFO};

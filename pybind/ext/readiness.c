@@ -14,11 +14,6 @@
 #include "tasks.h"
 #include "watch.h"
 
-typedef struct ReadinessObject {
-    PyObject_HEAD
-    Readiness wait;
-} ReadinessObject;
-
 /* wake(future): the handle's callback. A descriptor may be ready in more turns than one
  * before the task has run. */
 static PyObject *wake(PyObject *module, PyObject *future) {
@@ -90,62 +85,6 @@ void readiness_end(Readiness *r) {
     Py_CLEAR(r->iterator);
 }
 
-/* ---- by itself: for calls that Python makes ---- */
-
-/* loop._readable(fd), loop._writable(fd) */
-static PyObject *new_readiness(LoopObject *loop, PyObject *number, bool writer) {
-    if (engine_usable(loop) < 0) return NULL;
-    int fd = descriptor_of(loop, number);
-    if (fd < 0) return NULL;
-    PyTypeObject *type = loop->state->types.Readiness;
-    ReadinessObject *self = (ReadinessObject *)type->tp_alloc(type, 0);
-    if (self && readiness_begin(&self->wait, loop, fd, writer) < 0) Py_CLEAR(self);
-    return (PyObject *)self;
-}
-
-/* Gives the future to the task, and when it comes back, its result or error. */
-static PyObject *next(ReadinessObject *self) {
-    PyObject *iterator = self->wait.iterator;
-    return iterator ? Py_TYPE(iterator)->tp_iternext(iterator) : NULL;
-}
-
-static int traverse(ReadinessObject *self, visitproc visit, void *arg) {
-    Py_VISIT(Py_TYPE(self));
-    return readiness_traverse(&self->wait, visit, arg);
-}
-
-static int clear(ReadinessObject *self) {
-    readiness_end(&self->wait);
-    return 0;
-}
-
-static void dealloc(ReadinessObject *self) {
-    PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    readiness_end(&self->wait);
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
-static PyType_Slot readiness_slots[] = {
-    {Py_tp_doc, "A coroutine's wait for a descriptor."},
-    {Py_tp_dealloc, dealloc},
-    {Py_tp_traverse, traverse},
-    {Py_tp_clear, clear},
-    {Py_tp_iter, PyObject_SelfIter},
-    {Py_tp_iternext, next},
-    {Py_am_await, PyObject_SelfIter},
-    {0, NULL}};
-static PyType_Spec readiness_spec = {"goloop._core._Readiness", sizeof(ReadinessObject), 0,
-                                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                                     readiness_slots};
-
 int readiness_setup(PyObject *module) {
-    State *state = state_of(module);
-    state->types.Readiness = new_type(module, &readiness_spec, NULL);
-    state->wake = state->types.Readiness ? PyCFunction_New(&wake_method, module) : NULL;
-    return state->wake ? 0 : -1;
+    return (state_of(module)->wake = PyCFunction_New(&wake_method, module)) ? 0 : -1;
 }
-
-PyObject *method_readable(LoopObject *loop, PyObject *fd) { return new_readiness(loop, fd, false); }
-PyObject *method_writable(LoopObject *loop, PyObject *fd) { return new_readiness(loop, fd, true); }

@@ -20,8 +20,4 @@ int readiness_traverse(Readiness *r, visitproc visit, void *arg);
 
 int readiness_setup(PyObject *module);
 
-/* Methods of the loop. */
-PyObject *method_readable(LoopObject *loop, PyObject *fd);
-PyObject *method_writable(LoopObject *loop, PyObject *fd);
-
 #endif

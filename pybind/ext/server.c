@@ -35,12 +35,12 @@ static int arrived(LoopObject *loop, PyObject *owner, gl_cqe *c) {
 
 static const FdOwner asks = {file, keeps, evict, forgotten, arrived};
 
-/* _listen(fd, sock, factory, server, attach_takes_transport, backlog, family, type, proto, handshakes, context) */
+/* _listen(fd, sock, factory, server, attach_takes_transport, backlog, family, type, proto, named, handshakes, context) */
 PyObject *loop_listen(LoopObject *loop, PyObject *args) {
-    int fd, takes_transport, backlog, family, type, proto, handshakes;
+    int fd, takes_transport, backlog, family, type, proto, named, handshakes;
     PyObject *sock, *factory, *server, *context;
-    if (!PyArg_ParseTuple(args, "iOOOpiiiipO", &fd, &sock, &factory, &server, &takes_transport, &backlog, &family, &type,
-                          &proto, &handshakes, &context))
+    if (!PyArg_ParseTuple(args, "iOOOpiiiippO", &fd, &sock, &factory, &server, &takes_transport, &backlog, &family, &type,
+                          &proto, &named, &handshakes, &context))
         return NULL;
     if (engine_usable(loop) < 0) return NULL;
     if (fd < 0) {
@@ -60,6 +60,7 @@ PyObject *loop_listen(LoopObject *loop, PyObject *args) {
     l->proto = proto;
     l->attach_takes_transport = takes_transport;
     l->handshakes = handshakes;
+    l->local_known = named;
     if (listener_name(l, fd) == 0) l->context = context != Py_None ? Py_NewRef(context) : PyContext_CopyCurrent();
     PyObject_GC_Track(l);
     if (!l->context || fd_give(loop, fd, FD_LISTENER, (PyObject *)l, &asks, true) < 0) {

@@ -10,7 +10,7 @@
 #define NAMES(X)                                                                                   \
     X(data_received) X(eof_received) X(connection_made) X(connection_lost) X(get_buffer)           \
     X(time) X(call_at)                                                                             \
-    X(buffer_updated) X(pause_writing) X(resume_writing) X(call_exception_handler) X(_attach)      \
+    X(buffer_updated) X(pause_writing) X(resume_writing) X(_attach)      \
     X(_detach) X(close) X(fileno) X(transport) X(protocol) X(socket) X(sockname) X(peername)       \
     X(set_result) X(done) X(context) X(_handle_signal) X(_run_handle_in_debug) X(_handle_failed)   \
     X(create_future) X(_ensure_fd_no_transport) X(_accept_failed) X(_warn_slow) X(_resolved)       \
@@ -29,7 +29,7 @@ typedef struct {
 /* Found by goloop.standard, a dict of it for each list; NULL for what it has None for. */
 #define IMPORTS(X) /* socket: socket.socket as the standard library defines it */                                     \
     X(transport_socket) X(socket) X(buffered_protocol) X(flow_control) X(ssl_protocol) X(logger_warning)               \
-    X(gaierror) X(lock) X(extract_stack)
+    X(gaierror) X(lock) X(extract_stack) X(new_socket) X(new_closed_socket)
 #define TLS_IMPORTS(X) /* protocol: NULL where there is no ssl */                                                      \
     X(protocol) X(transport) X(again_errors) X(wrapped) X(ssl_object) X(memory_bio) X(deque) X(zero)
 #define TASK_IMPORTS(X) /* tasks, futures: what the modules hold. The methods are of base, asyncio.SelectorEventLoop */ \
@@ -74,7 +74,7 @@ typedef struct {
 typedef struct {
     PyTypeObject *Loop, *Handle, *TimerHandle, *ThreadSafeHandle, *AsyncioHandle;
     PyTypeObject *Transport, *Stream, *Datagram, *ReadPipe, *WritePipe, *Listener;
-    PyTypeObject *Message, *Readiness, *Attempt, *Arrival, *SSLProtocol;
+    PyTypeObject *Message, *Attempt, *Arrival, *SSLProtocol;
 } Types;
 
 /* callback.c */
@@ -132,16 +132,10 @@ static inline State *state_of_type(PyTypeObject *type) {
 
 /* Makes a type of the module over base, or over nothing (NULL), and adds it to the module. */
 PyTypeObject *new_type(PyObject *module, PyType_Spec *spec, PyObject *base);
+/* class.name(self, *args, **kwargs) */
+PyObject *call_class(PyObject *class, PyObject *name, PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
 /* module.name, or NULL with an exception. */
 PyObject *import_attribute(const char *module, const char *name);
-/* Of a class: every change of it, or of one that it derives from, gives it another, and takes the one it has. 0: none now. */
-static inline unsigned version_of(PyTypeObject *type) {
-#if PY_VERSION_HEX < 0x030C0000
-    if (!PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG)) return 0;
-#endif
-    return (unsigned)type->tp_version_tag;
-}
-
 int check_slot(PyObject *type, const char *name, Py_ssize_t offset); /* ImportError when it lies elsewhere */
 
 #endif

@@ -14,12 +14,12 @@ static bool has_method(PyObject *base, PyObject *name, PyObject *method) {
  * but for the code of a function, which is no change of a class. */
 static bool base_is_own(State *state) {
     TaskImports *own = &state->tasks;
-    uint64_t version = version_of((PyTypeObject *)own->base), seen = atomic_load(&state->tasks_seen);
+    uint64_t version = class_version((PyTypeObject *)own->base), seen = atomic_load(&state->tasks_seen);
     bool same = seen & 1;
     if (!version || version != seen >> 1) {
         same = has_method(own->base, state->names.create_task, own->create_task) &&
                has_method(own->base, state->names.create_future, own->create_future);
-        atomic_store(&state->tasks_seen, (uint64_t)version_of((PyTypeObject *)own->base) << 1 | same);
+        atomic_store(&state->tasks_seen, (uint64_t)class_version((PyTypeObject *)own->base) << 1 | same);
     }
     return same && own->task_code && PyFunction_GET_CODE(own->create_task) == own->task_code && own->future_code &&
            PyFunction_GET_CODE(own->create_future) == own->future_code;
@@ -27,18 +27,7 @@ static bool base_is_own(State *state) {
 
 /* What asyncio's loop, or who has replaced its method, does. */
 static PyObject *call_base(LoopObject *loop, PyObject *name, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
-    PyObject *method = PyObject_GetAttr(loop->state->tasks.base, name);
-    Py_ssize_t all = n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
-    PyObject **argv = PyMem_Malloc((size_t)(all + 1) * sizeof *argv), *result = NULL;
-    if (!argv) PyErr_NoMemory();
-    if (method && argv) {
-        argv[0] = (PyObject *)loop;
-        for (Py_ssize_t i = 0; i < all; i++) argv[i + 1] = args[i];
-        result = PyObject_Vectorcall(method, argv, (size_t)(n + 1), kwnames);
-    }
-    PyMem_Free(argv);
-    Py_XDECREF(method);
-    return result;
+    return call_class(loop->state->tasks.base, name, (PyObject *)loop, args, n, kwnames);
 }
 
 /* A class as asyncio's module has it now, or NULL without an exception. */

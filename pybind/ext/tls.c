@@ -12,14 +12,8 @@
 #include "errors.h"
 #include "stream.h"
 
-/* Calls class.name(self) or class.name(self, arg). */
 PyObject *tls_standard(PyObject *class, PyObject *self, PyObject *name, PyObject *arg) {
-    PyObject *method = PyObject_GetAttr(class, name);
-    if (!method) return NULL;
-    PyObject *argv[2] = {self, arg};
-    PyObject *r = PyObject_Vectorcall(method, argv, arg ? 2 : 1, NULL);
-    Py_DECREF(method);
-    return r;
+    return call_class(class, name, self, &arg, arg ? 1 : 0, NULL);
 }
 
 int tls_standard_drop(SSLProtocolObject *p, PyObject *name) {
@@ -210,20 +204,7 @@ static PyObject *transport_write(PyObject *self, PyTypeObject *defining, PyObjec
         Py_DECREF(protocol);
         if (written) return none_or_null(written);
     }
-    PyObject *method = PyObject_GetAttr(state->tls.transport, state->names.write);
-    if (!method) return NULL;
-    PyObject *r = NULL;
-    Py_ssize_t all = 1 + n + (kwnames ? PyTuple_GET_SIZE(kwnames) : 0);
-    PyObject **argv = PyMem_Malloc((size_t)all * sizeof *argv);
-    if (argv) {
-        argv[0] = self;
-        memcpy(argv + 1, args, (size_t)(all - 1) * sizeof *argv);
-        r = PyObject_Vectorcall(method, argv, (size_t)(n + 1), kwnames);
-        PyMem_Free(argv);
-    } else
-        PyErr_NoMemory();
-    Py_DECREF(method);
-    return r;
+    return call_class(state->tls.transport, state->names.write, self, args, n, kwnames);
 }
 
 /* ---- the types ---- */

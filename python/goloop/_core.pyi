@@ -167,6 +167,7 @@ class Loop:
         family: int,
         type: int,
         proto: int,
+        named: bool,
         handshakes: bool,
         context: Context | None,
         /,

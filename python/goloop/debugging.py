@@ -62,6 +62,10 @@ class Debugging(_Base):
         if seconds >= self.slow_callback_duration:
             _logger().warning("Executing callbacks of %r took %.3f seconds", owner, seconds)
 
+    def _tell(self, message: str, exception: BaseException, transport: object, protocol: object) -> None:
+        context = {"message": message, "exception": exception, "transport": transport, "protocol": protocol}
+        self.call_exception_handler({key: value for key, value in context.items() if value is not None})
+
     def _transport_failed(
         self, transport: object, exception: BaseException, message: str, protocol: object
     ) -> None:

@@ -36,6 +36,10 @@ def set_nodelay(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+# An address that leaves open which interface a connection came to.
+_WILDCARDS = ("0.0.0.0", "::")
+
+
 class Serving(_Base):
     """The hooks that ``asyncio.Server`` starts and stops listening with."""
 
@@ -81,6 +85,7 @@ class Serving(_Base):
             sock.family,
             sock.type,
             sock.proto,
+            sock.family in INTERNET and sock.getsockname()[0] not in _WILDCARDS,
             sslcontext is not None,
             context,
         )

@@ -58,9 +58,24 @@ def _stands_beside(method: Any, other: Any) -> bool:
     return code is not None and its is not None and code.co_filename == its.co_filename
 
 
+_Socket = _socket_class()
+
+
+def _new_socket(family: int, type: int, proto: int, fileno: int) -> Any:
+    sock = _Socket(family, type, proto, fileno=fileno)
+    sock.setblocking(False)  # its own idea of the timeout: dup() gives the copy's to the descriptor
+    return sock
+
+
+def _new_closed_socket(family: int, type: int, proto: int) -> Any:
+    sock = _Socket(family, type, proto)
+    sock.close()
+    return sock
+
+
 imports: dict[str, Any] = {
     "transport_socket": trsock.TransportSocket,
-    "socket": _socket_class(),
+    "socket": _Socket,
     "buffered_protocol": protocols.BufferedProtocol,
     "flow_control": streams.FlowControlMixin,
     "ssl_protocol": sslproto.SSLProtocol,
@@ -68,6 +83,8 @@ imports: dict[str, Any] = {
     "gaierror": socket.gaierror,
     "lock": threading.Lock,
     "extract_stack": format_helpers.extract_stack,
+    "new_socket": _new_socket,
+    "new_closed_socket": _new_closed_socket,
 }
 
 # Members of socket's enumerations by their numbers.
@@ -82,7 +99,7 @@ lookups = {
 def _plain_method(name: str) -> Any:
     if name != "accept":
         return getattr(_socket.socket, name)
-    found = imports["socket"].accept  # in Python: its own code, from its own file
+    found = _Socket.accept  # in Python: its own code, from its own file
     return (
         found if isinstance(found, FunctionType) and _stands_beside(found, socket.SocketIO.readinto) else None
     )
