@@ -260,110 +260,74 @@ PyDoc_STRVAR(readable_doc,
              "An awaitable that ends when fd is readable. The wait is the descriptor's reader until the awaitable\n"
              "is gone: await it at once and keep it nowhere.");
 
-/* Each is guarded, but for those that any thread may call. */
-GUARDED_CALL(LoopObject, method_call_soon)
-GUARDED_CALL(LoopObject, loop_call_later)
-GUARDED_CALL(LoopObject, loop_call_at)
-GUARDED_CALL(LoopObject, method_create_task)
-GUARDED_ONE(LoopObject, loop_timer_handle_cancelled)
-GUARDED_ONE(LoopObject, method_add_callback)
-GUARDED_ONE(LoopObject, loop_run_once)
-GUARDED_ONE(LoopObject, loop_turn)
-GUARDED_ONE(LoopObject, loop_batch)
-GUARDED_ONE(LoopObject, loop_is_busy)
-GUARDED_ONE(LoopObject, loop_has_come)
-GUARDED_ONE(LoopObject, loop_watches)
-GUARDED_ONE(LoopObject, loop_ready_len)
-GUARDED_ONE(LoopObject, loop_ready_pop)
-GUARDED_ONE(LoopObject, loop_ready_insert)
-GUARDED_ONE(LoopObject, loop_ready_items)
-GUARDED_ONE(LoopObject, loop_take_timers)
-GUARDED_ONE(LoopObject, loop_give_timer)
-GUARDED_FAST(LoopObject, loop_connect)
-GUARDED_ONE(LoopObject, loop_watched)
-GUARDED_ONE(LoopObject, loop_watched_fd)
-GUARDED_ONE(LoopObject, loop_open)
-GUARDED_ONE(LoopObject, loop_close_engine)
-GUARDED_ONE(LoopObject, signal_fd)
-GUARDED_ONE(LoopObject, loop_stats)
-GUARDED_ONE(LoopObject, inject_panic)
-GUARDED_CALL(LoopObject, method_add_reader)
-GUARDED_CALL(LoopObject, method_add_writer)
-GUARDED_ONE(LoopObject, method_remove_reader)
-GUARDED_ONE(LoopObject, method_remove_writer)
-GUARDED_ONE(LoopObject, method_readable)
-GUARDED_ONE(LoopObject, method_writable)
-GUARDED_FAST(LoopObject, method_receive)
-GUARDED_FAST(LoopObject, method_receive_into)
-GUARDED_FAST(LoopObject, method_send)
-GUARDED_ONE(LoopObject, loop_fd_has_transport)
-GUARDED_FAST(LoopObject, loop_getaddrinfo)
-GUARDED_FAST(LoopObject, loop_getnameinfo)
-GUARDED_ONE(LoopObject, loop_resolve_cancel)
-GUARDED_ONE(LoopObject, loop_child_watcher)
-GUARDED_ONE(LoopObject, loop_child)
-GUARDED_ONE(LoopObject, loop_listen)
-GUARDED_ONE(LoopObject, loop_unlisten)
-GUARDED_ONE(LoopObject, loop_is_accepting)
-GUARDED_ONE(LoopObject, loop_cancel_accepted)
+/* X(how it is guarded, flags, name, function, doc) */
+#define GUARDED_METHODS(X)                                                                                            \
+    X(CALL, METH_FASTCALL | METH_KEYWORDS, "call_soon", method_call_soon, call_soon_doc)                              \
+    X(CALL, METH_FASTCALL | METH_KEYWORDS, "call_later", loop_call_later, call_later_doc)                             \
+    X(CALL, METH_FASTCALL | METH_KEYWORDS, "call_at", loop_call_at, call_at_doc)                                      \
+    X(CALL, METH_FASTCALL | METH_KEYWORDS, "create_task", method_create_task, create_task_doc)                        \
+    X(ONE, METH_O, "_timer_handle_cancelled", loop_timer_handle_cancelled, NULL)                                      \
+    X(ONE, METH_O, "_add_callback", method_add_callback, NULL)                                                        \
+    X(ONE, METH_NOARGS, "_run_once", loop_run_once, run_once_doc)                                                     \
+    X(ONE, METH_O, "_turn", loop_turn, NULL)                                                                          \
+    X(ONE, METH_O, "_batch", loop_batch, NULL)                                                                        \
+    X(ONE, METH_NOARGS, "_is_busy", loop_is_busy, NULL)                                                               \
+    X(ONE, METH_NOARGS, "_has_come", loop_has_come, NULL)                                                             \
+    X(ONE, METH_NOARGS, "_watches", loop_watches, NULL)                                                               \
+    X(ONE, METH_NOARGS, "_ready_len", loop_ready_len, NULL)                                                           \
+    X(ONE, METH_NOARGS, "_ready_pop", loop_ready_pop, NULL)                                                           \
+    X(ONE, METH_O, "_ready_insert", loop_ready_insert, NULL)                                                          \
+    X(ONE, METH_NOARGS, "_ready_items", loop_ready_items, NULL)                                                       \
+    X(ONE, METH_NOARGS, "_take_timers", loop_take_timers, NULL)                                                       \
+    X(ONE, METH_O, "_give_timer", loop_give_timer, NULL)                                                              \
+    X(FAST, METH_FASTCALL, "_connect", loop_connect, NULL)                                                            \
+    X(ONE, METH_NOARGS, "_watched", loop_watched, NULL)                                                               \
+    X(ONE, METH_O, "_watched_fd", loop_watched_fd, NULL)                                                              \
+    X(ONE, METH_VARARGS, "_open", loop_open, open_doc)                                                                \
+    X(ONE, METH_NOARGS, "_close_engine", loop_close_engine, close_engine_doc)                                         \
+    X(ONE, METH_NOARGS, "_signal_fd", signal_fd, NULL)                                                                \
+    X(ONE, METH_NOARGS, "_stats", loop_stats, NULL)                                                                   \
+    X(ONE, METH_NOARGS, "_inject_panic", inject_panic, NULL)                                                          \
+    X(CALL, METH_FASTCALL | METH_KEYWORDS, "_add_reader", method_add_reader, NULL)                                    \
+    X(CALL, METH_FASTCALL | METH_KEYWORDS, "_add_writer", method_add_writer, NULL)                                    \
+    X(ONE, METH_O, "_remove_reader", method_remove_reader, NULL)                                                      \
+    X(ONE, METH_O, "_remove_writer", method_remove_writer, NULL)                                                      \
+    X(ONE, METH_O, "_readable", method_readable, readable_doc)                                                        \
+    X(ONE, METH_O, "_writable", method_writable, NULL)                                                                \
+    X(FAST, METH_FASTCALL, "_receive", method_receive, NULL)                                                          \
+    X(FAST, METH_FASTCALL, "_receive_into", method_receive_into, NULL)                                                \
+    X(FAST, METH_FASTCALL, "_send", method_send, NULL)                                                                \
+    X(ONE, METH_O, "_fd_has_transport", loop_fd_has_transport, NULL)                                                  \
+    X(FAST, METH_FASTCALL, "_getaddrinfo", loop_getaddrinfo, NULL)                                                    \
+    X(FAST, METH_FASTCALL, "_getnameinfo", loop_getnameinfo, NULL)                                                    \
+    X(ONE, METH_O, "_resolve_cancel", loop_resolve_cancel, NULL)                                                      \
+    X(ONE, METH_O, "_child_watcher", loop_child_watcher, NULL)                                                        \
+    X(ONE, METH_VARARGS, "_child", loop_child, NULL)                                                                  \
+    X(ONE, METH_VARARGS, "_listen", loop_listen, NULL)                                                                \
+    X(ONE, METH_O, "_unlisten", loop_unlisten, NULL)                                                                  \
+    X(ONE, METH_NOARGS, "_is_accepting", loop_is_accepting, NULL)                                                     \
+    X(ONE, METH_NOARGS, "_cancel_accepted", loop_cancel_accepted, NULL)
 
+#define X(guard, flags, name, f, doc) GUARDED_##guard(LoopObject, f)
+GUARDED_METHODS(X)
+#undef X
+
+#define X(guard, flags, name, f, doc) METHOD(name, GUARDED(f), flags, doc),
 static PyMethodDef methods[] = {
-    METHOD("call_soon", GUARDED(method_call_soon), METH_FASTCALL | METH_KEYWORDS, call_soon_doc),
+    GUARDED_METHODS(X)
+    /* Any thread may call these. */
     METHOD("call_soon_threadsafe", method_call_soon_threadsafe, METH_FASTCALL | METH_KEYWORDS, call_soon_threadsafe_doc),
-    METHOD("call_later", GUARDED(loop_call_later), METH_FASTCALL | METH_KEYWORDS, call_later_doc),
-    METHOD("call_at", GUARDED(loop_call_at), METH_FASTCALL | METH_KEYWORDS, call_at_doc),
-    METHOD("create_task", GUARDED(method_create_task), METH_FASTCALL | METH_KEYWORDS, create_task_doc),
     METHOD("create_future", method_create_future, METH_NOARGS, create_future_doc),
     METHOD("get_debug", method_get_debug, METH_NOARGS, get_debug_doc),
     METHOD("is_running", loop_is_running, METH_NOARGS, "is_running($self, /)\n--\n\nWhether the loop runs."),
     METHOD("is_closed", loop_is_closed, METH_NOARGS, "is_closed($self, /)\n--\n\nWhether the loop is closed."),
     METHOD("_check_closed", loop_check_closed, METH_NOARGS, NULL),
     METHOD("time", loop_time, METH_NOARGS, time_doc),
-    METHOD("_timer_handle_cancelled", GUARDED(loop_timer_handle_cancelled), METH_O, NULL),
-    METHOD("_add_callback", GUARDED(method_add_callback), METH_O, NULL),
     METHOD("_add_callback_signalsafe", method_add_callback_signalsafe, METH_O, NULL),
     METHOD("_write_to_self", write_to_self, METH_NOARGS, NULL),
-    METHOD("_run_once", GUARDED(loop_run_once), METH_NOARGS, run_once_doc),
-    METHOD("_turn", GUARDED(loop_turn), METH_O, NULL),
-    METHOD("_batch", GUARDED(loop_batch), METH_O, NULL),
-    METHOD("_is_busy", GUARDED(loop_is_busy), METH_NOARGS, NULL),
-    METHOD("_has_come", GUARDED(loop_has_come), METH_NOARGS, NULL),
-    METHOD("_watches", GUARDED(loop_watches), METH_NOARGS, NULL),
-    METHOD("_ready_len", GUARDED(loop_ready_len), METH_NOARGS, NULL),
-    METHOD("_ready_pop", GUARDED(loop_ready_pop), METH_NOARGS, NULL),
-    METHOD("_ready_insert", GUARDED(loop_ready_insert), METH_O, NULL),
-    METHOD("_ready_items", GUARDED(loop_ready_items), METH_NOARGS, NULL),
-    METHOD("_take_timers", GUARDED(loop_take_timers), METH_NOARGS, NULL),
-    METHOD("_give_timer", GUARDED(loop_give_timer), METH_O, NULL),
-    METHOD("_connect", GUARDED(loop_connect), METH_FASTCALL, NULL),
-    METHOD("_watched", GUARDED(loop_watched), METH_NOARGS, NULL),
-    METHOD("_watched_fd", GUARDED(loop_watched_fd), METH_O, NULL),
-    METHOD("_open", GUARDED(loop_open), METH_VARARGS, open_doc),
-    METHOD("_close_engine", GUARDED(loop_close_engine), METH_NOARGS, close_engine_doc),
-    METHOD("_signal_fd", GUARDED(signal_fd), METH_NOARGS, NULL),
-    METHOD("_stats", GUARDED(loop_stats), METH_NOARGS, NULL),
     METHOD("_is_inherited", is_inherited, METH_NOARGS, NULL),
-    METHOD("_inject_panic", GUARDED(inject_panic), METH_NOARGS, NULL),
-    METHOD("_add_reader", GUARDED(method_add_reader), METH_FASTCALL | METH_KEYWORDS, NULL),
-    METHOD("_add_writer", GUARDED(method_add_writer), METH_FASTCALL | METH_KEYWORDS, NULL),
-    METHOD("_remove_reader", GUARDED(method_remove_reader), METH_O, NULL),
-    METHOD("_remove_writer", GUARDED(method_remove_writer), METH_O, NULL),
-    METHOD("_readable", GUARDED(method_readable), METH_O, readable_doc),
-    METHOD("_writable", GUARDED(method_writable), METH_O, NULL),
-    METHOD("_receive", GUARDED(method_receive), METH_FASTCALL, NULL),
-    METHOD("_receive_into", GUARDED(method_receive_into), METH_FASTCALL, NULL),
-    METHOD("_send", GUARDED(method_send), METH_FASTCALL, NULL),
-    METHOD("_fd_has_transport", GUARDED(loop_fd_has_transport), METH_O, NULL),
-    METHOD("_getaddrinfo", GUARDED(loop_getaddrinfo), METH_FASTCALL, NULL),
-    METHOD("_getnameinfo", GUARDED(loop_getnameinfo), METH_FASTCALL, NULL),
-    METHOD("_resolve_cancel", GUARDED(loop_resolve_cancel), METH_O, NULL),
-    METHOD("_child_watcher", GUARDED(loop_child_watcher), METH_O, NULL),
-    METHOD("_child", GUARDED(loop_child), METH_VARARGS, NULL),
-    METHOD("_listen", GUARDED(loop_listen), METH_VARARGS, NULL),
-    METHOD("_unlisten", GUARDED(loop_unlisten), METH_O, NULL),
-    METHOD("_is_accepting", GUARDED(loop_is_accepting), METH_NOARGS, NULL),
-    METHOD("_cancel_accepted", GUARDED(loop_cancel_accepted), METH_NOARGS, NULL),
     {0}};
+#undef X
 
 static PyMemberDef members[] = {
     {"_closed", T_BOOL, offsetof(LoopObject, closed), 0, NULL},
