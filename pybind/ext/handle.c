@@ -311,22 +311,12 @@ static PyType_Slot slots[] = {{Py_tp_doc, "A callback that call_soon or a descri
 static PyType_Spec spec = {"goloop._core.Handle", sizeof(HandleObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};
 
 int handle_setup(PyObject *module) {
-    PyObject *base = import_attribute("asyncio.events", "Handle");
-    if (!base) return -1;
+#define PLACE(field) {"_" #field, offsetof(HandleObject, field)}
+    static const Place places[] = {PLACE(args), PLACE(callback), PLACE(cancelled), PLACE(context), PLACE(loop), PLACE(repr),
+                                   PLACE(source_traceback), {NULL, offsetof(HandleObject, tail)}};
+#undef PLACE
     Types *types = &state_of(module)->types;
-    types->AsyncioHandle = (PyTypeObject *)base;
-#define CHECK(field)                                                                               \
-    if (check_slot(base, "_" #field, offsetof(HandleObject, field)) < 0) return -1
-    CHECK(args);
-    CHECK(callback);
-    CHECK(cancelled);
-    CHECK(context);
-    CHECK(loop);
-    CHECK(repr);
-    CHECK(source_traceback);
-    if (((PyTypeObject *)base)->tp_basicsize != offsetof(HandleObject, tail)) {
-        PyErr_SetString(PyExc_ImportError, "goloop: this CPython's asyncio handles have another size");
-        return -1;
-    }
-    return (types->Handle = new_type(module, &spec, base)) ? 0 : -1;
+    if (!(types->Handle = new_type_over(module, &spec, "asyncio.events", "Handle", places))) return -1;
+    types->AsyncioHandle = (PyTypeObject *)Py_NewRef((PyObject *)types->Handle->tp_base);
+    return 0;
 }

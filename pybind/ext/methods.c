@@ -72,29 +72,7 @@ static PyObject *set_protocol(TransportObject *t, PyObject *protocol) {
 
 TAKES_ONE(table_set_protocol, "set_protocol", "protocol", TransportObject, set_protocol)
 
-static PyObject *table_fatal_error(PyObject *self, PyObject *args) {
-    PyObject *exception;
-    const char *message = "Fatal error on transport";
-    if (!PyArg_ParseTuple(args, "O|s", &exception, &message)) return NULL;
-    int rc;
-    GUARD(TRANSPORT(self)->loop->guard)
-    rc = transport_fatal(TRANSPORT(self), Py_NewRef(exception), message);
-    UNGUARD
-    return none_or_null(rc);
-}
-
 GUARDED_CALL(TransportObject, method_get_extra_info)
-
-static PyObject *transport_repr(TransportObject *t) {
-    PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(t), "__name__");
-    if (!name) return NULL;
-    const char *state = t->lost ? " closed" : t->closing ? " closing" : "";
-    PyObject *text = PyUnicode_FromFormat("<%U%s fd=%d read=%s write=<%s, bufsize=%lld>>", name, state, t->fd,
-                                          t->attached && !t->closing && !t->paused ? "polling" : "idle",
-                                          t->buffered ? "polling" : "idle", (long long)t->buffered);
-    Py_DECREF(name);
-    return text;
-}
 
 static PyObject *get_sock(PyObject *self, void *i) {
     (void)i;
@@ -124,7 +102,6 @@ static PyMethodDef methods[] = {
     METHOD("close", table_close, METH_NOARGS, CLOSE_DOC),
     METHOD("get_extra_info", GUARDED(method_get_extra_info), METH_FASTCALL | METH_KEYWORDS, "get_extra_info($self, name, default=None)\n--\n\n'socket', 'sockname', 'peername'."),
     METHOD("_force_close", table_force_close, METH_O, NULL),
-    METHOD("_fatal_error", table_fatal_error, METH_VARARGS, NULL),
     {0}};
 
 static PyMemberDef members[] = {
@@ -197,7 +174,6 @@ void transport_dealloc(PyObject *self) {
 
 static PyType_Slot slots[] = {{Py_tp_doc, "What the transports of goloop have in common."},
                               LIFE_SLOTS,
-                              {Py_tp_repr, transport_repr},
                               {Py_tp_methods, methods},
                               {Py_tp_members, members},
                               {Py_tp_getset, getset},
@@ -208,16 +184,8 @@ static PyType_Spec spec = {"goloop._core._Transport", sizeof(TransportObject), 0
 
 int methods_setup(PyObject *module) {
     if (callbacks_setup(module) < 0) return -1;
-    PyObject *base = import_attribute("asyncio.transports", "_FlowControlMixin");
-    if (!base) return -1;
-    int rc = check_slot(base, "_extra", offsetof(TransportObject, extra));
-    if (rc == 0) rc = check_slot(base, "_loop", offsetof(TransportObject, loop));
-    if (rc == 0 && ((PyTypeObject *)base)->tp_basicsize != offsetof(TransportObject, protocol)) {
-        PyErr_SetString(PyExc_ImportError, "goloop: this CPython's asyncio transports have another size");
-        rc = -1;
-    }
-    PyTypeObject *type = rc == 0 ? new_type(module, &spec, base) : NULL;
-    Py_DECREF(base);
-    state_of(module)->types.Transport = type;
-    return type ? 0 : -1;
+    static const Place places[] = {{"_extra", offsetof(TransportObject, extra)},
+                                   {"_loop", offsetof(TransportObject, loop)},
+                                   {NULL, offsetof(TransportObject, protocol)}};
+    return (state_of(module)->types.Transport = new_type_over(module, &spec, "goloop.transports", "Transport", places)) ? 0 : -1;
 }

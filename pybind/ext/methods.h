@@ -41,6 +41,10 @@
     {"_loop", T_OBJECT, offsetof(TransportObject, loop), READONLY, NULL},                                              \
     {"_context", T_OBJECT, offsetof(TransportObject, context), READONLY, NULL},                                        \
     {"_closing", T_BOOL, offsetof(TransportObject, closing), READONLY, NULL},                                          \
+    {"_lost", T_BOOL, offsetof(TransportObject, lost), READONLY, NULL},                                                \
+    {"_attached", T_BOOL, offsetof(TransportObject, attached), READONLY, NULL},                                        \
+    {"_pinned", T_BOOL, offsetof(TransportObject, pinned), READONLY, NULL},                                            \
+    {"_buffered", T_LONGLONG, offsetof(TransportObject, buffered), READONLY, NULL},                                    \
     {"__weaklistoffset__", T_PYSSIZET, offsetof(TransportObject, weakrefs), READONLY, NULL},                           \
     {"__dictoffset__", T_PYSSIZET, offsetof(TransportObject, dict), READONLY, NULL}
 

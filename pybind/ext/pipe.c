@@ -186,25 +186,6 @@ static PyObject *pipe_close_with(TransportObject *t, PyObject *args) {
     return none_or_null(transport_force_close(t, exception == Py_None ? NULL : exception));
 }
 
-static PyObject *pipe_fatal_error(TransportObject *t, PyObject *args) {
-    PyObject *exception;
-    const char *message = "Fatal error on pipe transport";
-    if (!PyArg_ParseTuple(args, "O|s", &exception, &message)) return NULL;
-    return none_or_null(transport_fatal(t, Py_NewRef(exception), message));
-}
-
-static PyObject *pipe_repr(StreamObject *t) {
-    const char *name = t->pipe == GL_READ ? "_UnixReadPipeTransport" : "_UnixWritePipeTransport";
-    const char *state = !t->sock ? " closed" : t->closing ? " closing" : "";
-    int fd = ((PipeObject *)t)->fileno;
-    if (!t->sock || t->loop->engine <= 0) /* asyncio's words where it has no selector to ask */
-        return PyUnicode_FromFormat("<%s%s fd=%d %s>", name, state, fd, t->sock ? "open" : "closed");
-    if (t->pipe == GL_READ)
-        return PyUnicode_FromFormat("<%s%s fd=%d %s>", name, state, fd, t->pinned ? "polling" : "idle");
-    return PyUnicode_FromFormat("<%s%s fd=%d %s bufsize=%lld>", name, state, fd, t->buffered ? "polling" : "idle",
-                                (long long)t->buffered);
-}
-
 static PyObject *get_pipe(PyObject *self, void *closure) {
     (void)closure;
     PyObject *pipe;
@@ -240,13 +221,12 @@ static int set_pipe(PyObject *self, PyObject *value, void *closure) {
 }
 
 GUARDED_ONE(TransportObject, pipe_close_with)
-GUARDED_ONE(TransportObject, pipe_fatal_error)
 GUARDED_ONE(TransportObject, read_close)
 GUARDED_ONE(TransportObject, start_reading)
 GUARDED_ONE(TransportObject, resume_reading)
 
 #define PIPE_METHODS                                                                                                   \
-    METHOD("_close", GUARDED(pipe_close_with), METH_VARARGS, NULL), METHOD("_fatal_error", GUARDED(pipe_fatal_error), METH_VARARGS, NULL)
+    METHOD("_close", GUARDED(pipe_close_with), METH_VARARGS, NULL)
 
 static PyMethodDef read_methods[] = {
     COMMON_METHODS,
@@ -286,14 +266,12 @@ static PyGetSetDef write_getset[] = {COMMON_GETSET, {"_pipe", get_pipe, set_pipe
 
 static PyType_Slot read_slots[] = {{Py_tp_doc, "The reading end of a pipe; see asyncio.ReadTransport."},
                                    LIFE_SLOTS,
-                                   {Py_tp_repr, pipe_repr},
                                    {Py_tp_methods, read_methods},
                                    {Py_tp_members, read_members},
                                    {Py_tp_getset, read_getset},
                                    {0, NULL}};
 static PyType_Slot write_slots[] = {{Py_tp_doc, "The writing end of a pipe; see asyncio.WriteTransport."},
                                     LIFE_SLOTS,
-                                    {Py_tp_repr, pipe_repr},
                                     {Py_tp_methods, write_methods},
                                     {Py_tp_members, write_members},
                                     {Py_tp_getset, write_getset},
@@ -303,17 +281,10 @@ enum { FLAGS = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INS
 static PyType_Spec read_spec = {"goloop._core._UnixReadPipeTransport", sizeof(PipeObject), 0, FLAGS, read_slots};
 static PyType_Spec write_spec = {"goloop._core._UnixWritePipeTransport", sizeof(PipeObject), 0, FLAGS, write_slots};
 
-static PyTypeObject *new_pipe_type(PyObject *module, PyType_Spec *type_spec, const char *base_name) {
-    PyObject *base = import_attribute("asyncio.transports", base_name);
-    PyTypeObject *type = NULL;
-    if (base && check_slot(base, "_extra", offsetof(TransportObject, extra)) == 0) type = new_type(module, type_spec, base);
-    Py_XDECREF(base);
-    return type;
-}
-
 int pipe_setup(PyObject *module) {
+    static const Place places[] = {{"_extra", offsetof(TransportObject, extra)}, {NULL, 0}};
     Types *types = &state_of(module)->types;
-    types->ReadPipe = new_pipe_type(module, &read_spec, "ReadTransport");
-    types->WritePipe = types->ReadPipe ? new_pipe_type(module, &write_spec, "_FlowControlMixin") : NULL;
+    types->ReadPipe = new_type_over(module, &read_spec, "goloop.transports", "ReadPipe", places);
+    types->WritePipe = types->ReadPipe ? new_type_over(module, &write_spec, "goloop.transports", "WritePipe", places) : NULL;
     return types->WritePipe ? 0 : -1;
 }

@@ -110,14 +110,22 @@ PyTypeObject *new_type(PyObject *module, PyType_Spec *spec, PyObject *base) {
     return (PyTypeObject *)type;
 }
 
-int check_slot(PyObject *type, const char *name, Py_ssize_t offset) {
-    PyObject *descriptor = PyObject_GetAttrString(type, name);
-    if (!descriptor) return -1;
-    bool same = Py_IS_TYPE(descriptor, &PyMemberDescr_Type) &&
-                ((PyMemberDescrObject *)descriptor)->d_member->offset == offset;
-    Py_DECREF(descriptor);
-    if (same) return 0;
-    PyErr_Format(PyExc_ImportError, "goloop: this CPython lays out asyncio's %s.%s differently", ((PyTypeObject *)type)->tp_name,
-                 name);
-    return -1;
+static bool lies_at(PyObject *type, const Place *place) {
+    if (!place->name) return !place->offset || ((PyTypeObject *)type)->tp_basicsize == place->offset;
+    PyObject *slot = PyObject_GetAttrString(type, place->name);
+    bool same = slot && Py_IS_TYPE(slot, &PyMemberDescr_Type) && ((PyMemberDescrObject *)slot)->d_member->offset == place->offset;
+    Py_XDECREF(slot);
+    return same;
+}
+
+PyTypeObject *new_type_over(PyObject *module, PyType_Spec *spec, const char *base_module, const char *name, const Place *places) {
+    PyObject *base = import_attribute(base_module, name);
+    bool same = base;
+    while (same && (same = lies_at(base, places)) && places->name) places++;
+    PyTypeObject *type = same ? new_type(module, spec, base) : NULL;
+    if (base && !same)
+        PyErr_Format(PyExc_ImportError, "goloop: this CPython lays out asyncio's %s differently: %s", name,
+                     places->name ? places->name : "its size");
+    Py_XDECREF(base);
+    return type;
 }

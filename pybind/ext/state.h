@@ -17,7 +17,7 @@
     X(datagram_received) X(error_received) X(_sendfile_lost) X(_accept_dropped) X(_sockets)        \
     X(_accept_replaced) X(cancelled)                                                               \
     X(read) X(write) X(pending) X(append) X(call_soon) X(_loop) X(_sslobj) X(_ssl_protocol)        \
-    X(_do_read) X(_do_write) X(_process_outgoing) X(_write_appdata) X(_control_ssl_reading)        \
+    X(_do_read) X(_do_write) X(_process_outgoing) X(_write_slowly) X(_control_ssl_reading)        \
     X(_control_app_writing) X(_call_eof_received) X(_start_shutdown)                               \
     X(_app_protocol) X(create_task) X(Task) X(Future) X(loop) X(name)
 typedef struct {
@@ -136,6 +136,12 @@ PyTypeObject *new_type(PyObject *module, PyType_Spec *spec, PyObject *base);
 PyObject *call_class(PyObject *class, PyObject *name, PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
 /* module.name, or NULL with an exception. */
 PyObject *import_attribute(const char *module, const char *name);
-int check_slot(PyObject *type, const char *name, Py_ssize_t offset); /* ImportError when it lies elsewhere */
+/* Makes a type over module.name, whose slots lie where ours do, or ImportError. The last place has no name, and the size of
+ * that class; 0: any. AttributeError: there is no such class. */
+typedef struct {
+    const char *name;
+    Py_ssize_t offset;
+} Place;
+PyTypeObject *new_type_over(PyObject *module, PyType_Spec *spec, const char *base_module, const char *name, const Place *places);
 
 #endif

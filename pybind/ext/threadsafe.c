@@ -153,19 +153,12 @@ static PyType_Spec spec = {"goloop._core._ThreadSafeHandle", sizeof(ThreadSafeHa
 
 /* Before 3.14 asyncio has no such type, and neither have we. */
 int thread_safe_handle_setup(PyObject *module) {
-    PyObject *base = import_attribute("asyncio.events", "_ThreadSafeHandle");
-    if (!base) {
-        if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;
-        PyErr_Clear();
-        return 0;
-    }
-    int rc = check_slot(base, "_lock", offsetof(ThreadSafeHandleObject, unused_lock));
-    if (rc == 0 && ((PyTypeObject *)base)->tp_basicsize != offsetof(ThreadSafeHandleObject, runner)) {
-        PyErr_SetString(PyExc_ImportError, "goloop: this CPython's asyncio handles have another size");
-        rc = -1;
-    }
-    PyTypeObject *type = rc == 0 ? new_type(module, &spec, base) : NULL;
-    Py_DECREF(base);
+    static const Place places[] = {{"_lock", offsetof(ThreadSafeHandleObject, unused_lock)},
+                                   {NULL, offsetof(ThreadSafeHandleObject, runner)}};
+    PyTypeObject *type = new_type_over(module, &spec, "asyncio.events", "_ThreadSafeHandle", places);
     state_of(module)->types.ThreadSafeHandle = type;
-    return type ? 0 : -1;
+    if (type) return 0;
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;
+    PyErr_Clear();
+    return 0;
 }

@@ -209,16 +209,8 @@ static PyType_Spec spec = {"goloop._core.TimerHandle", sizeof(TimerHandleObject)
                            slots};
 
 int timer_setup(PyObject *module) {
-    PyObject *base = import_attribute("asyncio.events", "TimerHandle");
-    if (!base) return -1;
-    int rc = check_slot(base, "_scheduled", offsetof(TimerHandleObject, scheduled));
-    if (rc == 0) rc = check_slot(base, "_when", offsetof(TimerHandleObject, when));
-    if (rc == 0 && ((PyTypeObject *)base)->tp_basicsize != offsetof(TimerHandleObject, tail)) {
-        PyErr_SetString(PyExc_ImportError, "goloop: this CPython's asyncio handles have another size");
-        rc = -1;
-    }
-    PyTypeObject *type = rc == 0 ? new_type(module, &spec, base) : NULL;
-    Py_DECREF(base);
-    state_of(module)->types.TimerHandle = type;
-    return type ? 0 : -1;
+    static const Place places[] = {{"_scheduled", offsetof(TimerHandleObject, scheduled)},
+                                   {"_when", offsetof(TimerHandleObject, when)},
+                                   {NULL, offsetof(TimerHandleObject, tail)}};
+    return (state_of(module)->types.TimerHandle = new_type_over(module, &spec, "asyncio.events", "TimerHandle", places)) ? 0 : -1;
 }

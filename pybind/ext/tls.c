@@ -68,20 +68,6 @@ static bool is_plain_bytes(PyObject *data) {
     return view->ndim == 1 && view->itemsize == 1 && PyBuffer_IsContiguous(view, 'C');
 }
 
-/* Appends data, from offset on, to what waits to be encrypted. */
-static int to_backlog(SSLProtocolObject *p, PyObject *data, Py_ssize_t offset) {
-    PyObject *rest = offset ? PySequence_GetSlice(data, offset, PY_SSIZE_T_MAX) : Py_NewRef(data);
-    Py_ssize_t n = rest ? PyObject_Size(rest) : -1;
-    PyObject *add = n < 0 ? NULL : PyLong_FromSsize_t(n);
-    PyObject *size = add ? PyNumber_Add(p->_write_buffer_size, add) : NULL;
-    int rc = size ? call_method_drop(p->_write_backlog, p->state->names.append, rest) : -1;
-    if (rc == 0) Py_SETREF(p->_write_buffer_size, Py_NewRef(size));
-    Py_XDECREF(size);
-    Py_XDECREF(add);
-    Py_XDECREF(rest);
-    return rc;
-}
-
 /* Encrypts as much of data as goes, a record an SSL_write, and returns that; less than all with an exception. */
 static Py_ssize_t encrypt(State *state, PyObject *inner, PyObject *data) {
     Py_buffer view;
@@ -112,10 +98,14 @@ static int write_pieces(SSLProtocolObject *p, PyObject *const *pieces, Py_ssize_
     if (PyErr_Occurred()) {
         PyObject *exception = PyErr_GetRaisedException();
         for (i--; i < n; i++, done = 0)
-            if (to_backlog(p, pieces[i], done) < 0) {
+        {
+            PyObject *r = PyObject_CallMethod((PyObject *)p, "_to_backlog", "On", pieces[i], done);
+            Py_XDECREF(r);
+            if (!r) {
                 Py_DECREF(exception);
                 return -1;
             }
+        }
         PyErr_SetRaisedException(exception);
         if (!tls_again(p)) return -1;
     }
@@ -152,19 +142,6 @@ static PyObject *process_outgoing(SSLProtocolObject *p, PyObject *ignored) {
     Py_RETURN_NONE;
 }
 
-/* The pieces as a list in which each memoryview is one of bytes: the standard library counts items, and OpenSSL
- * bytes. What is no buffer stays, for its error. */
-static PyObject *new_bytewise(PyObject *pieces) {
-    PyObject *list = PySequence_List(pieces);
-    for (Py_ssize_t i = 0; list && i < PyList_GET_SIZE(list); i++) {
-        PyObject *piece = PyList_GET_ITEM(list, i);
-        if (!PyMemoryView_Check(piece) || is_plain_bytes(piece)) continue;
-        PyObject *bytes = PyBytes_FromObject(piece);
-        if (!bytes || PyList_SetItem(list, i, bytes) < 0) Py_CLEAR(list);
-    }
-    return list;
-}
-
 static PyObject *write_appdata(SSLProtocolObject *p, PyObject *list) {
     bool plain = can_write(p) && (PyList_CheckExact(list) || PyTuple_CheckExact(list));
     PyObject *pieces = plain ? PySequence_Tuple(list) : NULL; /* a list may change while others run */
@@ -173,10 +150,7 @@ static PyObject *write_appdata(SSLProtocolObject *p, PyObject *list) {
     for (Py_ssize_t i = 0; plain && i < n; i++) plain = is_plain_bytes(PyTuple_GET_ITEM(pieces, i));
     if (!plain) {
         Py_XDECREF(pieces);
-        pieces = new_bytewise(list);
-        PyObject *r = pieces ? tls_standard(p->state->tls.protocol, (PyObject *)p, p->state->names._write_appdata, pieces) : NULL;
-        Py_XDECREF(pieces);
-        return r;
+        return PyObject_CallMethodOneArg((PyObject *)p, p->state->names._write_slowly, list);
     }
     int rc = write_pieces(p, ((PyTupleObject *)pieces)->ob_item, n);
     Py_DECREF(pieces);

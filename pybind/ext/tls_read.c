@@ -21,11 +21,12 @@ static char *take_room(State *state) {
 
 static void give_room(State *state, char *taken) { PyMem_RawFree(atomic_exchange(&state->reserve, taken)); }
 
-/* Plaintext that gathers in that room or, where it is too small, in the bytes to be delivered. */
+/* Plaintext that gathers in that room, in the bytes to be delivered where it is too small, or in a buffer of the protocol. */
 typedef struct {
     char *p;
     Py_ssize_t len, cap;
-    PyObject *bytes; /* NULL: p is room that is kept */
+    PyObject *bytes; /* NULL: p is room that is kept, or */
+    bool given;      /* the buffer of a BufferedProtocol */
     State *state;
 } Sink;
 
@@ -107,7 +108,8 @@ enum { FAILED = -1, WANTS_MORE, CLOSE_NOTIFY, NO_ROOM };
  * no switch for it), so that nothing else can be complete. */
 static int read_records(SSLProtocolObject *p, PyObject *inner, Sink *s) {
     for (;;) {
-        if (sink_grow(s) < 0) return FAILED;
+        if (s->given && s->len >= s->cap && s->len) return NO_ROOM;
+        if (!s->given && sink_grow(s) < 0) return FAILED;
         Py_ssize_t room = s->cap - s->len, n = read_into(p->state, inner, s->p + s->len, room);
         if (n < 0) return tls_again(p) ? WANTS_MORE : FAILED;
         if (n == 0) return CLOSE_NOTIFY;
@@ -139,16 +141,22 @@ static int read_failed(SSLProtocolObject *p) {
     return -1;
 }
 
+/* The loop shall call _do_read(). */
+static int read_soon(SSLProtocolObject *p) {
+    PyObject *again = PyObject_GetAttr((PyObject *)p, p->state->names._do_read);
+    PyObject *loop = again ? PyObject_GetAttr((PyObject *)p, p->state->names._loop) : NULL;
+    int rc = loop ? call_method_drop(loop, p->state->names.call_soon, again) : -1;
+    Py_XDECREF(again);
+    Py_XDECREF(loop);
+    return rc;
+}
+
 /* After an exception. An exit out of the protocol leaves the loop: the next run reads on, and does what else was
  * left undone, as to end on a close_notify. */
 static int read_ended(SSLProtocolObject *p) {
     if (PyErr_ExceptionMatches(PyExc_Exception)) return tls_failed(p);
     PyObject *exit = PyErr_GetRaisedException();
-    PyObject *again = PyObject_GetAttr((PyObject *)p, p->state->names._do_read);
-    PyObject *loop = again ? PyObject_GetAttr((PyObject *)p, p->state->names._loop) : NULL;
-    if (!loop || call_method_drop(loop, p->state->names.call_soon, again) < 0) fail_surely(p);
-    Py_XDECREF(again);
-    Py_XDECREF(loop);
+    if (read_soon(p) < 0) fail_surely(p);
     PyErr_SetRaisedException(exit);
     return -1;
 }
@@ -182,20 +190,6 @@ static int read_copied(SSLProtocolObject *p, PyObject *inner, Py_ssize_t expecte
     return rc == 0 && end == CLOSE_NOTIFY ? close_notify(p) : rc;
 }
 
-/* The same into the buffer of a BufferedProtocol. */
-static int read_to_buffer(SSLProtocolObject *p, PyObject *inner, Py_buffer *view, Py_ssize_t *taken) {
-    do {
-        Py_ssize_t room = view->len - *taken, n = read_into(p->state, inner, (char *)view->buf + *taken, room);
-        if (n < 0) return tls_again(p) ? WANTS_MORE : FAILED;
-        if (n == 0) return CLOSE_NOTIFY;
-        *taken += n;
-        Py_ssize_t pending = n < room ? incoming_pending(p) : 1;
-        if (pending < 0) return FAILED;
-        if (pending == 0) return WANTS_MORE;
-    } while (*taken < view->len);
-    return NO_ROOM;
-}
-
 static int read_buffered(SSLProtocolObject *p, PyObject *inner) {
     Py_ssize_t pending = incoming_pending(p);
     PyObject *hint = pending < 0 ? NULL : PyLong_FromSsize_t(pending);
@@ -207,20 +201,14 @@ static int read_buffered(SSLProtocolObject *p, PyObject *inner) {
     int got = buffer ? PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE) : -1;
     Py_XDECREF(buffer);
     if (got < 0) return -1;
-    Py_ssize_t taken = 0;
-    int end = read_to_buffer(p, inner, &view, &taken);
+    Sink sink = {.p = view.buf, .cap = view.len, .given = true};
+    int end = read_records(p, inner, &sink);
     PyBuffer_Release(&view);
     if (end == FAILED) return read_failed(p);
     int rc = 0;
-    if (end == NO_ROOM) {
-        PyObject *again = PyObject_GetAttr((PyObject *)p, p->state->names._do_read);
-        PyObject *loop = again ? PyObject_GetAttr((PyObject *)p, p->state->names._loop) : NULL;
-        rc = loop ? call_method_drop(loop, p->state->names.call_soon, again) : -1;
-        Py_XDECREF(again);
-        Py_XDECREF(loop);
-    }
-    if (rc == 0 && taken > 0) {
-        PyObject *count = PyLong_FromSsize_t(taken), *updated = Py_NewRef(p->_app_protocol_buffer_updated);
+    if (end == NO_ROOM) rc = read_soon(p);
+    if (rc == 0 && sink.len > 0) {
+        PyObject *count = PyLong_FromSsize_t(sink.len), *updated = Py_NewRef(p->_app_protocol_buffer_updated);
         PyObject *r = count ? PyObject_CallOneArg(updated, count) : NULL;
         Py_DECREF(updated);
         Py_XDECREF(count);

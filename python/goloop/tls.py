@@ -72,6 +72,25 @@ if hasattr(_core, "SSLProtocol"):
                 ):  # buffer_updated() may have set another protocol
                     self._app_protocol_get_buffer = get_buffer
 
+        def _write_slowly(self, pieces: Any) -> None:
+            # The standard library counts items, and OpenSSL bytes. What is no buffer stays, for its error.
+            bytewise: Any = [
+                bytes(piece)
+                if isinstance(piece, memoryview)
+                and not (piece.ndim == 1 and piece.itemsize == 1 and piece.c_contiguous)
+                else piece
+                for piece in pieces
+            ]
+            above: Any = super(_core.SSLProtocol, self)
+            above._write_appdata(bytewise)
+
+        def _to_backlog(self, data: Any, offset: int) -> None:
+            """What of ``data`` OpenSSL has not taken waits to be encrypted."""
+            rest = data[offset:] if offset else data
+            n = len(rest)
+            self._write_backlog.append(rest)
+            self._write_buffer_size += n
+
         def _get_app_transport(self) -> Any:
             if self._app_transport is None and not self._app_transport_created:
                 self._app_transport = SSLTransport(self._loop, self)

@@ -1,0 +1,111 @@
+"""What transports have in Python: their texts, and errors that others tell them of."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import transports
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    _FlowControl = asyncio.WriteTransport
+else:
+    _FlowControl = transports._FlowControlMixin
+
+
+class _Closing:
+    """``_fatal_error`` as asyncio's: tell, and close, whatever became of the telling. Exits go up as they are."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _loop: Any
+        _protocol: Any
+
+    def _close_with(self, exc: BaseException) -> None:
+        raise NotImplementedError
+
+    def _failed(self, exc: BaseException, message: str) -> None:
+        if isinstance(exc, (SystemExit, KeyboardInterrupt)):
+            raise exc
+        try:
+            self._loop._transport_failed(self, exc, message, self._protocol)
+        finally:
+            self._close_with(exc)
+
+
+class Transport(_Closing, _FlowControl):
+    """The base of sockets' transports."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _sock_fd: int
+        _lost: bool
+        _closing: bool
+        _attached: bool
+        _paused: bool
+        _buffered: int
+        _force_close: Any
+
+    def __repr__(self) -> str:
+        state = " closed" if self._lost else " closing" if self._closing else ""
+        reads = self._attached and not self._closing and not self._paused
+        return (
+            f"<{type(self).__name__}{state} fd={self._sock_fd} read={'polling' if reads else 'idle'}"
+            f" write=<{'polling' if self._buffered else 'idle'}, bufsize={self._buffered}>>"
+        )
+
+    def _close_with(self, exc: BaseException) -> None:
+        self._force_close(exc)
+
+    def _fatal_error(self, exc: BaseException, message: str = "Fatal error on transport") -> None:
+        self._failed(exc, message)
+
+
+class _Pipe(_Closing):
+    """Of both ends of a pipe."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _fileno: int
+        _pipe: Any
+        _closing: bool
+        _pinned: bool
+        _buffered: int
+        _close: Any
+
+    def __repr__(self) -> str:
+        pipe = self._pipe
+        state = " closed" if pipe is None else " closing" if self._closing else ""
+        head = f"<{type(self).__name__}{state} fd={self._fileno}"
+        if pipe is None or self._loop._engine_id <= 0:  # asyncio's words where it has no selector to ask
+            return f"{head} {'closed' if pipe is None else 'open'}>"
+        return f"{head} {self._traffic()}>"
+
+    def _traffic(self) -> str:
+        raise NotImplementedError
+
+    def _close_with(self, exc: BaseException) -> None:
+        self._close(exc)
+
+    def _fatal_error(self, exc: BaseException, message: str = "Fatal error on pipe transport") -> None:
+        self._failed(exc, message)
+
+
+class ReadPipe(_Pipe, asyncio.ReadTransport):
+    """The base of reading ends."""
+
+    __slots__ = ()
+
+    def _traffic(self) -> str:
+        return "polling" if self._pinned else "idle"
+
+
+class WritePipe(_Pipe, _FlowControl):
+    """The base of writing ends."""
+
+    __slots__ = ()
+
+    def _traffic(self) -> str:
+        return f"{'polling' if self._buffered else 'idle'} bufsize={self._buffered}"
