@@ -263,6 +263,9 @@ typedef struct gl_stats {
 } gl_stats;
 
 #ifndef GOLOOP_ABI_STRUCTS_ONLY
+/* In the order of gl_api. */
+#define GL_API(X) \
+    X(abi) X(start) X(open) X(turn) X(submit) X(read) X(signal_fd) X(child_watcher) X(stats) X(close) X(panic_text) X(write_buffer_limits)
 typedef struct gl_api {
     int32_t (*abi)(uint32_t *out, int32_t n);
     int32_t (*start)(int32_t procs);                                      /* once, before the first open; 0: no limit */

@@ -66,25 +66,17 @@ static void *open_library(const char *path) {
 }
 
 static int resolve(void *library) {
-    struct {
-        const char *name;
-        void *slot;
-    } table[] = {
-        {"goloop_abi", &api.abi},         {"goloop_start", &api.start},
-        {"goloop_open", &api.open},
-        {"goloop_turn", &api.turn},       {"goloop_submit", &api.submit},
-        {"goloop_read", &api.read},       {"goloop_signal_fd", &api.signal_fd},
-        {"goloop_stats", &api.stats},     {"goloop_close", &api.close},
-        {"goloop_panic_text", &api.panic_text}, {"goloop_child_watcher", &api.child_watcher},
-        {"goloop_write_buffer_limits", &api.write_buffer_limits},
-    };
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        void *symbol = dlsym(library, table[i].name);
+#define X(n) "goloop_" #n,
+    static const char *const names[] = {GL_API(X)};
+#undef X
+    _Static_assert(sizeof names / sizeof *names == sizeof api / sizeof(void *), "GL_API has all of gl_api");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        void *symbol = dlsym(library, names[i]);
         if (!symbol) {
-            PyErr_Format(PyExc_RuntimeError, "goloop: its engine lacks %s: reinstall goloop", table[i].name);
+            PyErr_Format(PyExc_RuntimeError, "goloop: its engine lacks %s: reinstall goloop", names[i]);
             return -1;
         }
-        memcpy(table[i].slot, &symbol, sizeof symbol);
+        memcpy((void **)&api + i, &symbol, sizeof symbol);
     }
     return 0;
 }
@@ -252,9 +244,11 @@ int engine_error(LoopObject *loop, int64_t code) {
     return -1;
 }
 
-/* engine_generations() -> (this process's, the one in which the engine was loaded; 0: never). */
-PyObject *engine_generations(PyObject *module, PyObject *ignored) {
+/* engine_lacking() -> None: it is loaded. Else (how many forks this process is away from the first, and one more; whether
+ * a parent of it has loaded one). */
+PyObject *engine_lacking(PyObject *module, PyObject *ignored) {
     (void)module;
     (void)ignored;
-    return Py_BuildValue("KK", (unsigned long long)process_generation, (unsigned long long)api_generation);
+    if (api_generation == process_generation) Py_RETURN_NONE;
+    return Py_BuildValue("KO", (unsigned long long)process_generation, api_generation ? Py_True : Py_False);
 }

@@ -25,6 +25,6 @@ bool engine_taken(LoopObject *loop);
 
 /* Of the module. */
 PyObject *load_engine(PyObject *module, PyObject *args);
-PyObject *engine_generations(PyObject *module, PyObject *ignored);
+PyObject *engine_lacking(PyObject *module, PyObject *ignored);
 
 #endif

@@ -20,22 +20,20 @@ ListenerObject *new_listener(LoopObject *loop) {
     return l;
 }
 
+#define REFERENCES(X) X(factory) X(server) X(sock) X(context) X(sockname)
+
 static int listener_traverse(ListenerObject *l, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(l));
-    Py_VISIT(l->factory);
-    Py_VISIT(l->server);
-    Py_VISIT(l->sock);
-    Py_VISIT(l->context);
-    Py_VISIT(l->sockname);
+#define X(n) Py_VISIT(l->n);
+    REFERENCES(X)
+#undef X
     return 0;
 }
 
 static int listener_clear(ListenerObject *l) {
-    Py_CLEAR(l->factory);
-    Py_CLEAR(l->server);
-    Py_CLEAR(l->sock);
-    Py_CLEAR(l->context);
-    Py_CLEAR(l->sockname);
+#define X(n) Py_CLEAR(l->n);
+    REFERENCES(X)
+#undef X
     return 0;
 }
 

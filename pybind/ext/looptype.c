@@ -217,11 +217,7 @@ static PyObject *loop_stats(LoopObject *loop, PyObject *ignored) {
         engine_error(loop, rc);
         return NULL;
     }
-    return Py_BuildValue("{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKss}", "turns", s.turns, "waits", s.waits, "events", s.events,
-                         "submissions", s.submissions, "completions", s.completions, "reads", s.reads, "read_bytes",
-                         s.read_bytes, "writes", s.writes, "write_bytes", s.write_bytes, "accepts", s.accepts,
-                         "timers_added", s.timers_added, "timers_cancelled", s.timers_cancelled, "timers_fired",
-                         s.timers_fired, "overflows", s.overflows, "batches", s.batches, "selector", loop->shared.selector);
+    return Py_BuildValue("(y#s)", (const char *)&s, (Py_ssize_t)sizeof s, loop->shared.selector);
 }
 
 static PyObject *is_inherited(LoopObject *loop, PyObject *ignored) {
@@ -286,7 +282,7 @@ PyDoc_STRVAR(readable_doc,
     X(ONE, METH_VARARGS, "_open", loop_open, open_doc)                                                                \
     X(ONE, METH_NOARGS, "_close_engine", loop_close_engine, close_engine_doc)                                         \
     X(ONE, METH_NOARGS, "_signal_fd", signal_fd, NULL)                                                                \
-    X(ONE, METH_NOARGS, "_stats", loop_stats, NULL)                                                                   \
+    X(ONE, METH_NOARGS, "_stats_struct", loop_stats, NULL)                                                                   \
     X(ONE, METH_NOARGS, "_inject_panic", inject_panic, NULL)                                                          \
     X(CALL, METH_FASTCALL | METH_KEYWORDS, "_add_reader", method_add_reader, NULL)                                    \
     X(CALL, METH_FASTCALL | METH_KEYWORDS, "_add_writer", method_add_writer, NULL)                                    \

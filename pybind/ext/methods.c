@@ -52,7 +52,7 @@ TABLE(table_resume_reading, transport_resume_reading(t))
 TABLE(table_get_write_buffer_size, method_get_write_buffer_size(t, NULL))
 TABLE(table_get_write_buffer_limits, method_get_write_buffer_limits(t, NULL))
 TABLE(table_call_connection_lost, method_call_connection_lost(t, arg))
-static TABLE(table_force_close, none_or_null(transport_force_close(t, arg == Py_None ? NULL : arg)))
+TABLE(table_force_close, none_or_null(transport_force_close(t, arg == Py_None ? NULL : arg)))
 
 PyObject *table_get_protocol_member(PyObject *self, void *i) { (void)i; return table_get_protocol(self, NULL); }
 PyObject *table_get_paused(PyObject *self, void *i) { (void)i; return PyBool_FromLong(TRANSPORT(self)->paused); }

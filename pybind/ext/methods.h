@@ -69,6 +69,7 @@ PyObject *table_pause_reading(PyObject *self, PyObject *ignored);
 PyObject *table_resume_reading(PyObject *self, PyObject *ignored);
 PyObject *table_get_write_buffer_size(PyObject *self, PyObject *ignored);
 PyObject *table_get_write_buffer_limits(PyObject *self, PyObject *ignored);
+PyObject *table_force_close(PyObject *self, PyObject *exception);
 PyObject *table_call_connection_lost(PyObject *self, PyObject *exception);
 PyObject *table_set_protocol(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
 PyObject *table_set_write_buffer_limits(PyObject *self, PyObject *args, PyObject *kwargs);

@@ -64,7 +64,7 @@ static void module_free(void *module) {
 
 static PyMethodDef functions[] = {
     {"load_engine", load_engine, METH_VARARGS, NULL},
-    {"engine_generations", engine_generations, METH_NOARGS, NULL},
+    {"engine_lacking", engine_lacking, METH_NOARGS, NULL},
     {"count_threads", count_threads, METH_O, NULL},
     {"lacking_memory", lacking_memory, METH_VARARGS, NULL},
     {"memory_file", memory_file, METH_NOARGS, NULL},

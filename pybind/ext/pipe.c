@@ -174,18 +174,6 @@ static PyObject *resume_reading(TransportObject *t, PyObject *ignored) {
     return r ? start_reading(t, NULL) : NULL;
 }
 
-static PyObject *can_write_eof(StreamObject *t, PyObject *ignored) {
-    (void)t;
-    (void)ignored;
-    Py_RETURN_TRUE;
-}
-
-static PyObject *pipe_close_with(TransportObject *t, PyObject *args) {
-    PyObject *exception = Py_None;
-    if (!PyArg_ParseTuple(args, "|O", &exception)) return NULL;
-    return none_or_null(transport_force_close(t, exception == Py_None ? NULL : exception));
-}
-
 static PyObject *get_pipe(PyObject *self, void *closure) {
     (void)closure;
     PyObject *pipe;
@@ -220,13 +208,12 @@ static int set_pipe(PyObject *self, PyObject *value, void *closure) {
     return rc;
 }
 
-GUARDED_ONE(TransportObject, pipe_close_with)
 GUARDED_ONE(TransportObject, read_close)
 GUARDED_ONE(TransportObject, start_reading)
 GUARDED_ONE(TransportObject, resume_reading)
 
 #define PIPE_METHODS                                                                                                   \
-    METHOD("_close", GUARDED(pipe_close_with), METH_VARARGS, NULL)
+    METHOD("_force_close", table_force_close, METH_O, NULL)
 
 static PyMethodDef read_methods[] = {
     COMMON_METHODS,
@@ -243,7 +230,6 @@ static PyMethodDef write_methods[] = {
     PIPE_METHODS,
     METHOD("write", method_write, METH_FASTCALL | METH_KEYWORDS, "write($self, data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."),
     METHOD("write_eof", table_close, METH_NOARGS, "write_eof($self, /)\n--\n\nClose once what is queued has left."),
-    METHOD("can_write_eof", can_write_eof, METH_NOARGS, "can_write_eof($self, /)\n--\n\nTrue."),
     METHOD("close", table_close, METH_NOARGS, CLOSE_DOC),
     {0}};
 

@@ -183,22 +183,22 @@ static PyObject *transport_write(PyObject *self, PyTypeObject *defining, PyObjec
 
 /* ---- the types ---- */
 
-GUARDED_ONE(SSLProtocolObject, tls_get_buffer)
-GUARDED_ONE(SSLProtocolObject, tls_buffer_updated)
-GUARDED_ONE(SSLProtocolObject, tls_do_read)
-GUARDED_ONE(SSLProtocolObject, tls_feed)
-GUARDED_ONE(SSLProtocolObject, tls_is_cut)
-GUARDED_ONE(SSLProtocolObject, write_appdata)
-GUARDED_ONE(SSLProtocolObject, process_outgoing)
+#define GUARDED_METHODS(X)                                                                                             \
+    X("get_buffer", METH_O, tls_get_buffer)                                                                            \
+    X("buffer_updated", METH_O, tls_buffer_updated)                                                                    \
+    X("_do_read", METH_NOARGS, tls_do_read)                                                                            \
+    X("_feed", METH_O, tls_feed)                                                                                       \
+    X("_is_cut", METH_NOARGS, tls_is_cut)                                                                              \
+    X("_write_appdata", METH_O, write_appdata)                                                                         \
+    X("_process_outgoing", METH_NOARGS, process_outgoing)
 
-static PyMethodDef protocol_methods[] = {METHOD("get_buffer", GUARDED(tls_get_buffer), METH_O, NULL),
-                                         METHOD("buffer_updated", GUARDED(tls_buffer_updated), METH_O, NULL),
-                                         METHOD("_do_read", GUARDED(tls_do_read), METH_NOARGS, NULL),
-                                         METHOD("_feed", GUARDED(tls_feed), METH_O, NULL),
-                                         METHOD("_is_cut", GUARDED(tls_is_cut), METH_NOARGS, NULL),
-                                         METHOD("_write_appdata", GUARDED(write_appdata), METH_O, NULL),
-                                         METHOD("_process_outgoing", GUARDED(process_outgoing), METH_NOARGS, NULL),
-                                         {0}};
+#define X(name, flags, f) GUARDED_ONE(SSLProtocolObject, f)
+GUARDED_METHODS(X)
+#undef X
+
+#define X(name, flags, f) METHOD(name, GUARDED(f), flags, NULL),
+static PyMethodDef protocol_methods[] = {GUARDED_METHODS(X){0}};
+#undef X
 
 #define X(n) {#n, T_OBJECT_EX, offsetof(SSLProtocolObject, n), 0, NULL},
 static PyMemberDef protocol_members[] = {TLS_FIELDS(X){0}};

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import inspect
 import logging
+import struct
 from asyncio import base_events, format_helpers
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,23 @@ else:
 
 # From 3.13 on the arguments of callbacks are shown in debug mode only.
 _FORMATS_IN_DEBUG: bool = "debug" in inspect.signature(format_helpers._format_callback_source).parameters
+
+
+# gl_stats of abi.h, in its order.
+_STATS = (
+    *(
+        "turns",
+        "waits",
+        "events",
+        "submissions",
+        "completions",
+        "reads",
+        "read_bytes",
+        "writes",
+        "write_bytes",
+    ),
+    *("accepts", "timers_added", "timers_cancelled", "timers_fired", "overflows", "batches"),
+)
 
 
 def _logger() -> logging.Logger:
@@ -61,6 +79,10 @@ class Debugging(_Base):
         """The same for the callbacks of a transport or a listener, which have no handle."""
         if seconds >= self.slow_callback_duration:
             _logger().warning("Executing callbacks of %r took %.3f seconds", owner, seconds)
+
+    def _stats(self) -> dict[str, Any]:
+        numbers, selector = self._stats_struct()
+        return {**dict(zip(_STATS, struct.unpack(f"{len(_STATS)}Q", numbers))), "selector": selector}
 
     def _tell(self, message: str, exception: BaseException, transport: object, protocol: object) -> None:
         context = {"message": message, "exception": exception, "transport": transport, "protocol": protocol}

@@ -16,8 +16,7 @@ _LONGEST = 4000  # of a path, with some to spare
 
 
 def is_loaded() -> bool:
-    generation, loaded = _core.engine_generations()
-    return generation == loaded
+    return _core.engine_lacking() is None
 
 
 def ensure() -> None:
@@ -26,9 +25,9 @@ def ensure() -> None:
     Raises:
         RuntimeError: it cannot be loaded, or has no room to start.
     """
-    generation, loaded = _core.engine_generations()
-    if generation != loaded:
-        _load(generation, again=loaded != 0)
+    lacking = _core.engine_lacking()
+    if lacking is not None:
+        _load(*lacking)
 
 
 def control_module() -> Any:

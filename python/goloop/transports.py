@@ -20,9 +20,7 @@ class _Closing:
     if TYPE_CHECKING:
         _loop: Any
         _protocol: Any
-
-    def _close_with(self, exc: BaseException) -> None:
-        raise NotImplementedError
+        _force_close: Any
 
     def _failed(self, exc: BaseException, message: str) -> None:
         if isinstance(exc, (SystemExit, KeyboardInterrupt)):
@@ -30,7 +28,7 @@ class _Closing:
         try:
             self._loop._transport_failed(self, exc, message, self._protocol)
         finally:
-            self._close_with(exc)
+            self._force_close(exc)
 
 
 class Transport(_Closing, _FlowControl):
@@ -45,7 +43,6 @@ class Transport(_Closing, _FlowControl):
         _attached: bool
         _paused: bool
         _buffered: int
-        _force_close: Any
 
     def __repr__(self) -> str:
         state = " closed" if self._lost else " closing" if self._closing else ""
@@ -54,9 +51,6 @@ class Transport(_Closing, _FlowControl):
             f"<{type(self).__name__}{state} fd={self._sock_fd} read={'polling' if reads else 'idle'}"
             f" write=<{'polling' if self._buffered else 'idle'}, bufsize={self._buffered}>>"
         )
-
-    def _close_with(self, exc: BaseException) -> None:
-        self._force_close(exc)
 
     def _fatal_error(self, exc: BaseException, message: str = "Fatal error on transport") -> None:
         self._failed(exc, message)
@@ -73,7 +67,6 @@ class _Pipe(_Closing):
         _closing: bool
         _pinned: bool
         _buffered: int
-        _close: Any
 
     def __repr__(self) -> str:
         pipe = self._pipe
@@ -86,8 +79,8 @@ class _Pipe(_Closing):
     def _traffic(self) -> str:
         raise NotImplementedError
 
-    def _close_with(self, exc: BaseException) -> None:
-        self._close(exc)
+    def _close(self, exc: BaseException | None = None) -> None:
+        self._force_close(exc)
 
     def _fatal_error(self, exc: BaseException, message: str = "Fatal error on pipe transport") -> None:
         self._failed(exc, message)
@@ -106,6 +99,10 @@ class WritePipe(_Pipe, _FlowControl):
     """The base of writing ends."""
 
     __slots__ = ()
+
+    def can_write_eof(self) -> bool:
+        """True."""
+        return True
 
     def _traffic(self) -> str:
         return f"{'polling' if self._buffered else 'idle'} bufsize={self._buffered}"
