@@ -1,7 +1,7 @@
 #include "named.h"
 
-int take_named(PyObject *self, const char *method, const char *const *names, Py_ssize_t most, PyObject *const *args,
-               Py_ssize_t n, PyObject *kwnames, PyObject **out) {
+int take_named_slowly(PyObject *self, const char *method, const char *const *names, Py_ssize_t most, PyObject *const *args,
+                      Py_ssize_t n, PyObject *kwnames, PyObject **out) {
     const char *type = strrchr(Py_TYPE(self)->tp_name, '.');
     type = type ? type + 1 : Py_TYPE(self)->tp_name;
     for (Py_ssize_t i = 0; i < most; i++) out[i] = i < n ? args[i] : NULL;
@@ -24,6 +24,12 @@ int take_named(PyObject *self, const char *method, const char *const *names, Py_
                                                 : "%s.%s() takes from 2 to %zd positional arguments but %zd were given",
                      type, method, most + 1, n + 1);
     return -1;
+}
+
+PyObject *borrow_named(PyObject *self, const char *method, const char *name, PyObject *const *args, Py_ssize_t n,
+                       PyObject *kwnames) {
+    PyObject *argument;
+    return take_named_slowly(self, method, &name, 1, args, n, kwnames, &argument) < 0 ? NULL : argument;
 }
 
 int check_number(const char *usage, Py_ssize_t n, Py_ssize_t wanted) {
