@@ -6,6 +6,8 @@
  * when they differ, the loop is the parent's and every crossing is refused. */
 #include "engine.h"
 
+#include "sigstack.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -122,6 +124,7 @@ static int load(const char *path, int processors) {
         }
         atfork_registered = true;
     }
+    ensure_signal_stack(); /* or Go gives this thread one of its own, which is too small for many signals at once */
     /* Go takes these two over; a library must not. Its handlers of SIGSEGV,
      * SIGBUS and SIGFPE stay, or recover() could not catch a nil dereference. */
     struct sigaction pipe_action, urg_action;
