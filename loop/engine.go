@@ -28,6 +28,7 @@ import (
 // Sizes, chosen by measurement on TCP loopback (docs/rationale.md).
 const (
 	maxEvents   = 1024    // descriptors a turn takes from the selector
+	fewEvents   = 16      // room for them at first
 	maxRead     = 1 << 18 // bytes, as asyncio's max_size
 	minArena    = 1 << 16 // a read is not started with less room than this
 	turnBytes   = 1 << 16 // a turn that has read so much leaves further reads to the next
@@ -74,7 +75,7 @@ type Options struct {
 // Engine turns submissions into completions.
 type Engine struct {
 	sel    selector.Selector
-	events [maxEvents]selector.Event
+	events []selector.Event // of a turn: as many as there are descriptors, to maxEvents
 
 	compares bool // the selector cannot tell that a number names another file than before
 

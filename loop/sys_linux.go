@@ -11,12 +11,17 @@ import (
 
 // vector is the memory that gathering writes and accepts hand to the kernel.
 type vector struct {
-	iov    [maxIovecs]sys.Iovec
+	iov    *[maxIovecs]sys.Iovec // nil until something is gathered
 	header unix.Msghdr
 	length uint32
 }
 
-func (v *vector) set(i int, ptr uint64, n int64) { v.iov[i] = sys.Iovec{Base: ptr, Len: uint64(n)} }
+func (v *vector) set(i int, ptr uint64, n int64) {
+	if v.iov == nil {
+		v.iov = new([maxIovecs]sys.Iovec)
+	}
+	v.iov[i] = sys.Iovec{Base: ptr, Len: uint64(n)}
+}
 
 // send writes the first count vectors to a socket without raising SIGPIPE.
 func (v *vector) send(fd int32, count int) (int, syscall.Errno) {

@@ -249,7 +249,10 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 		if e.waited {
 			e.waits()
 		}
-		if n, err = e.sel.Select(e.events[:], timeout); err != nil {
+		if wanted := min(e.sel.Len()+1, maxEvents); wanted > len(e.events) { // the waker is one more
+			e.events = make([]selector.Event, min(max(2*wanted, fewEvents), maxEvents))
+		}
+		if n, err = e.sel.Select(e.events, timeout); err != nil {
 			return err
 		}
 	}
@@ -266,7 +269,7 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 			continue
 		}
 		if e.room() < minRoom || e.arenaShort() {
-			e.owed = copy(e.events[:], e.left(e.events[i:n]))
+			e.owed = copy(e.events, e.left(e.events[i:n]))
 			return nil
 		}
 		if d == nil {
