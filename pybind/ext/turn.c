@@ -98,9 +98,23 @@ static int32_t ask_engine(LoopObject *loop, int flags) {
     return n;
 }
 
+/* The first sleep of a run is the first that a signal has to end; one that comes earlier is looked for after this. Without a
+ * descriptor to be had, it sleeps as asyncio does, and the next one tries again. */
+static int take_wakeup_fd(LoopObject *loop) {
+    loop->signals_due = false;
+    PyObject *taken = PyObject_CallMethodNoArgs((PyObject *)loop, loop->state->names._take_wakeup_fd);
+    Py_XDECREF(taken);
+    if (taken) return 0;
+    if (!PyErr_ExceptionMatches(PyExc_OSError)) return -1;
+    PyErr_Clear();
+    loop->signals_due = true;
+    return 0;
+}
+
 static int turn(LoopObject *loop, int flags) {
     if (engine_usable(loop) < 0) return -1;
     if (flags == GL_TURN_WAIT) {
+        if (loop->signals_due && take_wakeup_fd(loop) < 0) return -1;
         if (PyErr_CheckSignals() < 0) return -1;
         ready_give_back(loop);
         timers_give_back(loop);
@@ -240,7 +254,7 @@ static int run_once(LoopObject *loop) {
         return rc == 0 ? run_batch(loop) : rc;
     }
     loop->forever = false; /* not for who calls from a callback */
-    bool must_poll = true; /* each run begins with what the selector has */
+    bool must_poll = worth_a_look(loop) || loop->sq_len; /* each run begins with what the selector has */
     /* What an interrupted run left: completions first, for the next turn takes
      * their memory. Without any, its callbacks are ready ones among others. */
     int rc = is_left(loop) ? run_batch(loop) : 0;
