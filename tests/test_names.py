@@ -55,6 +55,45 @@ def test_getaddrinfo_is_that_of_socket(loop, run):
     assert compared > 10_000
 
 
+class Shouting(str):
+    """Equal to everything, as a subclass may be."""
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = str.__hash__
+
+
+def test_answer_to_a_repeated_question_is_the_callers_own(loop, run):
+    questions = list(
+        itertools.product(
+            ("127.0.0.1", "127.0.0.2", Shouting("10.0.0.1"), "::1"),
+            (80, 81, 80, "80", True, 1),
+            (0, socket.AF_INET),
+            (0, socket.SOCK_STREAM),
+            (0, socket.IPPROTO_TCP),
+            (socket.AI_NUMERICHOST, socket.AI_NUMERICHOST | socket.AI_CANONNAME),
+        )
+    )
+
+    async def main():
+        differences = []
+        for question in questions:
+            host, port, family, kind, proto, flags = question
+            expected = outcome(socket.getaddrinfo, *question)
+            for _ in range(3):
+                got = await outcome_of(
+                    loop.getaddrinfo(host, port, family=family, type=kind, proto=proto, flags=flags)
+                )
+                if got != expected:
+                    differences.append((question, got, expected))
+                if isinstance(got[1], list):
+                    got[1].clear()
+        return differences
+
+    assert run(main()) == []
+
+
 def test_getnameinfo_is_that_of_socket(loop, run):
     async def main():
         differences = []
@@ -152,6 +191,8 @@ def test_audit_hooks_hear_of_lookups(script):
             sys.addaudithook(lambda event, args: heard.append((event, args)) if event.startswith("socket.get") else None)
             for host in ("127.0.0.1", b"::1", "localhost"):
                 await loop.getaddrinfo(host, "80", family=0, type=socket.SOCK_STREAM, flags=4 if host != "localhost" else 0)
+            for port in (80, 80):
+                await loop.getaddrinfo("127.0.0.1", port, type=socket.SOCK_STREAM)
             await loop.getnameinfo(("127.0.0.1", 80), 3)
             for event in heard:
                 print(*event)
@@ -162,5 +203,7 @@ def test_audit_hooks_hear_of_lookups(script):
         "socket.getaddrinfo ('127.0.0.1', '80', 0, 1, 0)",
         "socket.getaddrinfo (b'::1', '80', 0, 1, 0)",
         "socket.getaddrinfo ('localhost', '80', 0, 1, 0)",
+        "socket.getaddrinfo ('127.0.0.1', 80, 0, 1, 0)",
+        "socket.getaddrinfo ('127.0.0.1', 80, 0, 1, 0)",
         "socket.getnameinfo (('127.0.0.1', 80),)",
     ]

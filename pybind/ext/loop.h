@@ -130,6 +130,8 @@ struct LoopObject {
 
     PyObject *keywords; /* tasks.c: {"loop": the loop} while it runs, or NULL. Of its thread, without the guard */
 
+    struct Literals *literals; /* literal.c: NULL until there are some */
+
     /* names.c */
     uint64_t lookups; /* the number of the last */
 

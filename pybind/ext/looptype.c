@@ -16,6 +16,7 @@
 #include "dispatch.h"
 #include "engine.h"
 #include "inbox.h"
+#include "literal.h"
 #include "names.h"
 #include "nested.h"
 #include "owed.h"
@@ -158,6 +159,7 @@ static void loop_dealloc(LoopObject *loop) {
     PyMem_Free(loop->fds);
     PyMem_Free(loop->accepted);
     timers_free(loop);
+    literals_free(loop);
     arena_give(loop);
 #ifdef Py_GIL_DISABLED
     Py_XDECREF(loop->guard);

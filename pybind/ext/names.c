@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine.h"
+#include "literal.h"
 #include "named.h"
 #include "ring.h"
 #include "sockaddr.h"
@@ -194,6 +195,20 @@ static int take_port(PyObject *port, char *number, size_t size, gl_query *q) {
     return 1;
 }
 
+static int audit_getaddrinfo(PyObject *const *args, const gl_query *q) {
+    return PySys_Audit("socket.getaddrinfo", "OOiii", args[0], args[1], q->family, q->type, q->proto);
+}
+
+/* A list of what is kept, for the program's to change. */
+static PyObject *new_kept_answer(PyObject *kept, PyObject *const *args, const gl_query *q) {
+    Py_INCREF(kept); /* hooks may run anything */
+    Py_ssize_t n = PyTuple_GET_SIZE(kept);
+    PyObject *list = audit_getaddrinfo(args, q) == 0 ? PyList_New(n) : NULL;
+    for (Py_ssize_t i = 0; list && i < n; i++) PyList_SET_ITEM(list, i, Py_NewRef(PyTuple_GET_ITEM(kept, i)));
+    Py_DECREF(kept);
+    return list;
+}
+
 /* _getaddrinfo(host, port, family, type, proto, flags): the answer; a number when
  * _resolved(number, answer) will bring it; NotImplemented where the standard library's way
  * has to be taken, with its errors, or its debug mode. */
@@ -204,16 +219,17 @@ PyObject *loop_getaddrinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n
     if (loop->debug || loop->in_turn || !take_int(args[2], &q.family) || !take_int(args[3], &q.type) ||
         !take_int(args[4], &q.proto) || !take_int(args[5], &q.flags))
         Py_RETURN_NOTIMPLEMENTED;
-    PyObject *owner = NULL, *result = NULL;
+    PyObject *owner = NULL, *result = NULL, *kept = borrow_literal(loop, args[0], args[1], &q);
+    if (kept) return new_kept_answer(kept, args, &q);
     char digits[32];
     int known = take_host(args[0], &owner, &q);
     if (known > 0) known = take_port(args[1], digits, sizeof digits, &q);
     if (known == 0)
         result = Py_NewRef(Py_NotImplemented);
-    else if (known > 0 &&
-             PySys_Audit("socket.getaddrinfo", "OOiii", args[0], args[1], q.family, q.type, q.proto) == 0)
+    else if (known > 0 && audit_getaddrinfo(args, &q) == 0)
         result = resolve(loop, &q);
     Py_XDECREF(owner);
+    if (result && PyList_CheckExact(result)) literal_keep(loop, args[0], args[1], &q, result);
     return result;
 }
 

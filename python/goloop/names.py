@@ -40,6 +40,8 @@ class Names(_Base):
         answer = NotImplemented
         if _asyncio.socket.getaddrinfo is _getaddrinfo and not self._executor_shutdown_called:
             answer = self._getaddrinfo(host, port, family, type, proto, flags)
+            if _type(answer) is list:
+                return answer
             if _type(answer) is int:
                 answer = await self._wait_for_lookup(answer)
         if answer is NotImplemented:
