@@ -44,11 +44,11 @@ func (e *Engine) openDatagram(s *Submission) {
 		e.messages = newMessages()
 	}
 	d.paused = s.Flags&FlagPaused != 0
-	d.slot = maxPacket
+	d.most = maxPacket
 	// Where the system does not tell, room for all: a datagram that is cut is lost.
 	name, err := sys.Getsockname(int(d.fd))
 	if _, unix := name.(*syscall.SockaddrUnix); unix || err != nil {
-		d.slot = int32(min(maxRead, len(e.arena)-maxSockaddr))
+		d.most = int32(min(maxRead, len(e.arena)-maxSockaddr))
 	}
 	e.refresh(d)
 }
@@ -60,7 +60,7 @@ func (e *Engine) readDatagrams(d *descriptor) {
 		e.refresh(d)
 		return
 	}
-	slot := int(d.slot)
+	slot := int(d.most)
 	for e.spent < turnBytes {
 		// Each datagram is received where the largest would fit, behind the addresses of
 		// all, and then moved to the end of the one before it.

@@ -255,10 +255,8 @@ type descriptor struct {
 	errno  int32
 	recent int32 // bytes of the last read; more when there were more to be had
 
-	batch  int32 // listener: most connections a turn
-	slot   int32 // datagram: bytes of the largest that is received whole
-	source Source
-	file   file // watched: what the number named, where the selector cannot tell
+	most    int32 // listener: connections a turn; datagram: bytes of the largest that is received whole
+	special *special
 
 	registered selector.Events // what the selector watches now
 	asked      selector.Events // watched: what the owner asks about
@@ -278,6 +276,20 @@ type descriptor struct {
 	backoff  bool  // listener: waiting a second after EMFILE
 	fetched  bool  // a batch has read ahead in this turn
 	idle     uint8 // reads in a row that the selector announced and that found nothing
+}
+
+// special is what few descriptors have.
+type special struct {
+	source Source
+	file   file // watched: what the number named, where the selector cannot tell
+}
+
+// file is what d named when it was watched last; the zero file where that is not known.
+func (d *descriptor) file() file {
+	if d.special == nil {
+		return file{}
+	}
+	return d.special.file
 }
 
 // receives tells whether d brings bytes, which a turn bounds.
@@ -301,7 +313,7 @@ func (e *Engine) AddSource(fd int, generation uint32, s Source) error {
 	if d == nil {
 		return os.NewSyscallError("fcntl", syscall.EBADF)
 	}
-	d.source = s
+	d.special = &special{source: s}
 	err := e.setInterest(d, selector.EventRead)
 	if err != nil {
 		e.forget(d)
@@ -361,7 +373,7 @@ func (e *Engine) claim(fd int32, generation uint32, k kind) *descriptor {
 		e.sources++
 	}
 	*d = descriptor{fd: fd, generation: generation, kind: k, first: -1, last: -1, since: e.looked,
-		registered: d.registered, lapsing: d.lapsing, file: d.file}
+		registered: d.registered, lapsing: d.lapsing, special: d.special}
 	return d
 }
 
@@ -400,8 +412,7 @@ func (e *Engine) forget(d *descriptor) {
 	}
 	d.kind = none
 	d.lapsing = false
-	d.file = file{}
-	d.source = nil
+	d.special = nil
 }
 
 // setInterest makes the selector watch d for exactly want.

@@ -21,7 +21,7 @@ func (e *Engine) listen(s *Submission) {
 		s.Res = int32(syscall.EBADF)
 		return
 	}
-	d.batch = int32(min(max(1, s.Len), math.MaxInt32))
+	d.most = int32(min(max(1, s.Len), math.MaxInt32))
 	if err := e.setInterest(d, selector.EventRead); err != nil {
 		s.Res = errnoOf(err)
 		e.forget(d)
@@ -31,7 +31,7 @@ func (e *Engine) listen(s *Submission) {
 // accept takes what waits, up to the listener's batch and the turn's room. Each
 // new descriptor is non-blocking and closed on exec.
 func (e *Engine) accept(d *descriptor) {
-	for range d.batch {
+	for range d.most {
 		if e.room() < minRoom || len(e.arena)-e.arenaEnd < maxSockaddr {
 			return
 		}

@@ -316,7 +316,7 @@ func (e *Engine) readDeferred() {
 
 // full tells whether reading d has to wait for the next turn.
 func (e *Engine) full(d *descriptor) bool {
-	return e.spent >= turnBytes || e.arenaEnd > 0 && len(e.arena)-e.arenaEnd < int(d.slot)+maxSockaddr
+	return e.spent >= turnBytes || e.arenaEnd > 0 && len(e.arena)-e.arenaEnd < int(d.most)+maxSockaddr
 }
 
 // timeout is how long the selector may wait.
@@ -405,6 +405,6 @@ func (e *Engine) dispatch(d *descriptor, ready selector.Events) {
 	case listener:
 		e.accept(d)
 	case source:
-		d.source.Ready(e)
+		d.special.source.Ready(e)
 	}
 }

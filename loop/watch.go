@@ -71,9 +71,13 @@ func (e *Engine) confirm(d *descriptor, want selector.Events) (replaced bool, er
 		return true, e.setInterest(d, want)
 	}
 	if e.compares && err == nil {
-		was := d.file
-		d.file, _ = fileOf(d.fd)
-		replaced = was != file{} && was != d.file
+		was := d.file()
+		now, _ := fileOf(d.fd)
+		if d.special == nil {
+			d.special = &special{}
+		}
+		d.special.file = now
+		replaced = was != file{} && was != now
 	}
 	return replaced, err
 }
@@ -82,7 +86,7 @@ func (e *Engine) confirm(d *descriptor, want selector.Events) (replaced bool, er
 // by now is not that owner's any more, and is looked at again when the next begins.
 func (e *Engine) dispatchWatched(d *descriptor, ready selector.Events) {
 	if e.compares {
-		if now, open := fileOf(d.fd); open && now != d.file {
+		if now, open := fileOf(d.fd); open && now != d.file() {
 			_ = e.setInterest(d, 0)
 			return
 		}

@@ -52,7 +52,7 @@ func (h *haste) polls() bool {
 const wakerData = -1
 
 func newEpoll() (Selector, error) {
-	s := &epoll{raw: make([]unix.EpollEvent, 64), pwait2: true, quiet: true, lost: -1}
+	s := &epoll{pwait2: true, quiet: true, lost: -1}
 	if err := s.waker.open(); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import re
 import socket
 import sys
 import tempfile
+import weakref
 
 import pytest
 
@@ -23,6 +24,14 @@ class Accepted:
     def __call__(self):
         self.protocols.append(self.factory())
         return self.protocols[-1]
+
+
+async def until(condition):
+    async def look():
+        while not condition():
+            await asyncio.sleep(0.001)
+
+    await asyncio.wait_for(look(), 10)
 
 
 async def talk(loop, address, text=b"hello"):
@@ -116,6 +125,43 @@ def test_wait_closed_after_close_returns_at_once(loop, run):
 
 
 @pytest.mark.since("3.13")
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="until 3.12 a server counts its transports")
+def test_server_knows_its_transports(loop, run):
+    """``_clients`` is asyncio's, but libraries look there: a WeakSet, of those that live."""
+
+    async def main():
+        server = await loop.create_server(Recorder, "127.0.0.1", 0)
+        address = server.sockets[0].getsockname()
+        ends = [(await loop.create_connection(Recorder, *address))[0] for _ in range(20)]
+        await until(lambda: len(server._clients) == 20)
+        clients = server._clients
+        assert isinstance(clients, weakref.WeakSet)
+        for end in ends[:5]:
+            end.close()
+        await until(lambda: len(clients) == 15)
+        peers = {transport.get_extra_info("peername") for transport in clients}
+        assert peers == {end.get_extra_info("sockname") for end in ends[5:]}
+        one, *rest = clients
+        assert (one in clients, len(clients), len(clients.copy())) == (True, 15, 15)
+        clients.discard(one)
+        assert (one in clients, len(clients)) == (False, 14)
+        clients.add(one)
+        clients.add(one)
+        assert (set(clients), len(clients)) == ({one, *rest}, 15)
+        more = [(await loop.create_connection(Recorder, *address))[0] for _ in range(3)]
+        await until(lambda: len(clients) == 18)
+        assert len(list(clients)) == 18
+        del one, rest
+        server.close()
+        waiting = loop.create_task(server.wait_closed())
+        for end in ends + more:
+            end.close()
+        await waiting
+        assert len(clients) == 0
+
+    run(main())
+
+
 @pytest.mark.parametrize("method", ["close_clients", "abort_clients"])
 def test_clients_are_closed_with(loop, run, method):
     async def main():

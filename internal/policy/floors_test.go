@@ -24,7 +24,7 @@ var extension = house{
 		"timer look",
 		"completion watch child names connect",
 		"readiness transport",
-		"arrival attempt callback extra",
+		"arrival attached attempt callback extra",
 		"nested sending ending",
 		"flow settle owed",
 		"methods",

@@ -71,16 +71,8 @@ static int push(LoopObject *loop, StreamObject *t) {
 
 static int fill_addresses(StreamObject *t, ListenerObject *l, gl_cqe *c) {
     t->sockname = Py_XNewRef(l->sockname);
-    if (l->local_known) {
-        memcpy(t->local, l->local, l->local_len);
-        t->local_len = l->local_len;
-    }
     const void *peer = (const void *)(uintptr_t)c->ptr;
-    if ((size_t)c->len <= sizeof t->peer) {
-        memcpy(t->peer, peer, (size_t)c->len);
-        t->peer_len = (socklen_t)c->len;
-        return 0;
-    }
+    if (c->len == 0 || transport_set_peer(TRANSPORT(t), peer, (socklen_t)c->len)) return 0;
     /* the path of a Unix socket: rare, and no place is kept for it */
     PyObject *peername = sockaddr_to_python(peer, (socklen_t)c->len);
     int rc = peername ? transport_fill_extra(TRANSPORT(t), peername) : -1;

@@ -2,22 +2,59 @@
  * itself is asked for. */
 #include "extra.h"
 
+#include <netinet/in.h>
+
 #include "errors.h"
 #include "named.h"
 #include "sockaddr.h"
 
+/* NULL without an exception for want of memory, or of an address. */
+static Address *new_address(const void *raw, socklen_t len) {
+    Address *a = len && len <= LONGEST_ADDRESS ? PyMem_Malloc(sizeof *a) : NULL;
+    if (a) memcpy(a->raw, raw, a->len = (uint8_t)len);
+    return a;
+}
+
+static PyObject *address_to_python(const Address *a) {
+    return a ? sockaddr_to_python(a->raw, a->len) : sockaddr_to_python("", 0);
+}
+
 /* Remembers the local address while the descriptor is open. */
 void transport_keep_local(TransportObject *t) {
-    if (t->local_len || t->sockname || t->extra || t->fd < 0) return;
-    t->local_len = sizeof t->local;
-    if (getsockname(t->fd, (struct sockaddr *)t->local, &t->local_len) < 0 || t->local_len > sizeof t->local)
-        t->local_len = 0;
+    if (t->local || t->sockname || t->extra || t->fd < 0) return;
+    struct sockaddr_storage local;
+    socklen_t len = sizeof local;
+    if (getsockname(t->fd, (struct sockaddr *)&local, &len) == 0) t->local = new_address(&local, len);
+}
+
+bool transport_set_peer(TransportObject *t, const void *raw, socklen_t len) {
+    struct sockaddr_in inet;
+    if (len == sizeof inet) {
+        memcpy(&inet, raw, sizeof inet);
+        if ((t->peer_is_inet = inet.sin_family == AF_INET)) {
+            memcpy(t->peer.inet, raw, sizeof t->peer.inet);
+            return true;
+        }
+    }
+    return (t->peer.other = new_address(raw, len));
 }
 
 void transport_keep_peer(TransportObject *t) {
-    t->peer_len = sizeof t->peer;
-    if (getpeername(t->fd, (struct sockaddr *)t->peer, &t->peer_len) < 0 || t->peer_len > sizeof t->peer)
-        t->peer_len = 0;
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof peer;
+    if (getpeername(t->fd, (struct sockaddr *)&peer, &len) == 0) transport_set_peer(t, &peer, len);
+}
+
+static PyObject *new_peername(TransportObject *t) {
+    if (!t->peer_is_inet) return address_to_python(t->peer.other);
+    struct sockaddr_in inet = {0};
+    memcpy(&inet, t->peer.inet, sizeof t->peer.inet);
+    return sockaddr_to_python(&inet, sizeof inet);
+}
+
+void transport_forget_addresses(TransportObject *t) {
+    if (!t->peer_is_inet) PyMem_Free(t->peer.other);
+    PyMem_Free(t->local);
 }
 
 /* The socket object of an accepted descriptor, made when somebody asks. */
@@ -37,9 +74,9 @@ int transport_fill_extra(TransportObject *t, PyObject *peername) {
     PyObject *extra = PyDict_New();
     if (!extra) return -1;
     transport_keep_local(t);
-    int rc = put(extra, t->loop->state->names.sockname, t->sockname ? Py_NewRef(t->sockname) : sockaddr_to_python(t->local, t->local_len));
+    int rc = put(extra, t->loop->state->names.sockname, t->sockname ? Py_NewRef(t->sockname) : address_to_python(t->local));
     if (rc == 0)
-        rc = put(extra, t->loop->state->names.peername, peername ? Py_NewRef(peername) : sockaddr_to_python(t->peer, t->peer_len));
+        rc = put(extra, t->loop->state->names.peername, peername ? Py_NewRef(peername) : new_peername(t));
     if (rc < 0)
         Py_DECREF(extra);
     else

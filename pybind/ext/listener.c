@@ -6,9 +6,7 @@
 int listener_name(ListenerObject *l, int fd) {
     struct sockaddr_storage local;
     socklen_t length = sizeof local;
-    bool named = getsockname(fd, (struct sockaddr *)&local, &length) == 0;
-    if (named && length <= sizeof l->local) memcpy(l->local, &local, l->local_len = length);
-    if (!named || l->family != AF_UNIX) return 0;
+    if (getsockname(fd, (struct sockaddr *)&local, &length) < 0) return 0;
     return (l->sockname = sockaddr_to_python(&local, length)) ? 0 : -1;
 }
 

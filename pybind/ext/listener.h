@@ -13,10 +13,7 @@ typedef struct ListenerObject {
     int family, type, proto;
     bool attach_takes_transport; /* base_events.Server._attach(transport), 3.13 */
     bool handshakes;             /* TLS: goloop.accepting knows its connections until theirs are done */
-    bool local_known;            /* every accepted socket has the listener's own address */
-    socklen_t local_len;
-    uint8_t local[28];
-    PyObject *sockname; /* of a Unix socket: its address, instead of local */
+    PyObject *sockname; /* the address, where every accepted socket has the listener's own; or NULL */
 } ListenerObject;
 
 int listener_setup(PyObject *module);

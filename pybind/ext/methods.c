@@ -1,6 +1,7 @@
 /* The methods that transports have in common, and their type. */
 #include "methods.h"
 
+#include "attached.h"
 #include "callback.h"
 #include "engine.h"
 #include "errors.h"
@@ -135,6 +136,7 @@ int transport_traverse(PyObject *self, visitproc visit, void *arg) {
 
 int transport_clear(PyObject *self) {
     TransportObject *t = (TransportObject *)self;
+    attached_drop(t);
 #define X(n) Py_CLEAR(t->n);
     REFERENCES(X)
 #undef X
@@ -167,6 +169,7 @@ void transport_dealloc(PyObject *self) {
     PyObject_GC_UnTrack(self);
     PyObject_ClearWeakRefs(self);
     type->tp_clear(self);
+    transport_forget_addresses(TRANSPORT(self));
     Py_CLEAR(((TransportObject *)self)->loop);
     type->tp_free(self);
     Py_DECREF(type);

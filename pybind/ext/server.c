@@ -60,8 +60,7 @@ PyObject *loop_listen(LoopObject *loop, PyObject *args) {
     l->proto = proto;
     l->attach_takes_transport = takes_transport;
     l->handshakes = handshakes;
-    l->local_known = named;
-    if (listener_name(l, fd) == 0) l->context = context != Py_None ? Py_NewRef(context) : PyContext_CopyCurrent();
+    if (!named || listener_name(l, fd) == 0) l->context = context != Py_None ? Py_NewRef(context) : PyContext_CopyCurrent();
     PyObject_GC_Track(l);
     if (!l->context || fd_give(loop, fd, FD_LISTENER, (PyObject *)l, &asks, true) < 0) {
         Py_DECREF(l);

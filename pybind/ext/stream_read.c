@@ -251,7 +251,7 @@ int stream_deliver_held(TransportObject *transport) {
         Py_ssize_t n = PyBytes_GET_SIZE(bytes), taken = t->held_offset;
         rc = deliver(t, PyBytes_AS_STRING(bytes), n, bytes, &taken);
         if (taken < n)
-            t->held_offset = taken;
+            t->held_offset = (uint32_t)taken;
         else if (t->held)
             transport_taken(TRANSPORT(t));
         Py_DECREF(bytes);

@@ -81,7 +81,7 @@ PyObject *borrow_held(TransportObject *t) { return PyList_GET_ITEM(t->held, t->h
 
 void transport_taken(TransportObject *t) {
     t->held_offset = 0;
-    if (++t->held_at == PyList_GET_SIZE(t->held)) Py_CLEAR(t->held);
+    if ((Py_ssize_t)++t->held_at == PyList_GET_SIZE(t->held)) Py_CLEAR(t->held);
 }
 
 static void push(LoopObject *loop, TransportObject *t, bool first) {

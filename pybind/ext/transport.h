@@ -31,6 +31,12 @@ typedef struct TransportKind {
     int (*lost)(TransportObject *t); /* after that; may be NULL */
 } TransportKind;
 
+/* Of IPv4 what follows is always zero. */
+enum { SHORT_ADDRESS = 8, LONGEST_ADDRESS = 28 };
+typedef struct {
+    uint8_t len, raw[LONGEST_ADDRESS];
+} Address;
+
 /* The slots of asyncio's transports._FlowControlMixin, which loop.sendfile asks for, come first;
  * methods.c checks them at import. */
 #define TRANSPORT_FIELDS                                                                           \
@@ -46,7 +52,7 @@ typedef struct TransportKind {
     PyObject *sockname; /* the address that its listener is known to have, or NULL */              \
     PyObject *context; /* of all callbacks of the protocol but pause_writing, a part of write() */  \
     PyObject *held;    /* list of what was read and not delivered, or NULL */                      \
-    Py_ssize_t held_at, held_offset; /* of its first piece, and what of that is delivered */       \
+    uint32_t held_at, held_offset; /* of its first piece, and what of that is delivered */         \
     PyObject *end;     /* of connection_lost, where that could not be scheduled */                 \
     struct TransportObject *next_owed, *next_told;                                                 \
     PyObject *dict, *weakrefs;                                                                     \
@@ -66,9 +72,12 @@ typedef struct TransportKind {
     bool owing;        /* stands in the loop's list of owed.c */                                   \
     bool telling;      /* stands in a list of settle.c */                                          \
     bool duplicate;    /* fd is a copy of the one in sock, and ours */                             \
-    int family, type, proto;                                                                       \
-    socklen_t peer_len, local_len;                                                                 \
-    uint8_t peer[28], local[28];
+    uint16_t family, type, proto;                                                                  \
+    bool peer_is_inet;                                                                             \
+    union { uint8_t inet[SHORT_ADDRESS]; Address *other; } peer; /* extra.c: zeros, it is not known */ \
+    Address *local;    /* extra.c: kept when the descriptor goes, or NULL */                        \
+    struct AttachedObject *attached_to; /* attached.c: it is one of these, or NULL; borrowed */       \
+    uint32_t attached_at;
 
 struct TransportObject {
     TRANSPORT_FIELDS

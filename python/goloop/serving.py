@@ -10,6 +10,7 @@ from asyncio import base_events, selector_events, trsock
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .clients import keep_clients
 from .factories import deferring
 from .plainsocket import INTERNET, accepts_plain, family_and_type, is_plain
 
@@ -72,6 +73,7 @@ class Serving(_Base):
             def factory() -> asyncio.BaseProtocol:
                 return self._handshake(protocol_factory(), sslcontext, **timeouts)
 
+        keep_clients(server)
         if self._accepting is None:
             self._renew_accepting()
         set_nodelay(sock)  # accepted sockets inherit it, which saves a system call each
@@ -85,7 +87,9 @@ class Serving(_Base):
             sock.family,
             sock.type,
             sock.proto,
-            sock.family in INTERNET and sock.getsockname()[0] not in _WILDCARDS,
+            sock.family == socket.AF_UNIX
+            or sock.family in INTERNET
+            and sock.getsockname()[0] not in _WILDCARDS,
             sslcontext is not None,
             context,
         )
