@@ -34,9 +34,15 @@ static int check_open(LoopObject *loop) {
     return engine_usable_slow(loop);
 }
 
+/* _asyncio's tasks and futures name it by a string of their own. */
+static inline bool is_context(PyObject *name, PyObject *interned) {
+    return name == interned || (PyUnicode_IS_COMPACT_ASCII(name) && PyUnicode_GET_LENGTH(name) == 7 &&
+                                memcmp(PyUnicode_1BYTE_DATA(name), "context", 7) == 0);
+}
+
 PyObject *method_call_soon(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     Call c;
-    if (kwnames && n > 0 && PyTuple_GET_SIZE(kwnames) == 1 && PyTuple_GET_ITEM(kwnames, 0) == loop->state->names.context)
+    if (kwnames && n > 0 && PyTuple_GET_SIZE(kwnames) == 1 && is_context(PyTuple_GET_ITEM(kwnames, 0), loop->state->names.context))
         c = (Call){.args = args, .n = n, .context = args[n] == Py_None ? NULL : args[n]}; /* as tasks and futures call it */
     else if (take_call(&c, "BaseEventLoop.call_soon", NULL, args, n, kwnames) < 0)
         return NULL;
