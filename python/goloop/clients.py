@@ -50,4 +50,4 @@ def keep_clients(server: Any) -> None:
     if type(server) is base_events.Server and not _FREE_THREADED:
         clients = getattr(server, "_clients", None)  # until 3.12 they are counted
         if type(clients) is weakref.WeakSet and not clients:
-            server._clients = Clients()
+            server._clients = Clients()  # type: ignore[attr-defined]

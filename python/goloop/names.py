@@ -41,7 +41,7 @@ class Names(_Base):
         if _asyncio.socket.getaddrinfo is _getaddrinfo and not self._executor_shutdown_called:
             answer = self._getaddrinfo(host, port, family, type, proto, flags)
             if _type(answer) is list:
-                return answer
+                return answer  # type: ignore[no-any-return]
             if _type(answer) is int:
                 answer = await self._wait_for_lookup(answer)
         if answer is NotImplemented:
