@@ -124,8 +124,7 @@ def test_wait_closed_after_close_returns_at_once(loop, run):
     run(main())
 
 
-@pytest.mark.since("3.13")
-@pytest.mark.skipif(sys.version_info < (3, 13), reason="until 3.12 a server counts its transports")
+@pytest.mark.since("3.13")  # until 3.12 a server counts its transports
 def test_server_knows_its_transports(loop, run):
     """``_clients`` is asyncio's, but libraries look there: a WeakSet, of those that live."""
 
@@ -162,6 +161,7 @@ def test_server_knows_its_transports(loop, run):
     run(main())
 
 
+@pytest.mark.since("3.13")
 @pytest.mark.parametrize("method", ["close_clients", "abort_clients"])
 def test_clients_are_closed_with(loop, run, method):
     async def main():
