@@ -173,7 +173,6 @@ def test_want_of_descriptors_is_no_loss_of_children(script):
         import resource
 
         async def main():
-            await asyncio.sleep(0.001)  # the loop has slept, for which it has a pipe
             await (await asyncio.create_subprocess_exec("true")).wait()  # all is loaded
             low, high = resource.getrlimit(resource.RLIMIT_NOFILE)
             free = os.dup(0)

@@ -127,7 +127,6 @@ def test_cancelled_connection_leaves_no_descriptor(loop, run):
     import psutil
 
     async def main():
-        await asyncio.sleep(0.001)  # the loop has slept, and has what it needs for that
         with socket.socket() as full:
             full.bind(("127.0.0.1", 0))
             full.listen(0)

@@ -73,7 +73,6 @@ def test_protocol_is_made_when_the_connection_is_there(loop, run, full_listener)
 
 def test_connection_that_is_cancelled_under_way_closes_its_socket(loop, run, full_listener):
     async def main():
-        await asyncio.sleep(0.001)  # the loop has slept, and has what it needs for that
         before = open_descriptors()
         task = loop.create_task(loop.create_connection(Recorder, *full_listener.getsockname()))
         await turns(3)
@@ -105,7 +104,6 @@ def test_refused_connection_is_told_with_its_address_and_closed(loop, run, liste
     listener.close()
 
     async def main():
-        await asyncio.sleep(0.001)  # the loop has slept, and has what it needs for that
         before = open_descriptors()
         with pytest.raises(ConnectionRefusedError) as caught:
             await loop.create_connection(Recorder, host, port)
@@ -121,7 +119,6 @@ def test_factory_that_raises_closes_the_connection(loop, run, listener):
         raise LookupError("no protocol")
 
     async def main():
-        await asyncio.sleep(0.001)  # the loop has slept, and has what it needs for that
         before = open_descriptors()
         with pytest.raises(LookupError, match="no protocol"):
             await loop.create_connection(factory, *listener.getsockname())

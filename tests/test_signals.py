@@ -205,48 +205,6 @@ def test_plain_handler_runs_while_the_loop_sleeps(loop):
     assert seen == [signal.SIGUSR1]
 
 
-def test_run_that_never_sleeps_leaves_the_wake_up_descriptor_alone(loop):
-    async def main():
-        await asyncio.sleep(0)
-        return signal.set_wakeup_fd(-1)
-
-    assert loop.run_until_complete(main()) == -1
-
-
-def test_handler_that_goes_before_the_first_sleep_leaves_no_wake_up_descriptor(loop):
-    async def main():
-        loop.add_signal_handler(signal.SIGUSR1, print)
-        loop.remove_signal_handler(signal.SIGUSR1)
-
-    loop.run_until_complete(main())
-    assert signal.set_wakeup_fd(-1) == -1
-
-
-def test_run_that_slept_leaves_no_wake_up_descriptor(loop):
-    loop.run_until_complete(asyncio.sleep(0.001))
-    assert signal.set_wakeup_fd(-1) == -1
-
-
-def test_loop_sleeps_without_a_descriptor_to_spare(script):
-    out = script("""
-        import resource
-
-        loop = new_event_loop()
-        free = os.dup(0)
-        os.close(free)
-        _, high = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (free, high))
-        print(loop.run_until_complete(asyncio.sleep(0.001, "slept")))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (high, high))
-        signal.signal(signal.SIGUSR1, lambda number, frame: loop.call_soon_threadsafe(loop.stop))
-        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1)).start()
-        loop.run_forever()
-        print("woken")
-        loop.close()
-    """)
-    assert out.split() == ["slept", "woken"]
-
-
 KILLER = """
 import os, random, signal, time
 

@@ -73,7 +73,6 @@ struct LoopObject {
     bool hears_signals; /* the loop has handlers of signals; else their pipe only ends its sleep */
     uint32_t unheard;   /* turns that did not ask because of that */
     bool signal_pipe;   /* looptype.c: is one of shared.own */
-    bool signals_due;   /* the run has not yet seen to it that signals end its sleep */
 
     /* look.c */
     int32_t found_nothing; /* looks in a row */

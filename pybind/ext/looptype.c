@@ -332,7 +332,6 @@ static PyMemberDef members[] = {
     {"_stopping", T_BOOL, offsetof(LoopObject, stopping), 0, NULL},
     {"_forever", T_BOOL, offsetof(LoopObject, forever), 0, NULL},
     {"_engine_id", T_LONGLONG, offsetof(LoopObject, engine), READONLY, NULL},
-    {"_signals_due", T_BOOL, offsetof(LoopObject, signals_due), 0, NULL},
     {"_hears_signals", T_BOOL, offsetof(LoopObject, hears_signals), 0, NULL},
     {0}};
 

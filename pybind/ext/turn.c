@@ -98,23 +98,9 @@ static int32_t ask_engine(LoopObject *loop, int flags) {
     return n;
 }
 
-/* The first sleep of a run is the first that a signal has to end; one that comes earlier is looked for after this. Without a
- * descriptor to be had, it sleeps as asyncio does, and the next one tries again. */
-static int take_wakeup_fd(LoopObject *loop) {
-    loop->signals_due = false;
-    PyObject *taken = PyObject_CallMethodNoArgs((PyObject *)loop, loop->state->names._take_wakeup_fd);
-    Py_XDECREF(taken);
-    if (taken) return 0;
-    if (!PyErr_ExceptionMatches(PyExc_OSError)) return -1;
-    PyErr_Clear();
-    loop->signals_due = true;
-    return 0;
-}
-
 static int turn(LoopObject *loop, int flags) {
     if (engine_usable(loop) < 0) return -1;
     if (flags == GL_TURN_WAIT) {
-        if (loop->signals_due && take_wakeup_fd(loop) < 0) return -1;
         if (PyErr_CheckSignals() < 0) return -1;
         ready_give_back(loop);
         timers_give_back(loop);

@@ -81,7 +81,6 @@ class Loop:
     _forever: bool
     _engine_id: int  # 0 once it is closed
     _hears_signals: bool
-    _signals_due: bool
     _debug: bool
     _thread_id: int | None
     _current_handle: asyncio.Handle | None

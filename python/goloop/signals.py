@@ -1,9 +1,8 @@
 """Signals: asyncio's own handlers, told by a pipe that the engine reads.
 
-While a loop in the main thread sleeps, the pipe is what ``signal.set_wakeup_fd`` names, as with
+While a loop runs in the main thread the pipe is what ``signal.set_wakeup_fd`` names, as with
 uvloop: a signal that comes between Python's last look at its signals and the system call in
-which the loop sleeps must end that sleep, or Ctrl-C is late until something else happens. A run
-takes it before its first sleep (pybind/ext/turn.c), one whose engine hears signals at its start.
+which the loop sleeps must end that sleep, or Ctrl-C is late until something else happens.
 """
 
 from __future__ import annotations
@@ -56,10 +55,9 @@ os.register_at_fork(after_in_child=_forget_in_child)
 
 
 class Signals(_Base):
-    """The pipe is opened by the first sleep in the main thread, or with the first handler."""
+    """The pipe is opened by the first run in the main thread, or with the first handler."""
 
     _ssock = None  # the reading end is the engine's
-    _has_wakeup_fd = False  # a run has taken it, or found it taken for this loop
 
     @property
     def _csock(self) -> _WakeupFd | None:
@@ -94,13 +92,11 @@ class Signals(_Base):
         # First: before 3.13.1 a refused run_forever made a running loop look stopped.
         self._check_closed()
         self._check_running()
-        main = threading.current_thread() is threading.main_thread()
-        self._hears_signals = hears = (
+        ours = threading.current_thread() is threading.main_thread() and self._take_wakeup_fd()
+        self._signals_reach(ours)
+        self._hears_signals = (
             bool(self._signal_handlers) or self._uses_sigchld or self._has_own_handle_signal()
         )
-        if hears:
-            self._signals_reach(main and self._take_wakeup_fd())
-        self._signals_due = main and not hears
         # A _run_once of the program's takes its turns one at a time.
         self._forever = type(self)._run_once is _core.Loop._run_once and "_run_once" not in self.__dict__
         try:
@@ -109,11 +105,8 @@ class Signals(_Base):
             self._forever = False
             if sys.version_info < (3, 12) and asyncio._get_running_loop() is self:
                 asyncio._set_running_loop(None)  # asyncio found no memory to do it
-            self._signals_due = False
-            if self._has_wakeup_fd:
-                self._has_wakeup_fd = False
-                if not self._signal_handlers:
-                    self._leave_wakeup_fd()
+            if ours and not self._signal_handlers:
+                self._leave_wakeup_fd()
 
     def _has_own_handle_signal(self) -> bool:
         asyncio_s = asyncio.SelectorEventLoop._handle_signal  # type: ignore[attr-defined]
@@ -127,12 +120,11 @@ class Signals(_Base):
             previous = signal.set_wakeup_fd(fd)
         except ValueError:  # another interpreter's main thread: no signal comes there
             return False
-        if previous not in (fd, -1):
-            signal.set_wakeup_fd(previous)
-            return False
-        self._has_wakeup_fd = True
         if previous == fd:
             return True
+        if previous != -1:
+            signal.set_wakeup_fd(previous)
+            return False
         _in_use = True
         self._signals_reach(True)  # those that came without it have left nothing to read
         return True
@@ -150,9 +142,6 @@ class Signals(_Base):
         if not self.is_running() or self._is_inherited():
             yield
             return
-        if self._signals_due and self._thread_id == threading.get_ident():
-            self._signals_due = False
-            self._take_wakeup_fd()
         self._signal_handlers[_NO_SIGNAL] = _NO_HANDLE
         try:
             yield
