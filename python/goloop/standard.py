@@ -88,7 +88,7 @@ imports: dict[str, Any] = {
 }
 
 # Members of socket's enumerations by their numbers.
-lookups = {
+lookups: dict[str, dict[int, Any]] = {
     "families": {int(member): member for member in socket.AddressFamily},
     "kinds": {int(member): member for member in socket.SocketKind},
 }
@@ -159,10 +159,12 @@ def _stream_method(method: Any) -> Any:
     return method if is_own and _stands_beside(method, streams.FlowControlMixin.__init__) else None
 
 
-stream_classes = {"protocol": _reader_protocol, "reader": _reader}
-stream_methods = {name: _stream_method(method) for name, method in _stream_methods.items()}
-stream_functions = {name: _function(method) for name, method in _stream_methods.items()}
-stream_codes = {name: _code(method) for name, method in _stream_methods.items()}
+stream_classes: dict[str, Any] = {"protocol": _reader_protocol, "reader": _reader}
+stream_methods: dict[str, Any] = {name: _stream_method(method) for name, method in _stream_methods.items()}
+stream_functions: dict[str, FunctionType | None] = {
+    name: _function(method) for name, method in _stream_methods.items()
+}
+stream_codes: dict[str, CodeType | None] = {name: _code(method) for name, method in _stream_methods.items()}
 
 # ---- TLS ----
 
@@ -193,4 +195,4 @@ _callbacks: dict[str, Any] = {
     "datagram_send": _selector_events._SelectorDatagramTransport._sendto_ready,
 }
 # The names that asyncio's own have in this version of Python.
-callback_names = {name: method.__qualname__ for name, method in _callbacks.items()}
+callback_names: dict[str, str] = {name: method.__qualname__ for name, method in _callbacks.items()}
