@@ -129,6 +129,33 @@ def test_write_to_an_idle_pipe_has_left_when_it_returns(loop, run, pipe):
     run(main())
 
 
+def test_thread_reads_what_is_written_to_a_pipe_that_was_made_blocking(script):
+    """By who shares it, such as a child."""
+    out = script("""
+        def read():
+            ready.wait()
+            got = 0
+            while got < 300_000:
+                got += len(os.read(ours, 65536))
+            print(got)
+
+        async def main():
+            transport, _ = await asyncio.get_running_loop().connect_write_pipe(asyncio.Protocol, open(theirs, "wb", 0))
+            os.set_blocking(theirs, True)
+            ready.set()
+            transport.write(bytes(300_000))
+            await asyncio.to_thread(thread.join)
+            transport.close()
+
+        ours, theirs = os.pipe()
+        ready = threading.Event()
+        thread = threading.Thread(target=read)
+        thread.start()
+        run(main())
+    """)
+    assert out == "300000\n"
+
+
 def test_write_is_not_held_up_by_the_next_callback(loop, run, socket_pair):
     async def main():
         seen = []
@@ -236,6 +263,51 @@ def test_a_brisk_crowd_that_writes_much_is_paused_where_any_is(loop, run, tcp_pa
             transport.close()
 
     run(main())
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="sockets with a mark of their own")
+def test_a_brisk_crowd_is_paused_when_the_kernel_takes_less_than_it_has_room_for(loop, run, tcp_pair):
+    class Watching(Recorder):
+        paused = False
+
+        def pause_writing(self):
+            self.paused = True
+
+        def resume_writing(self):
+            self.paused = False
+
+        def data_received(self, data):
+            for _ in range(4):
+                self.transport.write(PIECE[:30_000])
+            loop.call_soon(self.look)
+
+        def look(self):
+            full = self.transport.get_write_buffer_size() > self.transport.get_write_buffer_limits()[1]
+            seen.append(self.paused or not full)
+
+    seen = []
+
+    async def main():
+        pairs = [tcp_pair() for _ in range(40)]
+        ends = []
+        for ours, _ in pairs:
+            ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 4096)
+            ends.append(await loop.create_connection(Watching, sock=ours))
+        await crowd(loop, 2 * BRISK // CROWD)
+        for number in range(1, 11):
+            for _, peer in pairs:
+                peer.send(b"go")
+            while len(seen) < 40 * number:
+                await asyncio.sleep(0)
+            while any(transport.get_write_buffer_size() for transport, _ in ends):
+                for _, peer in pairs:
+                    kernel_has(peer)
+                await asyncio.sleep(0)
+        for transport, _ in ends:
+            transport.abort()
+
+    run(main())
+    assert all(seen)
 
 
 def test_a_brisk_crowd_asks_what_it_has_written(loop, run, socket_pair):

@@ -45,15 +45,12 @@ static PyObject *attached_discard(AttachedObject *a, PyObject *o) {
     Py_RETURN_TRUE;
 }
 
-/* take() -> list: of all, which are in it no more. */
-static PyObject *attached_take(AttachedObject *a, PyObject *ignored) {
+/* members() -> list */
+static PyObject *attached_members(AttachedObject *a, PyObject *ignored) {
     (void)ignored;
-    PyObject *list = PyList_New(a->len);
-    for (uint32_t i = a->len; list && i--;) {
-        TransportObject *t = a->members[i];
-        PyList_SET_ITEM(list, i, Py_NewRef((PyObject *)t));
-        attached_drop(t);
-    }
+    PyObject *list = PyList_New(0); /* the collector may make some go */
+    for (uint32_t i = 0; list && i < a->len; i++)
+        if (PyList_Append(list, (PyObject *)a->members[i]) < 0) Py_CLEAR(list);
     return list;
 }
 
@@ -68,7 +65,7 @@ static void attached_dealloc(AttachedObject *a) {
 
 static PyMethodDef methods[] = {METHOD("add", attached_add, METH_O, NULL),
                                 METHOD("discard", attached_discard, METH_O, NULL),
-                                METHOD("take", attached_take, METH_NOARGS, NULL),
+                                METHOD("members", attached_members, METH_NOARGS, NULL),
                                 {0}};
 static PyType_Slot slots[] = {{Py_tp_dealloc, attached_dealloc}, {Py_tp_methods, methods}, {Py_sq_length, attached_len}, {0, NULL}};
 static PyType_Spec spec = {"goloop._core._Attached", sizeof(AttachedObject), 0, Py_TPFLAGS_DEFAULT, slots};

@@ -144,6 +144,18 @@ int transport_clear(PyObject *self) {
 }
 
 /* A transport that nobody closed: say so, as asyncio does, and close it. */
+/* As asyncio's __del__ from Python 3.13 on, whose _detach() fails for a server that nobody waits for any more. */
+static void leave_server(TransportObject *t) {
+    PyObject *server = t->server;
+    if (!server || !t->attach_takes_transport || t->lost) return;
+    t->server = NULL;
+    PyObject *argv[2] = {server, (PyObject *)t};
+    PyObject *r = PyObject_VectorcallMethod(t->loop->state->names._detach, argv, 2, NULL);
+    if (!r) PyErr_Clear();
+    Py_XDECREF(r);
+    Py_DECREF(server);
+}
+
 void transport_finalize(PyObject *self) {
     TransportObject *t = (TransportObject *)self;
     if (t->fd < 0) return;
@@ -160,6 +172,7 @@ void transport_finalize(PyObject *self) {
     rc = transport_release(t);
     UNGUARD
     if (rc < 0) PyErr_WriteUnraisable(self);
+    leave_server(t);
     if (pending) PyErr_SetRaisedException(pending);
 }
 
@@ -167,6 +180,7 @@ void transport_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     if (PyObject_CallFinalizerFromDealloc(self) < 0) return;
     PyObject_GC_UnTrack(self);
+    attached_drop(TRANSPORT(self)); /* before what it calls can find it there */
     PyObject_ClearWeakRefs(self);
     type->tp_clear(self);
     transport_forget_addresses(TRANSPORT(self));

@@ -8,11 +8,14 @@
 #include "ending.h"
 #include "engine.h"
 #include "errors.h"
+#include "flow.h"
+#include "ring.h"
 #include "sending.h"
 
 bool stream_must_tell(TransportObject *transport) {
     StreamObject *t = (StreamObject *)transport;
-    return t->write_error || (t->buffered == 0 && t->empty_waiter) || transport_must_tell(transport);
+    bool is_full = t->buffered > t->high && !t->protocol_paused && !t->closing; /* the kernel took less than may_exceed() was told */
+    return t->write_error || (t->buffered == 0 && t->empty_waiter) || is_full || transport_must_tell(transport);
 }
 
 void stream_write_failed(TransportObject *t, int error) { ((StreamObject *)t)->write_error = error; }
@@ -27,6 +30,7 @@ int stream_wrote(TransportObject *transport, int64_t n) {
         return stream_failed(t, error, GL_WRITE);
     }
     if (transport_wrote(TRANSPORT(t), n) < 0) return -1;
+    if (t->buffered > t->high && !t->closing) return transport_maybe_pause(TRANSPORT(t));
     if (t->buffered || !t->empty_waiter) return 0;
     PyObject *done = PyObject_CallMethodNoArgs(t->empty_waiter, t->loop->state->names.done);
     if (!done) return -1;
@@ -42,15 +46,20 @@ static PyObject *new_immutable(PyObject *data) {
     return PyBytes_FromObject(data);
 }
 
-/* write(2) or send(2), as the engine makes it. */
+/* write(2) or send(2), as the engine makes it. Who shares a pipe may have made it blocking: then another thread may be its reader. */
 static ssize_t system_write(StreamObject *t, const char *p, Py_ssize_t n) {
 #ifdef MSG_NOSIGNAL
     if (!t->pipe) return send(t->fd, p, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 #endif
-    return write(t->fd, p, (size_t)n);
+    ssize_t wrote;
+    int fd = t->fd;
+    Py_BEGIN_ALLOW_THREADS
+    wrote = write(fd, p, (size_t)n);
+    Py_END_ALLOW_THREADS
+    return wrote;
 }
 
-/* One try without the engine, with the GIL as a submission has it: for a short message the crossing costs as much as the call.
+/* One try without the engine: for a short message the crossing costs as much as the call.
  * What s still holds then is the engine's, with what the try came to. */
 static void try_alone(StreamObject *t, gl_sqe *s) {
     gl_shared *sh = &t->loop->shared;
@@ -66,6 +75,10 @@ static void try_alone(StreamObject *t, gl_sqe *s) {
 
 /* Sends one piece in a call of its own. Steals. */
 static int send_piece(StreamObject *t, PyObject *bytes) {
+    if (queue_has_room(t->loop) < 0) {
+        Py_DECREF(bytes);
+        return -1;
+    }
     gl_sqe s = {.op = GL_OP_WRITE, .fd = t->fd, .gen = t->gen, .len = PyBytes_GET_SIZE(bytes)};
     s.ptr = (uintptr_t)PyBytes_AS_STRING(bytes);
     s.user = (uintptr_t)bytes;

@@ -25,8 +25,10 @@ class Clients(weakref.WeakSet[Any]):
     @property
     def data(self) -> set[Any]:
         """WeakSet's: from now on all that are in it have a weak reference there."""
-        for transport in self._attached.take():
-            self._data.add(weakref.ref(transport, self._remove))  # type: ignore[attr-defined]
+        if len(self._attached):  # an exit may come between any two steps
+            for transport in self._attached.members():
+                self._data.add(weakref.ref(transport, self._remove))  # type: ignore[attr-defined]
+                self._attached.discard(transport)
         return self._data
 
     @data.setter
@@ -38,7 +40,7 @@ class Clients(weakref.WeakSet[Any]):
             super().add(item)
 
     def discard(self, item: Any) -> None:
-        if not self._attached.discard(item):
+        if not self._attached.discard(item) or self._data:
             super().discard(item)
 
     def __len__(self) -> int:

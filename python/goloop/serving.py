@@ -38,7 +38,7 @@ def set_nodelay(sock: socket.socket) -> None:
 
 
 # An address that leaves open which interface a connection came to.
-_WILDCARDS = ("0.0.0.0", "::")
+_WILDCARDS = ("0.0.0.0", "::", "::ffff:0.0.0.0")
 
 
 class Serving(_Base):
