@@ -193,11 +193,11 @@ func (w *Watchdog) lookAt(places map[int64]*place, now time.Time, limit *limiter
 		moved := at == nil || p.Turns != at.turns || p.Ran != at.ran
 		still := p.Phase == loop.PhaseWaiting || p.Phase == loop.PhaseIdle
 		if moved || still {
+			w.hold(id, time.Time{}) // before it is told that it goes on: who is told may ask Held
 			if at != nil && at.told != nil {
 				w.ended(at, now, limit)
 			}
 			places[id] = &place{phase: p.Phase, turns: p.Turns, ran: p.Ran, since: now}
-			w.hold(id, time.Time{})
 			continue
 		}
 		w.hold(id, at.since)
@@ -209,11 +209,11 @@ func (w *Watchdog) lookAt(places map[int64]*place, now time.Time, limit *limiter
 	w.stalled(stuck, limit)
 	for id, at := range places {
 		if !seen[id] {
+			w.hold(id, time.Time{})
 			if at.told != nil {
 				w.ended(at, now, limit)
 			}
 			delete(places, id)
-			w.hold(id, time.Time{})
 		}
 	}
 }

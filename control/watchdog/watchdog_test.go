@@ -32,7 +32,7 @@ var last atomic.Int64
 
 const threshold = 30 * time.Millisecond
 
-// watched is a fake that a watchdog watches, and what it tells.
+// watched is a fake that a watchdog watches, and what it tells. When it tells of an end, the loop is not held any more.
 func watched(t *testing.T) (*fake, *Watchdog, chan Stall) {
 	t.Helper()
 	f := &fake{id: last.Add(1)}
@@ -42,6 +42,9 @@ func watched(t *testing.T) (*fake, *Watchdog, chan Stall) {
 	told := make(chan Stall, 1000)
 	w.Watch(threshold, func(s *Stall) {
 		if s.Loop == f.id {
+			if held := w.Held()[f.id]; s.Event == "ended" && held != 0 {
+				t.Errorf("its end is told while it is held for %v", held)
+			}
 			told <- *s
 		}
 	})
