@@ -1,12 +1,13 @@
 """A number that the system gives out again: its next owner is served, and hears nothing of the one before."""
 
 import asyncio
+import errno
 import os
 import socket
 
 import pytest
 
-from protocols import Recorder, turns
+from protocols import DatagramRecorder, Recorder, turns
 
 MIB = 1 << 20
 
@@ -317,6 +318,62 @@ def test_closing_transport_reads_nothing_of_a_stranger(loop, run, socket_pair, e
             assert stranger.recv(100) == b"of nobody here"
         finally:
             os.close(number)
+
+    run(main())
+
+
+@pytest.mark.parametrize("call", [("write", b"of nobody"), ("writelines", [b"of ", b"nobody"])], ids=lambda call: call[0])
+def test_transport_whose_socket_is_closed_writes_to_no_stranger(loop, run, socket_pair, next_owner, call):
+    """The program closes the socket under its transport: it is lost, with the error of a closed descriptor."""
+
+    async def main():
+        ours, _ = socket_pair()
+        transport, protocol = await loop.create_connection(Recorder, sock=ours)
+        number = ours.fileno()
+        ours.close()
+        _, peer = next_owner(number)
+        method, data = call
+        getattr(transport, method)(data)
+        assert (await protocol.lost()).errno == errno.EBADF
+        with pytest.raises(BlockingIOError):
+            peer.recv(100)
+
+    run(main())
+
+
+def test_transport_whose_socket_is_closed_shuts_no_stranger_down(loop, run, socket_pair, next_owner):
+    async def main():
+        ours, _ = socket_pair()
+        transport, protocol = await loop.create_connection(Recorder, sock=ours)
+        number = ours.fileno()
+        ours.close()
+        stranger, peer = next_owner(number)
+        with pytest.raises(OSError) as raised:
+            transport.write_eof()
+        assert raised.value.errno == errno.EBADF
+        stranger.send(b"x")
+        assert peer.recv(100) == b"x"
+        transport.abort()
+        await protocol.lost()
+
+    run(main())
+
+
+def test_datagram_endpoint_whose_socket_is_closed_sends_to_no_stranger(loop, run, next_owner):
+    async def main():
+        ours = socket.socket(type=socket.SOCK_DGRAM)
+        ours.setblocking(False)
+        ours.connect(("127.0.0.1", 9))
+        transport, protocol = await loop.create_datagram_endpoint(DatagramRecorder, sock=ours)
+        number = ours.fileno()
+        ours.close()
+        _, peer = next_owner(number)
+        transport.sendto(b"of nobody")
+        assert (await protocol.failed()).errno == errno.EBADF
+        with pytest.raises(BlockingIOError):
+            peer.recv(100)
+        transport.abort()
+        await protocol.lost()
 
     run(main())
 

@@ -35,14 +35,6 @@ typedef struct AttemptObject {
     Readiness wait;
 } AttemptObject;
 
-/* What the socket's own method says, whatever a program has put in its place. */
-static int number_of(State *state, PyObject *sock) {
-    PyObject *number = PyObject_Vectorcall(state->plain.fileno, &sock, 1, NULL);
-    int fd = number ? (int)PyLong_AsLong(number) : -1;
-    Py_XDECREF(number);
-    return fd;
-}
-
 static int never_blocks(State *state, PyObject *sock) {
     PyObject *timeout = PyObject_Vectorcall(state->plain.gettimeout, &sock, 1, NULL);
     if (!timeout) return -1;
@@ -130,7 +122,7 @@ static int is_ours(LoopObject *loop, PyObject *sock) {
 /* Makes the first attempt. Returns what it gave, or what to await; SEND: True, or what to await. */
 static PyObject *begin(LoopObject *loop, What *what) {
     PyObject *result = NULL;
-    int fd = number_of(loop->state, what->sock);
+    int fd = number_of_socket(loop->state, what->sock);
     if (fd == -1 && PyErr_Occurred()) return NULL;
     int done = attempts[what->kind](what, fd, &result);
     if (done) return done > 0 ? result : NULL;
@@ -212,7 +204,7 @@ static int again(AttemptObject *self, LoopObject *loop, PyObject **result) {
         PyErr_SetString(PyExc_RuntimeError, "cannot reuse an awaited call");
         return -1;
     }
-    int fd = number_of(loop->state, what->sock);
+    int fd = number_of_socket(loop->state, what->sock);
     if (fd == -1 && PyErr_Occurred()) return -1;
     int done = attempts[what->kind](what, fd, result);
     if (done) {

@@ -136,6 +136,7 @@ static int send_now(DatagramObject *t, Message *m) {
 
 /* Sends or appends a datagram. Borrows the message. */
 static int submit(DatagramObject *t, Message *m) {
+    if (!transport_owns_number(TRANSPORT(t))) return send_failed(t);
     bool gathers = transport_gathers(TRANSPORT(t));
     if (!gathers && transport_sends_now(TRANSPORT(t))) return send_now(t, m);
     gl_sqe *s = queue_has_room(t->loop) < 0 ? NULL : new_sqe(t->loop, GL_OP_SEND, t->fd, t->gen);

@@ -55,6 +55,14 @@ bool accepts_plain_sockets(State *state) {
     return same && class_is_plain(state, (PyTypeObject *)state->imports.socket);
 }
 
+/* What the socket's own method says, whatever a program has put in its place. */
+int number_of_socket(State *state, PyObject *sock) {
+    PyObject *number = PyObject_Vectorcall(state->plain.fileno, &sock, 1, NULL);
+    int fd = number ? (int)PyLong_AsLong(number) : -1;
+    Py_XDECREF(number);
+    return fd;
+}
+
 PyObject *is_plain(PyObject *module, PyObject *sock) {
     return PyBool_FromLong(socket_is_plain(state_of(module), sock));
 }

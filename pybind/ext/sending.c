@@ -6,7 +6,10 @@
  * get_write_buffer_size() asks, and outside a running loop. */
 #include "sending.h"
 
+#include <errno.h>
+
 #include "engine.h"
+#include "plain.h"
 
 int64_t batch_begins(LoopObject *loop, int64_t callbacks) {
     loop->holds = batch_may_hold(loop, callbacks);
@@ -32,6 +35,19 @@ bool batch_holds(LoopObject *loop) {
     int64_t now = monotonic_ns();
     if (loop->sq_sends < loop->shared.hold_sends && now - loop->held_since < loop->shared.hold_time) return true;
     loop->held_since = now;
+    return false;
+}
+
+bool transport_owns_number(TransportObject *t) {
+    if (!t->sock || t->duplicate || is_socket_of(t->loop->state, t->sock, t->fd)) return true;
+    int fd = number_of_socket(t->loop->state, t->sock);
+    if (fd == t->fd) return true;
+    if (PyErr_Occurred()) { /* what a program has put in the socket's place */
+        PyErr_Clear();
+        return true;
+    }
+    errno = EBADF;
+    PyErr_SetFromErrno(PyExc_OSError);
     return false;
 }
 

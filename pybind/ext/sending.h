@@ -21,6 +21,9 @@ static inline bool transport_gathers(TransportObject *t) { return t->loop->holds
 static inline bool transport_sends_now(TransportObject *t) {
     return t->unsent == 0 && !t->loop->in_turn && t->attach_epoch != t->loop->sq_epoch;
 }
+/* false, with the OSError of a closed socket: the program has closed the one that the transport was made of, and its number may be
+ * another file's. A pipe's file is not asked, as with asyncio. */
+bool transport_owns_number(TransportObject *t);
 bool has_drain(State *state, PyObject *protocol);
 /* Hands one WRITE or SEND to the engine. 1: it keeps what s->user names, which the caller has given
  * it a reference to; 0: it does not; -1: an exception. */

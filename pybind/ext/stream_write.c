@@ -152,9 +152,18 @@ static int settle(StreamObject *t, bool gathers) {
     return transport_maybe_pause(TRANSPORT(t));
 }
 
+/* 0: the socket is closed, which is told as an error of send(2). */
+static int can_send(StreamObject *t) {
+    if (engine_usable(t->loop) < 0) return -1;
+    if (t->pipe || transport_owns_number(TRANSPORT(t))) return 1;
+    PyErr_Clear();
+    return stream_failed(t, EBADF, GL_WRITE);
+}
+
 /* Takes bytes or what is like them. */
 int stream_queue(StreamObject *t, PyObject *data) {
-    if (engine_usable(t->loop) < 0) return -1;
+    int can = can_send(t);
+    if (can <= 0) return can;
     PyObject *bytes = new_immutable(data);
     if (!bytes) return -1;
     bool gathers = transport_gathers(TRANSPORT(t));
@@ -241,9 +250,10 @@ PyObject *stream_writelines(StreamObject *t, PyObject *list) {
     }
     if (rc == 0 && n) {
         int lost = lost_connection(t);
-        rc = lost < 0 ? -1 : lost || engine_usable(t->loop) == 0 ? 0 : -1;
-        for (Py_ssize_t i = 0; rc == 0 && !lost && i < n; i++) rc = append(t, Py_NewRef(PyList_GET_ITEM(items, i)));
-        if (rc == 0 && !lost) rc = settle(t, transport_gathers(TRANSPORT(t)));
+        int can = lost < 0 ? -1 : lost ? 0 : can_send(t);
+        rc = can < 0 ? -1 : 0;
+        for (Py_ssize_t i = 0; rc == 0 && can && i < n; i++) rc = append(t, Py_NewRef(PyList_GET_ITEM(items, i)));
+        if (rc == 0 && can) rc = settle(t, transport_gathers(TRANSPORT(t)));
     }
     Py_DECREF(items);
     if (rc < 0) return NULL;
@@ -255,6 +265,7 @@ PyObject *stream_write_eof(StreamObject *t, PyObject *ignored) {
     (void)ignored;
     if (t->closing || t->eof_written) Py_RETURN_NONE;
     t->eof_written = true;
+    if (!t->pipe && !transport_owns_number(TRANSPORT(t))) return NULL;
     if (!new_sqe(t->loop, GL_OP_SHUTDOWN, t->fd, t->gen)) return NULL;
     if (transport_flush(TRANSPORT(t)) < 0) return NULL;
     Py_RETURN_NONE;
