@@ -322,7 +322,9 @@ def test_closing_transport_reads_nothing_of_a_stranger(loop, run, socket_pair, e
     run(main())
 
 
-@pytest.mark.parametrize("call", [("write", b"of nobody"), ("writelines", [b"of ", b"nobody"])], ids=lambda call: call[0])
+@pytest.mark.parametrize(
+    "call", [("write", b"of nobody"), ("writelines", [b"of ", b"nobody"])], ids=lambda call: call[0]
+)
 def test_transport_whose_socket_is_closed_writes_to_no_stranger(loop, run, socket_pair, next_owner, call):
     """The program closes the socket under its transport: it is lost, with the error of a closed descriptor."""
 
