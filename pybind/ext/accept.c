@@ -27,16 +27,8 @@ enum { AGE = 2, CHUNK = 64 };
 
 /* An exception while a connection is set up: told in debug mode, as asyncio. */
 static int creation_failed(LoopObject *loop, PyObject *protocol) {
-    PyObject *exception = PyErr_GetRaisedException();
-    if (is_exit_exception(exception)) {
-        PyErr_SetRaisedException(exception);
-        return -1;
-    }
-    int rc = 0;
-    if (loop->debug)
-        rc = call_exception_handler(loop, "Error on transport creation for incoming connection", exception, NULL, protocol);
-    Py_DECREF(exception);
-    return rc;
+    const char *message = loop->debug ? "Error on transport creation for incoming connection" : NULL;
+    return tell_unless_exit(loop, message, PyErr_GetRaisedException(), NULL, protocol);
 }
 
 /* Ends a connection of which its protocol has not heard and shall not. */
@@ -46,9 +38,7 @@ static int discard(StreamObject *t) {
     int rc = 0;
     if (protocol) {
         PyObject *argv[2] = {(PyObject *)t->loop, protocol};
-        PyObject *r = PyObject_VectorcallMethod(t->loop->state->names._accept_dropped, argv, 2, NULL);
-        rc = r ? 0 : -1;
-        Py_XDECREF(r);
+        rc = call_method_of(t->loop->state->names._accept_dropped, argv, 2);
         Py_DECREF(protocol);
     }
     return rc < 0 || t->loop->closed ? rc : transport_force_close(TRANSPORT(t), NULL);
@@ -91,11 +81,10 @@ static int accept_replaced(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
         return -1;
     }
     PyObject *argv[] = {(PyObject *)loop, l->sock, fd, peer, l->factory, l->server, l->context};
-    PyObject *r = PyObject_VectorcallMethod(loop->state->names._accept_replaced, argv, sizeof argv / sizeof *argv, NULL);
+    int rc = call_method_of(loop->state->names._accept_replaced, argv, sizeof argv / sizeof *argv);
     Py_DECREF(fd);
     Py_DECREF(peer);
-    Py_XDECREF(r);
-    return r ? 0 : -1;
+    return rc;
 }
 
 int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
@@ -124,13 +113,7 @@ int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
     t->attach_takes_transport = l->attach_takes_transport;
     t->handshakes = l->handshakes;
     if (fill_addresses(t, l, c) < 0) goto failed;
-    if (l->server != Py_None) {
-        PyObject *argv[2] = {l->server, (PyObject *)t};
-        PyObject *r = PyObject_VectorcallMethod(loop->state->names._attach, argv, l->attach_takes_transport ? 2 : 1, NULL);
-        if (!r) goto failed;
-        Py_DECREF(r);
-        t->server = Py_NewRef(l->server);
-    }
+    if (transport_attach_to(TRANSPORT(t), l->server) < 0) goto failed;
     if (stream_attach(t) < 0 || push(loop, t) < 0) goto failed;
     if (cancels != loop->accept_cancels) { /* by the factory */
         loop->accepted_len--;

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "engine.h"
+#include "errors.h"
 #include "named.h"
 #include "plain.h"
 #include "readiness.h"
@@ -64,8 +65,7 @@ static Py_ssize_t move(int fd, Kind kind, char *p, Py_ssize_t n) {
         if (done >= 0) return done;
         if (error == EAGAIN || error == EWOULDBLOCK) return -1;
         if (error != EINTR) {
-            errno = error;
-            PyErr_SetFromErrno(PyExc_OSError);
+            raise_errno(error);
             return -2;
         }
         if (PyErr_CheckSignals() < 0) return -2;

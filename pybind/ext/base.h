@@ -27,6 +27,21 @@ static inline PyObject *none_or_null(int rc) {
     Py_RETURN_NONE;
 }
 
+/* Drops the result of a call. */
+static inline int steal_result(PyObject *r) {
+    Py_XDECREF(r);
+    return r ? 0 : -1;
+}
+/* Calls argv[0].name(...) of n, itself included. */
+static inline int call_method_of(PyObject *name, PyObject *const *argv, size_t n) {
+    return steal_result(PyObject_VectorcallMethod(name, argv, n, NULL));
+}
+/* Calls o.name() or o.name(arg). */
+static inline int call_method_drop(PyObject *o, PyObject *name, PyObject *arg) {
+    PyObject *argv[2] = {o, arg};
+    return call_method_of(name, argv, arg ? 2 : 1);
+}
+
 /* Entries of the tables of methods, of functions with any first argument. */
 #define METHOD(name, f, flags, doc) {name, (PyCFunction)(void (*)(void))(f), flags, doc}
 

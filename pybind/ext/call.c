@@ -1,6 +1,8 @@
 /* The arguments of call_soon, call_later, add_reader and their kin. */
 #include "call.h"
 
+#include "errors.h"
+
 static int missing(const char *method, const char *first, bool has_first, bool has_callback) {
     if (!has_first && !has_callback)
         PyErr_Format(PyExc_TypeError, "%s() missing 2 required positional arguments: '%s' and 'callback'", method, first);
@@ -42,13 +44,6 @@ int take_call_slowly(Call *c, const char *method, const char *first, PyObject *k
 }
 
 int debug_checks(LoopObject *loop, PyObject *callback, const char *method, bool thread) {
-    PyObject *r;
-    if (thread) {
-        r = PyObject_CallMethod((PyObject *)loop, "_check_thread", NULL);
-        if (!r) return -1;
-        Py_DECREF(r);
-    }
-    r = PyObject_CallMethod((PyObject *)loop, "_check_callback", "Os", callback, method);
-    Py_XDECREF(r);
-    return r ? 0 : -1;
+    if (thread && steal_result(PyObject_CallMethod((PyObject *)loop, "_check_thread", NULL)) < 0) return -1;
+    return steal_result(PyObject_CallMethod((PyObject *)loop, "_check_callback", "Os", callback, method));
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "engine.h"
+#include "errors.h"
 #include "ring.h"
 
 /* _child_watcher(name) -> str: forces a child watcher unless name is empty, and tells
@@ -42,8 +43,6 @@ PyObject *loop_child(LoopObject *loop, PyObject *args) {
 }
 
 int on_child_exited(LoopObject *loop, gl_cqe *c) {
-    PyObject *r = PyObject_CallMethod((PyObject *)loop, "_child_exited", "KiL", (unsigned long long)c->user, (int)c->res,
-                                      (long long)c->len);
-    Py_XDECREF(r);
-    return r ? 0 : -1;
+    return steal_result(PyObject_CallMethod((PyObject *)loop, "_child_exited", "KiL", (unsigned long long)c->user, (int)c->res,
+                                            (long long)c->len));
 }

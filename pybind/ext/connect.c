@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "engine.h"
+#include "errors.h"
 #include "named.h"
 #include "ring.h"
 #include "sockaddr.h"
@@ -27,9 +28,5 @@ PyObject *loop_connect(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
     gl_sqe s = {.op = GL_OP_CONNECT, .fd = fd, .ptr = (uintptr_t)&address, .len = len};
     int error = submit_one(loop, &s);
     if (error < 0) return NULL;
-    if (error && error != EINPROGRESS) {
-        errno = error;
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
-    return PyLong_FromLong(error);
+    return error && error != EINPROGRESS ? raise_errno(error) : PyLong_FromLong(error);
 }

@@ -2,7 +2,6 @@
  * those that gather leave in few system calls. */
 #include "datagram.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <structmember.h>
 #include <sys/socket.h>
@@ -129,8 +128,7 @@ static int send_now(DatagramObject *t, Message *m) {
     int rc = transport_send(TRANSPORT(t), &s);
     if (rc > 0) return transport_waits(TRANSPORT(t), m->wire.len + HEADER);
     if (rc < 0 || !(s.flags & GL_SQE_FAILED)) return rc;
-    errno = s.res;
-    PyErr_SetFromErrno(PyExc_OSError);
+    raise_errno(s.res);
     return send_failed(t);
 }
 
@@ -225,9 +223,8 @@ static PyObject *method_sendto(DatagramObject *t, PyObject *const *args, Py_ssiz
         if (own <= 0) return NULL;
         address = t->address;
     }
-    int rc = t->lost || (t->conn_lost && bound) ? transport_warn_lost(TRANSPORT(t)) : send_to(t, data, address);
-    if (rc < 0) return NULL;
-    Py_RETURN_NONE;
+    if (t->lost || (t->conn_lost && bound)) return none_or_null(transport_warn_lost(TRANSPORT(t), &t->conn_lost, SEND_FAILED));
+    return none_or_null(send_to(t, data, address));
 }
 
 /* ---- receiving ---- */
@@ -238,9 +235,7 @@ static PyObject *method_sendto(DatagramObject *t, PyObject *const *args, Py_ssiz
 static int told(DatagramObject *t, bool enter, PyObject *name, PyObject *const *args, size_t n, enum callback_name caller) {
     PyObject *argv[3] = {t->protocol, args[0], n > 1 ? args[1] : NULL};
     PyObject *protocol = Py_NewRef(t->protocol), *context = enter ? new_entered(TRANSPORT(t)) : NULL;
-    PyObject *r = context || !enter ? PyObject_VectorcallMethod(name, argv, n + 1, NULL) : NULL;
-    int rc = r ? 0 : -1;
-    Py_XDECREF(r);
+    int rc = context || !enter ? call_method_of(name, argv, n + 1) : -1;
     if (context) steal_entered(context);
     if (rc < 0) rc = transport_callback_failed(TRANSPORT(t), PyErr_GetRaisedException(), caller);
     Py_DECREF(protocol);
@@ -274,9 +269,7 @@ static int on_received(DatagramObject *t, gl_cqe *c) {
 static int on_failed(DatagramObject *t, int error, int direction) {
     /* Of what was sent before close() the protocol hears until connection_lost. */
     if (t->lost || !t->protocol || (t->conn_lost && !(direction & GL_WRITE))) return 0;
-    errno = error;
-    PyErr_SetFromErrno(PyExc_OSError);
-    PyObject *exception = PyErr_GetRaisedException();
+    PyObject *exception = new_os_error(error);
     if (direction & GL_FATAL) return transport_fatal(TRANSPORT(t), exception, "Fatal error on datagram transport");
     int rc = told(t, true, t->loop->state->names.error_received, &exception, 1, direction & GL_WRITE ? DATAGRAM_SEND : DATAGRAM_READ);
     Py_DECREF(exception);

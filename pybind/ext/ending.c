@@ -51,6 +51,26 @@ int transport_force_close(TransportObject *t, PyObject *exception) {
     return raise_again(pending, transport_schedule_lost(t, exception));
 }
 
+static int tell_server(TransportObject *t, PyObject *server, PyObject *name) {
+    PyObject *argv[2] = {server, (PyObject *)t};
+    return call_method_of(name, argv, t->attach_takes_transport ? 2 : 1);
+}
+
+int transport_attach_to(TransportObject *t, PyObject *server) {
+    if (server == Py_None) return 0;
+    if (tell_server(t, server, t->loop->state->names._attach) < 0) return -1;
+    t->server = Py_NewRef(server);
+    return 0;
+}
+
+int transport_detach_from(TransportObject *t) {
+    PyObject *server = t->server;
+    t->server = NULL;
+    int rc = server ? tell_server(t, server, t->loop->state->names._detach) : 0;
+    Py_XDECREF(server);
+    return rc;
+}
+
 /* asyncio's _fatal_error: log, tell the handler unless it is the network's doing,
  * close, whatever became of the telling. Exits go up as they are. */
 int transport_fatal(TransportObject *t, PyObject *exception, const char *message) {
@@ -58,10 +78,9 @@ int transport_fatal(TransportObject *t, PyObject *exception, const char *message
         PyErr_SetRaisedException(exception);
         return -1;
     }
-    PyObject *r = PyObject_CallMethod((PyObject *)t->loop, "_transport_failed", "OOsO", (PyObject *)t, exception, message,
-                                      t->protocol ? t->protocol : Py_None);
-    PyObject *pending = r ? NULL : PyErr_GetRaisedException();
-    Py_XDECREF(r);
+    PyObject *pending = NULL;
+    put_aside(&pending, steal_result(PyObject_CallMethod((PyObject *)t->loop, "_transport_failed", "OOsO", (PyObject *)t, exception,
+                                                         message, t->protocol ? t->protocol : Py_None)));
     int rc = transport_force_close(t, exception);
     Py_DECREF(exception);
     return raise_again(pending, rc);
@@ -79,9 +98,7 @@ int transport_evict(PyObject *owner, int fd, bool gone) {
     t->closing = true;
     if (t->conn_lost || rc < 0) return rc;
     t->conn_lost++;
-    errno = EBADF;
-    PyErr_SetFromErrno(PyExc_OSError);
-    PyObject *exception = PyErr_GetRaisedException();
+    PyObject *exception = new_os_error(EBADF);
     rc = transport_schedule_lost(t, exception);
     Py_DECREF(exception);
     return rc;
@@ -118,22 +135,13 @@ PyObject *method_call_connection_lost(TransportObject *t, PyObject *exception) {
     if (t->lost) Py_RETURN_NONE;
     t->lost = true;
     Py_INCREF(t); /* the table holds what may be the last reference */
-    PyObject *protocol = t->protocol, *server = t->server;
-    t->server = NULL;
-    int rc = 0;
-    if (protocol) rc = call_method_drop(protocol, t->loop->state->names.connection_lost, exception);
-    PyObject *pending = rc < 0 ? PyErr_GetRaisedException() : NULL;
+    PyObject *pending = NULL;
+    if (t->protocol) put_aside(&pending, call_method_drop(t->protocol, t->loop->state->names.connection_lost, exception));
     put_aside(&pending, transport_release(t));
     Py_CLEAR(t->held);
     Py_CLEAR(t->protocol);
     if (t->kind->lost) put_aside(&pending, t->kind->lost(t));
-    if (server) {
-        PyObject *argv[2] = {server, (PyObject *)t};
-        PyObject *r = PyObject_VectorcallMethod(t->loop->state->names._detach, argv, t->attach_takes_transport ? 2 : 1, NULL);
-        put_aside(&pending, r ? 0 : -1);
-        Py_XDECREF(r);
-    }
-    Py_XDECREF(server);
+    put_aside(&pending, transport_detach_from(t));
     Py_DECREF(t);
     return none_or_null(raise_again(pending, 0));
 }

@@ -10,17 +10,13 @@ void put_aside(PyObject **pending, int rc);
 /* Raises what was put aside. Steals; NULL: rc stands. */
 int raise_again(PyObject *pending, int rc);
 
+/* NULL, with the OSError of an errno; the same as an object. */
+PyObject *raise_errno(int error);
+PyObject *new_os_error(int error);
+/* An exit goes up: -1. All others are told to the exception handler. Steals the exception. */
+int tell_unless_exit(LoopObject *loop, const char *message, PyObject *exception, PyObject *transport, PyObject *protocol);
 int call_exception_handler(LoopObject *loop, const char *message, PyObject *exception, PyObject *transport,
                            PyObject *protocol);
 int warn_if_slow(LoopObject *loop, PyObject *owner, int64_t started);
-
-/* Calls o.name() or o.name(arg) and drops the result. */
-static inline int call_method_drop(PyObject *o, PyObject *name, PyObject *arg) {
-    PyObject *argv[2] = {o, arg};
-    PyObject *r = PyObject_VectorcallMethod(name, argv, arg ? 2 : 1, NULL);
-    if (!r) return -1;
-    Py_DECREF(r);
-    return 0;
-}
 
 #endif

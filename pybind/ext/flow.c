@@ -8,14 +8,7 @@
 #include "errors.h"
 
 static int report(TransportObject *t, const char *message) {
-    PyObject *exception = PyErr_GetRaisedException();
-    if (is_exit_exception(exception)) {
-        PyErr_SetRaisedException(exception);
-        return -1;
-    }
-    int rc = call_exception_handler(t->loop, message, exception, (PyObject *)t, t->protocol);
-    Py_DECREF(exception);
-    return rc;
+    return tell_unless_exit(t->loop, message, PyErr_GetRaisedException(), (PyObject *)t, t->protocol);
 }
 
 int transport_maybe_pause(TransportObject *t) {
@@ -61,13 +54,12 @@ int transport_waits(TransportObject *t, int64_t n) {
     return transport_maybe_pause(t);
 }
 
-int transport_warn_lost(TransportObject *t) {
-    if (t->conn_lost >= WARN_AFTER) {
-        PyObject *r = PyObject_CallFunction(t->loop->state->imports.logger_warning, "s", "socket.send() raised exception.");
-        if (!r) return -1;
-        Py_DECREF(r);
-    }
-    t->conn_lost++;
+const char SEND_FAILED[] = "socket.send() raised exception.";
+
+int transport_warn_lost(TransportObject *t, int *lost, const char *message) {
+    if (*lost >= WARN_AFTER && steal_result(PyObject_CallFunction(t->loop->state->imports.logger_warning, "s", message)) < 0)
+        return -1;
+    ++*lost;
     return 0;
 }
 

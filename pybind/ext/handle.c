@@ -241,10 +241,9 @@ static int failed(LoopObject *loop, PyObject *handle, PyObject *exception) {
         return -1;
     }
     PyObject *argv[3] = {(PyObject *)loop, handle, exception};
-    PyObject *r = PyObject_VectorcallMethod(loop->state->names._handle_failed, argv, 3, NULL);
-    Py_XDECREF(r);
+    int rc = call_method_of(loop->state->names._handle_failed, argv, 3);
     Py_DECREF(exception);
-    return r ? 0 : -1;
+    return rc;
 }
 
 int callback_failed(LoopObject *loop, PyObject *exception, PyObject *callback, PyObject *const *args, Py_ssize_t n,
@@ -263,10 +262,7 @@ int run_callback(LoopObject *loop, PyObject *self) {
     HandleObject *h = (HandleObject *)self;
     if (loop->debug) {
         if (handle_is_cancelled(self)) return 0;
-        PyObject *r = PyObject_CallMethodOneArg((PyObject *)loop, loop->state->names._run_handle_in_debug, self);
-        if (!r) return -1;
-        Py_DECREF(r);
-        return 0;
+        return call_method_drop((PyObject *)loop, loop->state->names._run_handle_in_debug, self);
     }
     /* The callback may cancel its own handle: keep what it uses. */
     PyObject *callback = NULL, *args = NULL, *context = NULL, *result = NULL, *snapshot = NULL;

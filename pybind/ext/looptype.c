@@ -284,7 +284,7 @@ PyDoc_STRVAR(readable_doc,
     X(ONE, METH_VARARGS, "_open", loop_open, open_doc)                                                                \
     X(ONE, METH_NOARGS, "_close_engine", loop_close_engine, close_engine_doc)                                         \
     X(ONE, METH_NOARGS, "_signal_fd", signal_fd, NULL)                                                                \
-    X(ONE, METH_NOARGS, "_stats_struct", loop_stats, NULL)                                                                   \
+    X(ONE, METH_NOARGS, "_stats_struct", loop_stats, NULL)                                                            \
     X(ONE, METH_NOARGS, "_inject_panic", inject_panic, NULL)                                                          \
     X(CALL, METH_FASTCALL | METH_KEYWORDS, "_add_reader", method_add_reader, NULL)                                    \
     X(CALL, METH_FASTCALL | METH_KEYWORDS, "_add_writer", method_add_writer, NULL)                                    \

@@ -143,19 +143,12 @@ int transport_clear(PyObject *self) {
     return 0;
 }
 
-/* A transport that nobody closed: say so, as asyncio does, and close it. */
 /* As asyncio's __del__ from Python 3.13 on, whose _detach() fails for a server that nobody waits for any more. */
 static void leave_server(TransportObject *t) {
-    PyObject *server = t->server;
-    if (!server || !t->attach_takes_transport || t->lost) return;
-    t->server = NULL;
-    PyObject *argv[2] = {server, (PyObject *)t};
-    PyObject *r = PyObject_VectorcallMethod(t->loop->state->names._detach, argv, 2, NULL);
-    if (!r) PyErr_Clear();
-    Py_XDECREF(r);
-    Py_DECREF(server);
+    if (t->attach_takes_transport && !t->lost && transport_detach_from(t) < 0) PyErr_Clear();
 }
 
+/* A transport that nobody closed: say so, as asyncio does, and close it. */
 void transport_finalize(PyObject *self) {
     TransportObject *t = (TransportObject *)self;
     if (t->fd < 0) return;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine.h"
+#include "errors.h"
 #include "literal.h"
 #include "named.h"
 #include "ring.h"
@@ -86,11 +87,10 @@ int on_resolved(LoopObject *loop, gl_cqe *c) {
     if (!answer) answer = PyErr_GetRaisedException();
     PyObject *number = PyLong_FromUnsignedLongLong(c->user);
     PyObject *argv[3] = {(PyObject *)loop, number, answer};
-    PyObject *r = number ? PyObject_VectorcallMethod(loop->state->names._resolved, argv, 3, NULL) : NULL;
-    Py_XDECREF(r);
+    int rc = number ? call_method_of(loop->state->names._resolved, argv, 3) : -1;
     Py_XDECREF(number);
     Py_DECREF(answer);
-    return r ? 0 : -1;
+    return rc;
 }
 
 /* ---- queries ---- */
@@ -108,8 +108,7 @@ static PyObject *resolve(LoopObject *loop, gl_query *q) {
     if (error == EINPROGRESS) return PyLong_FromUnsignedLongLong(number);
     if (error == EAGAIN) Py_RETURN_NOTIMPLEMENTED; /* no thread: asyncio's executor may have one, or says so */
     if (error == ENOMEM) return PyErr_NoMemory();
-    errno = error;
-    return PyErr_SetFromErrno(PyExc_OSError);
+    return raise_errno(error);
 }
 
 /* The int in o, when it is an int (or an enum of ints) and a C int holds it. */

@@ -11,7 +11,6 @@
  * the loop knows already. */
 #include "pipe.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <unistd.h>
@@ -119,7 +118,6 @@ PyObject *connected_pipe(PyObject *module, PyObject *args) {
 /* ---- methods ---- */
 
 static PyObject *pipe_write(StreamObject *t, PyObject *data) {
-    PipeObject *pipe = (PipeObject *)t;
     if (!PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data)) {
         PyObject *text = PyObject_Repr(data);
         if (text) PyErr_SetObject(PyExc_AssertionError, text);
@@ -129,16 +127,9 @@ static PyObject *pipe_write(StreamObject *t, PyObject *data) {
     Py_ssize_t length = PyBytes_Check(data) ? PyBytes_GET_SIZE(data) : PyObject_Length(data);
     if (length < 0) return NULL;
     if (length == 0) Py_RETURN_NONE;
-    if (t->closing || t->conn_lost) {
-        if (pipe->lost_writes >= WARN_AFTER) {
-            PyObject *r = PyObject_CallFunction(t->loop->state->imports.logger_warning, "s",
-                                                "pipe closed by peer or os.write(pipe, data) raised exception.");
-            if (!r) return NULL;
-            Py_DECREF(r);
-        }
-        pipe->lost_writes++;
-        Py_RETURN_NONE;
-    }
+    if (t->closing || t->conn_lost)
+        return none_or_null(transport_warn_lost(TRANSPORT(t), &((PipeObject *)t)->lost_writes,
+                                                "pipe closed by peer or os.write(pipe, data) raised exception."));
     return none_or_null(stream_queue(t, data));
 }
 
@@ -157,12 +148,7 @@ static PyObject *start_reading(TransportObject *t, PyObject *ignored) {
     if (!t->attached || t->paused || t->closing) Py_RETURN_NONE;
     if (transport_flush(t) < 0) return NULL; /* what was submitted before */
     gl_sqe s = {.op = GL_OP_RESUME, .fd = t->fd, .gen = t->gen};
-    int error = submit_one(t->loop, &s);
-    if (error > 0) {
-        errno = error;
-        PyErr_SetFromErrno(PyExc_OSError);
-    }
-    if (error) return NULL;
+    if (submit_or_raise(t->loop, &s) < 0) return NULL;
     transport_pin(t);
     Py_RETURN_NONE;
 }

@@ -222,9 +222,7 @@ static int wake(State *state, PyObject *reader, PyObject *waiter) {
     int is_cancelled = !cancelled ? -1 : cancelled == Py_False ? 0 : PyObject_IsTrue(cancelled);
     Py_XDECREF(cancelled);
     if (is_cancelled) return is_cancelled < 0 ? -1 : 0;
-    PyObject *r = PyObject_CallMethodOneArg(waiter, state->names.set_result, Py_None);
-    Py_XDECREF(r);
-    return r ? 0 : -1;
+    return call_method_drop(waiter, state->names.set_result, Py_None);
 }
 
 enum fed reader_take(State *state, PyObject *protocol, const char *p, Py_ssize_t n) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine.h"
+#include "errors.h"
 #include "inbox.h"
 
 gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen) {
@@ -64,6 +65,12 @@ int submit_one(LoopObject *loop, gl_sqe *sqe) {
     }
     int32_t rc = loop->api->submit(loop->engine, sqe, 1);
     return rc < 0 ? engine_error(loop, rc) : sqe->res;
+}
+
+int submit_or_raise(LoopObject *loop, gl_sqe *sqe) {
+    int error = submit_one(loop, sqe);
+    if (error > 0) raise_errno(error);
+    return error ? -1 : 0;
 }
 
 /* Has the engine make room for what is submitted now and some more. */

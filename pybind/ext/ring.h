@@ -7,6 +7,7 @@
 gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen); /* NULL with an exception */
 int submit_now(LoopObject *loop); /* hands over what there is, without a turn; completions wait for the next */
 int submit_one(LoopObject *loop, gl_sqe *sqe); /* at once; returns an errno, or -1 with an exception */
+int submit_or_raise(LoopObject *loop, gl_sqe *sqe); /* the same; -1 with the OSError of an errno, too */
 void ring_start(LoopObject *loop); /* a new array, empty */
 
 int reserve_queue(LoopObject *loop);

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "engine.h"
+#include "errors.h"
 #include "plain.h"
 
 int64_t batch_begins(LoopObject *loop, int64_t callbacks) {
@@ -46,8 +47,7 @@ bool transport_owns_number(TransportObject *t) {
         PyErr_Clear();
         return true;
     }
-    errno = EBADF;
-    PyErr_SetFromErrno(PyExc_OSError);
+    raise_errno(EBADF);
     return false;
 }
 

@@ -1,11 +1,10 @@
 /* Servers: their sockets in the loop's table. What they accept is in accept.c. */
 #include "server.h"
 
-#include <errno.h>
-
 #include "accept.h"
 #include "descriptors.h"
 #include "engine.h"
+#include "errors.h"
 #include "ring.h"
 
 static int forget(LoopObject *loop, int fd) {
@@ -21,11 +20,10 @@ static int evict(PyObject *owner, int fd, bool gone) { (void)gone; return forget
 
 static int on_accept_failed(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
     PyObject *argv[4] = {(PyObject *)loop, l->sock, PyLong_FromLong(c->res), PyBool_FromLong(c->flags & 1)};
-    PyObject *r = argv[2] ? PyObject_VectorcallMethod(loop->state->names._accept_failed, argv, 4, NULL) : NULL;
+    int rc = argv[2] ? call_method_of(loop->state->names._accept_failed, argv, 4) : -1;
     Py_XDECREF(argv[2]);
     Py_XDECREF(argv[3]);
-    Py_XDECREF(r);
-    return r ? 0 : -1;
+    return rc;
 }
 
 static int arrived(LoopObject *loop, PyObject *owner, gl_cqe *c) {
@@ -68,16 +66,9 @@ PyObject *loop_listen(LoopObject *loop, PyObject *args) {
     }
     e = &loop->fds[fd];
     gl_sqe s = {.op = GL_OP_LISTEN, .fd = fd, .gen = e->gen, .len = backlog};
-    int error = submit_one(loop, &s);
-    if (error) {
-        fd_release(loop, fd);
-        if (error > 0) {
-            errno = error;
-            PyErr_SetFromErrno(PyExc_OSError);
-        }
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    int rc = submit_or_raise(loop, &s);
+    if (rc < 0) fd_release(loop, fd);
+    return none_or_null(rc);
 }
 
 /* _unlisten(sock) -> bool: whether the engine accepted for it. A socket that was closed

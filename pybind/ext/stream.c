@@ -33,23 +33,11 @@ int stream_attach(StreamObject *t) {
 
 /* Tells the server of it, and the tables. */
 static int connect_to(StreamObject *t, PyObject *server) {
-    Names *names = &t->loop->state->names;
-    size_t n = t->attach_takes_transport ? 2 : 1;
-    PyObject *argv[2] = {server, (PyObject *)t};
-    if (server != Py_None) {
-        PyObject *r = PyObject_VectorcallMethod(names->_attach, argv, n, NULL);
-        if (!r) return -1;
-        Py_DECREF(r);
-        t->server = Py_NewRef(server);
-    }
+    if (transport_attach_to(TRANSPORT(t), server) < 0) return -1;
     if (stream_attach(t) == 0) return 0;
-    if (t->server) {
-        PyObject *exception = PyErr_GetRaisedException();
-        PyObject *r = PyObject_VectorcallMethod(names->_detach, argv, n, NULL);
-        if (!r) PyErr_WriteUnraisable(t->server);
-        Py_XDECREF(r);
-        PyErr_SetRaisedException(exception);
-    }
+    PyObject *exception = PyErr_GetRaisedException();
+    if (transport_detach_from(TRANSPORT(t)) < 0) PyErr_WriteUnraisable(server);
+    PyErr_SetRaisedException(exception);
     return -1;
 }
 

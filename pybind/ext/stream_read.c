@@ -4,8 +4,6 @@
  * Whatever was read is delivered, held, or ends the connection with an error. */
 #include "stream.h"
 
-#include <errno.h>
-
 #include "ending.h"
 #include "engine.h"
 #include "errors.h"
@@ -222,10 +220,9 @@ static int on_eof(StreamObject *t) {
 /* The connection failed: its context is entered already. */
 int stream_failed(StreamObject *t, int error, int direction) {
     if (t->conn_lost) return 0;
-    errno = error;
-    PyErr_SetFromErrno(PyExc_OSError);
-    if (t->side) return t->side->failed(t, PyErr_GetRaisedException(), direction);
-    return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(),
+    PyObject *exception = new_os_error(error);
+    if (t->side) return t->side->failed(t, exception, direction);
+    return transport_fatal(TRANSPORT(t), exception,
                         direction & GL_WRITE ? "Fatal write error on socket transport"
                                              : "Fatal read error on socket transport");
 }

@@ -187,7 +187,7 @@ static int writable(StreamObject *t, const char *method) {
 
 static int lost_connection(StreamObject *t) {
     if (!t->conn_lost) return 0;
-    return transport_warn_lost(TRANSPORT(t)) < 0 ? -1 : 1;
+    return transport_warn_lost(TRANSPORT(t), &t->conn_lost, SEND_FAILED) < 0 ? -1 : 1;
 }
 
 PyObject *stream_write(StreamObject *t, PyObject *data) {
@@ -297,7 +297,5 @@ int stream_lost(TransportObject *transport) {
     StreamObject *t = (StreamObject *)transport;
     if (!t->empty_waiter) return 0;
     PyObject *argv[3] = {(PyObject *)t->loop, (PyObject *)t, t->empty_waiter};
-    PyObject *r = PyObject_VectorcallMethod(t->loop->state->names._sendfile_lost, argv, 3, NULL);
-    Py_XDECREF(r);
-    return r ? 0 : -1;
+    return call_method_of(t->loop->state->names._sendfile_lost, argv, 3);
 }

@@ -7,6 +7,7 @@
 #include "call.h"
 #include "clock.h"
 #include "engine.h"
+#include "errors.h"
 
 /* Seconds of loop.time() as nanoseconds, rounded up; NaN is due at once. */
 static int64_t to_ns(double when) {
@@ -51,9 +52,7 @@ static PyObject *schedule(LoopObject *loop, PyObject *when, PyObject *const *arg
     int rc;
     if (loop->custom_time) {
         h->scheduled = Py_NewRef(Py_True);
-        PyObject *r = PyObject_CallMethod((PyObject *)loop, "_schedule_by_clock", "O", h);
-        rc = r ? 0 : -1;
-        Py_XDECREF(r);
+        rc = steal_result(PyObject_CallMethod((PyObject *)loop, "_schedule_by_clock", "O", h));
     } else {
         rc = enroll(loop, h, to_ns(seconds));
     }

@@ -17,9 +17,7 @@ PyObject *tls_standard(PyObject *class, PyObject *self, PyObject *name, PyObject
 }
 
 int tls_standard_drop(SSLProtocolObject *p, PyObject *name) {
-    PyObject *r = tls_standard(p->state->tls.protocol, (PyObject *)p, name, NULL);
-    Py_XDECREF(r);
-    return r ? 0 : -1;
+    return steal_result(tls_standard(p->state->tls.protocol, (PyObject *)p, name, NULL));
 }
 
 bool tls_again(SSLProtocolObject *p) {
@@ -34,12 +32,11 @@ int tls_failed(SSLProtocolObject *p) {
     if (!PyErr_ExceptionMatches(PyExc_Exception)) return -1;
     PyObject *exception = PyErr_GetRaisedException(), *outer = PyErr_GetHandledException();
     PyErr_SetHandledException(exception);
-    PyObject *r = PyObject_CallMethod((PyObject *)p, "_fatal_error", "Os", exception, "Fatal error on SSL protocol");
+    int rc = steal_result(PyObject_CallMethod((PyObject *)p, "_fatal_error", "Os", exception, "Fatal error on SSL protocol"));
     PyErr_SetHandledException(outer);
     Py_XDECREF(outer);
     Py_DECREF(exception);
-    Py_XDECREF(r);
-    return r ? 0 : -1;
+    return rc;
 #else
     (void)p;
     return -1;

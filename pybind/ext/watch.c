@@ -2,11 +2,10 @@
  * descriptor raises where it is given. */
 #include "watch.h"
 
-#include <errno.h>
-
 #include "call.h"
 #include "descriptors.h"
 #include "engine.h"
+#include "errors.h"
 #include "handle.h"
 #include "ring.h"
 
@@ -54,10 +53,9 @@ static int rewatch(LoopObject *loop, int fd, FdEntry *e, bool *replaced) {
 
 static int cancel_and_drop(PyObject *handle) {
     if (!handle) return 0;
-    PyObject *r = PyObject_CallMethod(handle, "cancel", NULL);
-    Py_XDECREF(r);
+    int rc = steal_result(PyObject_CallMethod(handle, "cancel", NULL));
     Py_DECREF(handle);
-    return r ? 0 : -1;
+    return rc;
 }
 
 /* What a direction of a watched descriptor has: its handle, and the file it was given as. */
@@ -103,10 +101,7 @@ int watch_begin(LoopObject *loop, int fd, PyObject *file, PyObject *handle, bool
     if (error) {
         rc = -1;
         fd_release(loop, fd);
-        if (error > 0) {
-            errno = error;
-            PyErr_SetFromErrno(PyExc_OSError);
-        }
+        if (error > 0) raise_errno(error);
         Py_XDECREF(old);
         Py_XDECREF(dead);
     } else {
