@@ -112,6 +112,8 @@ type Engine struct {
 	vector   vector
 	messages *messages // nil until there is a datagram socket
 
+	aside *aside // nil until there is a turn that needs it
+
 	batch     *batch.Batch  // nil until a turn serves many sockets
 	unbatched bool          // there is no batch for us
 	batched   []*descriptor // of the batch that is being sent
@@ -214,9 +216,10 @@ func (e *Engine) Close() error {
 	}
 	e.closeBatch()
 	e.chunks.all.Free()
+	e.aside.free()
 	e.timers.free()
 	e.seen.Store(nil)
-	e.fds, e.unused, e.overflow, e.dirty, e.arena, e.cq = nil, nil, nil, nil, nil, nil
+	e.fds, e.unused, e.overflow, e.dirty, e.arena, e.cq, e.aside = nil, nil, nil, nil, nil, nil, nil
 	return e.sel.Close()
 }
 

@@ -52,6 +52,35 @@ func TestWatchTellsOfAnotherFile(t *testing.T) {
 	})
 }
 
+// TestWatchOfAnotherFileIsWhatBegins: where the number names another file, the direction that begins is watched, and
+// the one that was watched before is not.
+func TestWatchOfAnotherFileIsWhatBegins(t *testing.T) {
+	onEveryBackend(t, func(t *testing.T, r *rig) {
+		a, _ := socketPair(t)
+		next, peer := socketPair(t)
+		put(t, peer, []byte("x"))
+		expectErrno(t, "Watch", r.errno(watchOf(a, 1, FlagRead)), 0)
+		giveAway(t, a, next)
+		begins := watchOf(a, 2, FlagRead|FlagWrite)
+		begins.Len = FlagWrite
+		r.submit(begins)
+		sq := r.now()
+		if s := sq[len(sq)-1]; s.Res != 0 || s.Flags&FlagReplaced == 0 {
+			t.Errorf("Watch: errno %d, flags %#x", s.Res, s.Flags)
+		}
+		for range 2 {
+			if got := r.turn(TurnPoll); len(got) != 1 || got[0].Flags != FlagWrite {
+				t.Fatalf("told %+v, want that it can be written to", got)
+			}
+		}
+		begins.Generation, begins.Len = 3, FlagRead
+		expectErrno(t, "Watch of both, of the same file", r.errno(begins), 0)
+		if got := r.turn(TurnPoll); len(got) != 2 {
+			t.Errorf("told %+v, want both directions", got)
+		}
+	})
+}
+
 // TestWatchHearsNothingOfTheNextOwner: what is ready at the number is another's.
 func TestWatchHearsNothingOfTheNextOwner(t *testing.T) {
 	onEveryBackend(t, func(t *testing.T, r *rig) {

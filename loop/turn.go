@@ -19,6 +19,8 @@ const (
 	TurnPoll TurnFlags = 1 << 0
 	// TurnWait waits until something is ready, a timer is due or Wake is called.
 	TurnWait TurnFlags = 1 << 1
+	// TurnAside is for a turn inside the handling of a completion: it writes where Aside has said.
+	TurnAside TurnFlags = 1 << 2
 )
 
 // Turn is one turn of the loop, and the only call that a busy program makes:
@@ -40,6 +42,9 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	if e.closed {
 		return 0, ErrClosed
 	}
+	if flags&TurnAside != 0 {
+		e.swapAside()
+	}
 	tally(&e.stats.Turns, 1)
 	began, waiting := e.turnBegins(), e.meters.Waiting
 	e.inTurn = true
@@ -60,6 +65,9 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	e.fireTimers(asks)
 	e.tellDropped()
 	e.inTurn = false
+	if flags&TurnAside != 0 {
+		e.swapAside()
+	}
 	tally(&e.stats.Completions, e.ncq)
 	if began != 0 {
 		e.turnEnded(began, (e.meters.Waiting-waiting)/max(1, e.meters.share))
@@ -119,6 +127,8 @@ func (e *Engine) process(sq []Submission) {
 				s.Res = int32(syscall.ENOMEM)
 			}
 		case OpNop:
+		case OpAside:
+			e.layAside(s)
 		case OpBell:
 			e.ringBell(s)
 		case OpAttach:

@@ -45,6 +45,10 @@ func (e *Engine) watch(s *Submission) {
 		}
 	}
 	replaced, err := e.confirm(d, want)
+	if begins := selector.Events(s.Len); replaced && err == nil && begins != 0 && begins != want { // the rest is a dead file's
+		want = begins
+		err = e.setInterest(d, want)
+	}
 	if err != nil {
 		s.Res = errnoOf(err)
 		if d.asked == 0 {

@@ -31,7 +31,7 @@ enum gl_op {
     GL_OP_DETACH = 9,       /* fd, gen: forget the descriptor, leave it open */
     GL_OP_CLOSE = 10,       /* fd, gen: forget the descriptor and close it */
     GL_OP_LISTEN = 11,      /* fd, gen, len: most connections to accept a turn */
-    GL_OP_WATCH = 12,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets. See GL_WATCH_REPLACED */
+    GL_OP_WATCH = 12,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets. len: of the set, what begins. See GL_WATCH_REPLACED */
     GL_OP_DATAGRAM = 13,    /* fd, gen, flags GL_ATTACH_PAUSED: a datagram socket */
     GL_OP_SEND = 14,        /* fd, gen, ptr: gl_message, len: what it counts for in WROTE, user; kept as for WRITE */
     GL_OP_CONNECT = 15,     /* fd, ptr, len: a sockaddr; res: 0, EINPROGRESS or an errno */
@@ -42,6 +42,7 @@ enum gl_op {
     GL_OP_TIMERS_ADD = 20,  /* ptr: struct gl_timer, len of them, in the order of scheduling; read before the call returns */
     GL_OP_BELL = 21,        /* res: 0, or the selector cannot tell. ptr: a uint32_t that holds len while the selector has nothing to find; until
                              * a turn asks the selector, but readable for ever */
+    GL_OP_ASIDE = 22,       /* ptr: where turns with TURN_ASIDE write their completions. res ENOMEM */
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
 };
 
@@ -66,7 +67,7 @@ enum {
 enum { GL_WRITE_TRIED = 1 };
 
 /* Set by the engine in flags of a WATCH: the number was closed and given out again since
- * the last WATCH of it, so of the set only what this one begins is the new file's. */
+ * the last WATCH of it, so of the set only what this one begins is the new file's, and watched. */
 enum { GL_WATCH_REPLACED = 0x100 };
 
 /* Set by the engine in flags of a WRITE or SEND that it has handled. FAILED: res is
@@ -250,6 +251,8 @@ enum { GL_LIMIT_HIGH = 1, GL_LIMIT_LOW = 2 };
 
 /* How a turn treats the selector. */
 enum { GL_TURN_POLL = 1, GL_TURN_WAIT = 2 };
+/* It is taken while a completion in shared.cq is being dispatched, which keeps its entry and its bytes. */
+enum { GL_TURN_ASIDE = 4 };
 
 /* Every call returns a negative number on failure: an errno, or GL_PANICKED
  * after a recovered panic, upon which only goloop_close may follow. */

@@ -37,6 +37,7 @@ func numbers() []number {
 		{"RESOLVE", int(loop.OpResolve), C.GL_OP_RESOLVE},
 		{"TIMERS_ADD", int(loop.OpTimersAdd), C.GL_OP_TIMERS_ADD},
 		{"BELL", int(loop.OpBell), C.GL_OP_BELL},
+		{"ASIDE", int(loop.OpAside), C.GL_OP_ASIDE},
 		{"PANIC", int(loop.OpPanic), C.GL_OP_PANIC},
 
 		{"DATA", int(loop.Data), C.GL_DATA},
@@ -75,5 +76,6 @@ func numbers() []number {
 		{"START_BESIDES", passing + 2 + 2, C.GL_START_BESIDES},
 		{"TURN_POLL", int(loop.TurnPoll), C.GL_TURN_POLL},
 		{"TURN_WAIT", int(loop.TurnWait), C.GL_TURN_WAIT},
+		{"TURN_ASIDE", int(loop.TurnAside), C.GL_TURN_ASIDE},
 	}
 }

@@ -19,17 +19,13 @@ typedef struct ArrivalObject {
     char room[]; /* what c points to: its bytes, then a datagram's sender */
 } ArrivalObject;
 
-size_t bytes_of(const gl_cqe *c) {
+/* The bytes that a completion points to, and a datagram's sender. */
+static size_t bytes_of(const gl_cqe *c) {
     bool points = c->kind == GL_DATA || c->kind == GL_ACCEPTED || c->kind == GL_DATAGRAM || c->kind == GL_RESOLVED;
     return points && c->ptr ? (size_t)c->len : 0;
 }
 
-size_t sender_of(const gl_cqe *c) { return c->kind == GL_DATAGRAM ? (size_t)c->res : 0; }
-
-void copy_bytes(const gl_cqe *c, char *to) {
-    if (bytes_of(c)) memcpy(to, at(c->ptr), bytes_of(c));
-    if (sender_of(c)) memcpy(to + bytes_of(c), at(c->user), sender_of(c));
-}
+static size_t sender_of(const gl_cqe *c) { return c->kind == GL_DATAGRAM ? (size_t)c->res : 0; }
 
 /* ---- barred ---- */
 
@@ -88,7 +84,8 @@ static ArrivalObject *new_arrival(LoopObject *loop, const gl_cqe *c) {
     ArrivalObject *a = PyObject_NewVar(ArrivalObject, loop->state->types.Arrival, (Py_ssize_t)(bytes_of(c) + sender_of(c)));
     if (!a) return NULL;
     a->c = *c;
-    copy_bytes(c, a->room);
+    if (bytes_of(c)) memcpy(a->room, at(c->ptr), bytes_of(c));
+    if (sender_of(c)) memcpy(a->room + bytes_of(c), at(c->user), sender_of(c));
     return a;
 }
 

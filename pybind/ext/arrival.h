@@ -10,9 +10,4 @@ int gather_completions(LoopObject *loop); /* those of the batch under way that h
 int unbar_arrivals(LoopObject *loop);
 void put_back(LoopObject *loop, const gl_cqe *c); /* one that an exception has kept from being dispatched */
 
-/* The bytes that a completion points to, and a datagram's sender. */
-size_t bytes_of(const gl_cqe *c);
-size_t sender_of(const gl_cqe *c);
-void copy_bytes(const gl_cqe *c, char *to);
-
 #endif

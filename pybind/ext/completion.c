@@ -8,7 +8,7 @@
 
 void completions_resolve(LoopObject *loop) {
     for (int32_t i = 0; i < loop->cq_len; i++) {
-        gl_cqe *c = &loop->shared.cq[i];
+        gl_cqe *c = &loop->cq[i];
         PyObject *handle = NULL;
         if (c->kind == GL_TIMER_DUE) {
             handle = steal_due_timer(loop, (uint32_t)c->user, c->gen);

@@ -105,12 +105,12 @@ struct LoopObject {
     uint64_t sq_epoch;
 
     /* completion.c: those of the batch under way */
-    gl_cqe *cq; /* shared.cq, or nested.c's */
+    gl_cqe *cq; /* shared.cq, or what was aside */
     int32_t cq_head, cq_len;
     int32_t cq_kept;      /* at its start, for the next run */
     gl_cqe *running;      /* the one that is being dispatched, or NULL */
     bool put_off;         /* stop() has left some for the next run */
-    struct Nest *nest;    /* nested.c */
+    gl_cqe *aside;        /* nested.c: where the next turn's go instead of shared.cq, or NULL */
     PyObject *barred;     /* arrival.c: list of what waits for a callback to return, or NULL */
 
     /* accept.c: connections that are being accepted, the first `made` of them made */

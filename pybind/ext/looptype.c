@@ -155,7 +155,6 @@ static void loop_dealloc(LoopObject *loop) {
     if (loop->state) loop_clear(loop);
     Py_CLEAR(loop->thread_id);
     PyMem_Free(loop->ready);
-    nest_free(loop);
     PyMem_Free(loop->fds);
     PyMem_Free(loop->accepted);
     timers_free(loop);

@@ -8,87 +8,26 @@
  * for. So it is gathered: each completion becomes a handle of the ready queue, at
  * the place that it has in the batch (arrival.c). The
  * one completion that is being dispatched (loop->running) may still use its own
- * entry and its own bytes: the inner turn's completions are moved to memory of their
- * own, and these are put back. */
+ * entry and its own bytes: the engine tells the inner turn's completions elsewhere (loop/aside.go). */
 #include "nested.h"
-
-#include <stdlib.h>
 
 #include "arrival.h"
 #include "completion.h"
 #include "handle.h"
 #include "inbox.h"
 #include "ready.h"
-
-struct Nest {
-    gl_cqe running;  /* of the completion that is being dispatched: its entry, */
-    bool in_shared;  /* whether that lies in the engine's memory, */
-    char *bytes;     /* and its bytes */
-    gl_cqe *cq;      /* the inner turn's completions */
-    char *arena;     /* and theirs */
-};
-
-void nest_free(LoopObject *loop) {
-    struct Nest *nest = loop->nest;
-    if (!nest) return;
-    free(nest->bytes);
-    free(nest->cq);
-    free(nest->arena);
-    free(nest);
-    loop->nest = NULL;
-}
+#include "ring.h"
 
 int nest_begin(LoopObject *loop) {
     if (loop->accepted_made < loop->accepted_len && loop->hooks->make_accepted(loop, false) < 0) return -1;
     if (gather_completions(loop) < 0) return -1;
-    gl_shared *sh = &loop->shared;
-    if (!loop->nest) {
-        struct Nest *nest = loop->nest = calloc(1, sizeof *nest);
-        if (nest) {
-            nest->bytes = malloc((size_t)sh->arena_len); /* touched only as far as they are used */
-            nest->arena = malloc((size_t)sh->arena_len);
-            nest->cq = malloc((size_t)sh->cq_cap * sizeof *nest->cq);
-        }
-        if (!nest || !nest->bytes || !nest->arena || !nest->cq) {
-            nest_free(loop);
-            PyErr_NoMemory();
-            return -1;
-        }
-    }
-    struct Nest *nest = loop->nest;
-    nest->in_shared = loop->running >= sh->cq && loop->running < sh->cq + sh->cq_cap;
-    if (nest->in_shared) {
-        nest->running = *loop->running;
-        copy_bytes(&nest->running, nest->bytes);
-    }
-    return 0;
-}
-
-void nest_end(LoopObject *loop) {
-    struct Nest *nest = loop->nest;
-    gl_shared *sh = &loop->shared;
-    if (!nest->in_shared) return;
-    size_t used = 0;
-    for (int32_t i = 0; i < loop->cq_len; i++) {
-        const gl_cqe *c = &loop->cq[i];
-        size_t end = bytes_of(c) ? (size_t)(c->ptr - (uintptr_t)sh->arena) + bytes_of(c) : 0;
-        if (end > used) used = end;
-        end = sender_of(c) ? (size_t)(c->user - (uintptr_t)sh->arena) + sender_of(c) : 0;
-        if (end > used) used = end;
-    }
-    memcpy(nest->arena, sh->arena, used);
-    memcpy(nest->cq, loop->cq, (size_t)loop->cq_len * sizeof *nest->cq);
-    for (int32_t i = 0; i < loop->cq_len; i++) {
-        gl_cqe *c = &nest->cq[i];
-        uint64_t moved = (uintptr_t)nest->arena - (uintptr_t)sh->arena;
-        if (bytes_of(c)) c->ptr += moved;
-        if (sender_of(c)) c->user += moved;
-    }
-    loop->cq = nest->cq;
-    *loop->running = nest->running;
-    const gl_cqe *c = &nest->running;
-    if (bytes_of(c)) memcpy(at(c->ptr), nest->bytes, bytes_of(c));
-    if (sender_of(c)) memcpy(at(c->user), nest->bytes + bytes_of(c), sender_of(c));
+    const gl_shared *sh = &loop->shared;
+    if (loop->running < sh->cq || loop->running >= sh->cq + sh->cq_cap) return 0; /* it lies there itself */
+    gl_sqe s = {.op = GL_OP_ASIDE, .fd = -1};
+    int error = submit_one(loop, &s);
+    if (error > 0) PyErr_NoMemory();
+    loop->aside = error ? NULL : at(s.ptr);
+    return error ? -1 : 0;
 }
 
 /* ---- the ready queue, for who runs it himself ---- */

@@ -4,9 +4,7 @@
 
 #include "loop.h"
 
-int nest_begin(LoopObject *loop); /* before the engine is called: nothing may fail after */
-void nest_end(LoopObject *loop);  /* after it, before anything else runs */
-void nest_free(LoopObject *loop);
+int nest_begin(LoopObject *loop); /* before the engine is called: says where the turn's completions go */
 
 /* Methods of the loop. */
 PyObject *loop_ready_len(LoopObject *loop, PyObject *ignored);

@@ -89,7 +89,7 @@ static int32_t ask_engine(LoopObject *loop, int flags) {
         }
     }
     Py_BEGIN_ALLOW_THREADS
-    n = loop->api->turn(loop->engine, (uint32_t)flags);
+    n = loop->api->turn(loop->engine, (uint32_t)flags | (loop->aside ? GL_TURN_ASIDE : 0));
     pulse_phase(loop, GL_PHASE_GIL);
     Py_END_ALLOW_THREADS
     pulse_phase(loop, GL_PHASE_PYTHON);
@@ -115,11 +115,11 @@ static int turn(LoopObject *loop, int flags) {
     loop->sq_now ^= 1;
     ring_start(loop);
     int32_t n = ask_engine(loop, flags);
-    loop->cq = loop->shared.cq;
+    loop->cq = loop->aside ? loop->aside : loop->shared.cq;
+    loop->aside = NULL;
     loop->cq_head = 0;
     loop->cq_len = n > 0 ? n : 0;
     completions_resolve(loop);
-    if (loop->running) nest_end(loop);
     int rc = loop->hooks->settle(loop, sq, sent);
     if (inbox_empty(loop) < 0) rc = -1;
     loop->todo = loop->ready_len;

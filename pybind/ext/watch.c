@@ -41,13 +41,13 @@ int descriptor_of(LoopObject *loop, PyObject *file) {
     return (int)fd;
 }
 
-/* Asks the engine to watch an entry for the handles it has. replaced: the number names
- * another file than the one that was watched before. */
-static int rewatch(LoopObject *loop, int fd, FdEntry *e, bool *replaced) {
-    gl_sqe s = {.op = GL_OP_WATCH, .fd = fd, .gen = e->gen};
+/* Asks the engine to watch an entry for the handles it has, of which one direction may have begun (0: neither). replaced: the
+ * number names another file than the one that was watched before, and only that direction is watched. */
+static int rewatch(LoopObject *loop, int fd, FdEntry *e, int begins, bool *replaced) {
+    gl_sqe s = {.op = GL_OP_WATCH, .fd = fd, .gen = e->gen, .len = begins};
     s.flags = (uint16_t)((e->reader ? GL_READ : 0) | (e->writer ? GL_WRITE : 0));
     int error = submit_one(loop, &s);
-    if (replaced) *replaced = error == 0 && s.flags & GL_WATCH_REPLACED;
+    if (replaced) *replaced = s.flags & GL_WATCH_REPLACED;
     return error;
 }
 
@@ -95,11 +95,9 @@ int watch_begin(LoopObject *loop, int fd, PyObject *file, PyObject *handle, bool
     *slot.handle = Py_NewRef(handle);
     *slot.file = Py_XNewRef(file);
     bool replaced;
-    int error = rewatch(loop, fd, e, &replaced);
-    if (replaced && (dead = steal_watch(slot_of(e, !writer), &dead_file))) error = rewatch(loop, fd, e, NULL);
-    int rc = 0;
+    int error = rewatch(loop, fd, e, writer ? GL_WRITE : GL_READ, &replaced), rc = -1;
+    if (replaced) dead = steal_watch(slot_of(e, !writer), &dead_file);
     if (error) {
-        rc = -1;
         fd_release(loop, fd);
         if (error > 0) raise_errno(error);
         Py_XDECREF(old);
@@ -125,7 +123,7 @@ int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer) {
     steal_watch(slot, &file);
     int rc = 1;
     if (e->reader || e->writer) {
-        if (rewatch(loop, fd, e, NULL) < 0) rc = -1;
+        if (rewatch(loop, fd, e, 0, NULL) < 0) rc = -1;
     } else {
         if (!new_sqe(loop, GL_OP_WATCH, fd, e->gen)) rc = -1;
         fd_release(loop, fd);
@@ -188,7 +186,7 @@ static PyObject *remove_watch(LoopObject *loop, PyObject *file, bool writer) {
     /* Of a closed file only what was begun with it: the other direction may be the next owner's. */
     if (!*slot.handle || (closed && *slot.file != file)) Py_RETURN_FALSE;
     PyObject *old_file, *old = steal_watch(slot, &old_file);
-    int error = rewatch(loop, fd, e, NULL);
+    int error = rewatch(loop, fd, e, 0, NULL);
     if (!e->reader && !e->writer) fd_release(loop, fd);
     int rc = cancel_and_drop(old);
     Py_XDECREF(old_file);
