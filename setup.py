@@ -21,6 +21,7 @@ from setuptools.errors import CCompilerError
 
 ROOT = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools" / "backend"))
+import boundary  # noqa: E402
 import compilers  # noqa: E402
 import golang  # noqa: E402
 from refusals import check_headers, check_platform, stop  # noqa: E402
@@ -149,7 +150,7 @@ setup(
             sources=files("pybind/ext/*.c"),
             depends=files("pybind/*.h", "pybind/ext/*.h"),
             include_dirs=["pybind", "pybind/ext"],
-            extra_compile_args=C_FLAGS,
+            extra_compile_args=[*C_FLAGS, boundary.flag()],
             define_macros=[] if MEASURED else [("GOLOOP_NO_METRICS", None)],
             extra_link_args=["-O2", "-flto"],
             libraries=["dl", "pthread"],

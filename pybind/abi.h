@@ -3,8 +3,8 @@
  * Two arrays of fixed-size entries, io_uring's shape: C appends submissions and
  * hands them over with one call a turn; the engine answers in completions. The
  * memory of both, and the arena that received bytes lie in, is C's. loop/ring.go
- * holds the same structs in Go; goloop_abi() tells their sizes and offsets, and
- * the extension refuses an engine whose answer differs from its own.
+ * holds the same structs in Go, which a test compares. goloop_abi() tells which text of
+ * this file the engine was built with, and the extension refuses one that is not its own.
  *
  * Every descriptor is named by (fd, gen). C chooses gen when it attaches, never
  * uses a pair twice, and drops a completion whose pair is no longer current.
@@ -14,8 +14,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-
-#define GL_ABI_VERSION 1
 
 /* What a submission asks for. */
 enum gl_op {
@@ -270,7 +268,7 @@ typedef struct gl_stats {
 #define GL_API(X) \
     X(abi) X(start) X(open) X(turn) X(submit) X(read) X(signal_fd) X(child_watcher) X(stats) X(close) X(panic_text) X(write_buffer_limits)
 typedef struct gl_api {
-    int32_t (*abi)(uint32_t *out, int32_t n);
+    uint64_t (*abi)(void);
     int32_t (*start)(int32_t procs);                                      /* once, before the first open; 0: no limit */
     int64_t (*open)(gl_shared *shared);
     int32_t (*turn)(int64_t engine, uint32_t flags);                      /* completions written */

@@ -153,10 +153,3 @@ func textOfPanic(size int) string {
 	n := goloop_panic_text((*C.char)(unsafe.Pointer(&b[0])), C.int32_t(size))
 	return string(b[:n])
 }
-
-// abiNumbers is goloop_abi with room for size numbers.
-func abiNumbers(size int) ([]uint32, int) {
-	out := make([]uint32, max(size, 1))
-	n := int(goloop_abi((*C.uint32_t)(unsafe.Pointer(&out[0])), C.int32_t(size)))
-	return out[:max(n, 0)], n
-}

@@ -15,6 +15,10 @@
 #include <signal.h>
 #include <unistd.h>
 
+#ifndef GOLOOP_ABI
+#define GOLOOP_ABI 0 /* for who only looks at the code: tools/backend/boundary.py has it */
+#endif
+
 volatile uint64_t process_generation = 1;
 
 /* The loops of this process, whichever interpreter has them. */
@@ -83,34 +87,9 @@ static int resolve(void *library) {
     return 0;
 }
 
-#define OFFSETS_SQE                                                                                \
-    sizeof(gl_sqe), offsetof(gl_sqe, op), offsetof(gl_sqe, flags), offsetof(gl_sqe, fd),           \
-        offsetof(gl_sqe, gen), offsetof(gl_sqe, res), offsetof(gl_sqe, user),                      \
-        offsetof(gl_sqe, ptr), offsetof(gl_sqe, len)
-#define OFFSETS_CQE                                                                                \
-    sizeof(gl_cqe), offsetof(gl_cqe, kind), offsetof(gl_cqe, flags), offsetof(gl_cqe, fd),         \
-        offsetof(gl_cqe, gen), offsetof(gl_cqe, res), offsetof(gl_cqe, user),                      \
-        offsetof(gl_cqe, ptr), offsetof(gl_cqe, len)
-#define OFFSETS_QUERY                                                                              \
-    sizeof(gl_query), offsetof(gl_query, what), offsetof(gl_query, family),                        \
-        offsetof(gl_query, type), offsetof(gl_query, proto), offsetof(gl_query, flags),            \
-        offsetof(gl_query, flow), offsetof(gl_query, scope), offsetof(gl_query, count),            \
-        offsetof(gl_query, host), offsetof(gl_query, service), offsetof(gl_query, host_len),       \
-        offsetof(gl_query, service_len), offsetof(gl_query, answer), offsetof(gl_query, len)
-#define OFFSETS_ADDRESS                                                                            \
-    sizeof(gl_address), offsetof(gl_address, family), offsetof(gl_address, type),                  \
-        offsetof(gl_address, proto), offsetof(gl_address, len), offsetof(gl_address, addr)
-#define OFFSETS_MESSAGE                                                                            \
-    sizeof(gl_message), offsetof(gl_message, ptr), offsetof(gl_message, len),                      \
-        offsetof(gl_message, addr), offsetof(gl_message, addr_len)
-#define OFFSETS_TIMER sizeof(gl_timer), offsetof(gl_timer, when), offsetof(gl_timer, id), offsetof(gl_timer, gen)
-
+/* Whether the engine was built with the abi.h that we were. */
 static int check_layout(void) {
-    const uint32_t ours[] = {GL_ABI_VERSION,  OFFSETS_SQE,     OFFSETS_CQE,      OFFSETS_QUERY,
-                             OFFSETS_ADDRESS, OFFSETS_MESSAGE, OFFSETS_TIMER, sizeof(gl_stats), sizeof(gl_shared)};
-    uint32_t theirs[64];
-    int32_t n = api.abi(theirs, 64);
-    if (n == (int32_t)(sizeof ours / sizeof *ours) && memcmp(ours, theirs, sizeof ours) == 0) return 0;
+    if (api.abi() == GOLOOP_ABI) return 0;
     PyErr_SetString(PyExc_RuntimeError, "goloop: extension and engine are of different builds: reinstall goloop");
     return -1;
 }

@@ -34,6 +34,10 @@ import time
 import warnings
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent.parent / "tools" / "backend"))
+
+import boundary  # noqa: E402
+
 SOURCES = HERE.parent.parent / "pybind"
 FACTORIES = {"asyncio": "SelectorEventLoop", "goloop": "new_event_loop"}
 QUIET = 40  # with --everywhere: so many that nobody missed end an operation
@@ -52,6 +56,7 @@ def build(folder):
         *shlex.split(sysconfig.get_config_var("CC")),
         *("-shared", "-fPIC", "-g", "-O0", "-std=c11", "-fvisibility=hidden", "-w"),
         *(f"-I{path}" for path in (sysconfig.get_path("include"), SOURCES, SOURCES / "ext")),
+        boundary.flag(),
         *("-include", HERE / "starved.h"),
         *sorted(SOURCES.glob("ext/*.c")),
     ]
