@@ -1,28 +1,42 @@
 #include "named.h"
 
-int take_named_slowly(PyObject *self, const char *method, const char *const *names, Py_ssize_t most, PyObject *const *args,
-                      Py_ssize_t n, PyObject *kwnames, PyObject **out) {
-    const char *type = strrchr(Py_TYPE(self)->tp_name, '.');
-    type = type ? type + 1 : Py_TYPE(self)->tp_name;
-    for (Py_ssize_t i = 0; i < most; i++) out[i] = i < n ? args[i] : NULL;
+static int missing(const char *method, const char *const *names, bool both) {
+    if (both)
+        PyErr_Format(PyExc_TypeError, "%s() missing 2 required positional arguments: '%s' and '%s'", method, names[0], names[1]);
+    else
+        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: '%s'", method, names[0]);
+    return -1;
+}
+
+int take_arguments(const char *method, const char *const *names, Py_ssize_t required, Py_ssize_t placed, Py_ssize_t most,
+                   PyObject *const *args, Py_ssize_t n, PyObject *kwnames, PyObject **out) {
+    for (Py_ssize_t i = 0; i < most; i++) out[i] = i < n && i < placed ? args[i] : NULL;
     for (Py_ssize_t i = 0; i < (kwnames ? PyTuple_GET_SIZE(kwnames) : 0); i++) {
         PyObject *keyword = PyTuple_GET_ITEM(kwnames, i);
         Py_ssize_t place = 0;
         while (place < most && PyUnicode_CompareWithASCIIString(keyword, names[place]) != 0) place++;
         if (place == most || out[place]) {
-            PyErr_Format(PyExc_TypeError, place == most ? "%s.%s() got an unexpected keyword argument '%U'"
-                                                        : "%s.%s() got multiple values for argument '%U'", type, method, keyword);
+            PyErr_Format(PyExc_TypeError, place == most ? "%s() got an unexpected keyword argument '%U'"
+                                                        : "%s() got multiple values for argument '%U'", method, keyword);
             return -1;
         }
         out[place] = args[n + i];
     }
-    if (n <= most && out[0]) return 0;
-    if (n <= most)
-        PyErr_Format(PyExc_TypeError, "%s.%s() missing 1 required positional argument: '%s'", type, method, names[0]);
-    else
-        PyErr_Format(PyExc_TypeError, most == 1 ? "%s.%s() takes %zd positional arguments but %zd were given"
-                                                : "%s.%s() takes from 2 to %zd positional arguments but %zd were given",
-                     type, method, most + 1, n + 1);
+    for (Py_ssize_t i = 0; i < required; i++)
+        if (!out[i]) return missing(method, names + i, i + 1 < required && !out[i + 1]);
+    return 0;
+}
+
+int take_named_slowly(PyObject *self, const char *method, const char *const *names, Py_ssize_t most, PyObject *const *args,
+                      Py_ssize_t n, PyObject *kwnames, PyObject **out) {
+    char full[128];
+    const char *type = strrchr(Py_TYPE(self)->tp_name, '.');
+    PyOS_snprintf(full, sizeof full, "%s.%s", type ? type + 1 : Py_TYPE(self)->tp_name, method);
+    if (take_arguments(full, names, n > most ? 0 : 1, most, most, args, n, kwnames, out) < 0) return -1;
+    if (n <= most) return 0;
+    PyErr_Format(PyExc_TypeError, most == 1 ? "%s() takes %zd positional arguments but %zd were given"
+                                            : "%s() takes from 2 to %zd positional arguments but %zd were given",
+                 full, most + 1, n + 1);
     return -1;
 }
 

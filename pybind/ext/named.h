@@ -23,6 +23,11 @@ static inline PyObject *borrow_argument(PyObject *self, const char *method, cons
     return n == 1 && !kwnames ? args[0] : borrow_named(self, method, name, args, n, kwnames);
 }
 
+/* The same of a function of that name, of whose arguments so many are required, and so many may be given by their places; what
+ * stands behind these is not looked at. */
+int take_arguments(const char *method, const char *const *names, Py_ssize_t required, Py_ssize_t placed, Py_ssize_t most,
+                   PyObject *const *args, Py_ssize_t n, PyObject *kwnames, PyObject **out);
+
 /* Of what only our own Python calls: as many as usage has, or TypeError. */
 int check_number(const char *usage, Py_ssize_t n, Py_ssize_t wanted);
 
