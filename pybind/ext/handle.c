@@ -80,29 +80,25 @@ PyObject *new_handle(LoopObject *loop, PyObject *callback, PyObject *const *args
     return (PyObject *)h;
 }
 
+/* What it refers to; cancelled is a bool. */
+#define REFERENCES(X) \
+    X(h->args) X(h->callback) X(h->context) X(handle_tail(self)->snapshot) X(h->loop) X(h->repr) X(h->source_traceback)
+
 int handle_traverse(PyObject *self, visitproc visit, void *arg) {
     HandleObject *h = (HandleObject *)self;
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(h->args);
-    Py_VISIT(h->callback);
-    Py_VISIT(h->context);
-    Py_VISIT(handle_tail(self)->snapshot);
-    Py_VISIT(h->loop);
-    Py_VISIT(h->repr);
-    Py_VISIT(h->source_traceback);
+#define X(place) Py_VISIT(place);
+    REFERENCES(X)
+#undef X
     return 0;
 }
 
 int handle_clear(PyObject *self) {
     HandleObject *h = (HandleObject *)self;
-    Py_CLEAR(h->args);
-    Py_CLEAR(h->callback);
     Py_CLEAR(h->cancelled);
-    Py_CLEAR(h->context);
-    Py_CLEAR(handle_tail(self)->snapshot);
-    Py_CLEAR(h->loop);
-    Py_CLEAR(h->repr);
-    Py_CLEAR(h->source_traceback);
+#define X(place) Py_CLEAR(place);
+    REFERENCES(X)
+#undef X
     return 0;
 }
 
