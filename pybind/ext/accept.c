@@ -23,8 +23,6 @@
 #include "sending.h"
 #include "sockaddr.h"
 
-enum { AGE = 2, CHUNK = 64 };
-
 /* An exception while a connection is set up: told in debug mode, as asyncio. */
 static int creation_failed(LoopObject *loop, PyObject *protocol) {
     const char *message = loop->debug ? "Error on transport creation for incoming connection" : NULL;
@@ -45,18 +43,21 @@ static int discard(StreamObject *t) {
 }
 
 static int push(LoopObject *loop, StreamObject *t) {
-    if (loop->accepted_len == loop->accepted_cap) {
-        int32_t cap = loop->accepted_cap ? 2 * loop->accepted_cap : 16;
-        Accepted *accepted = PyMem_Realloc(loop->accepted, (size_t)cap * sizeof *accepted);
-        if (!accepted) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        loop->accepted = accepted;
-        loop->accepted_cap = cap;
-    }
-    loop->accepted[loop->accepted_len++] = (Accepted){(StreamObject *)Py_NewRef((PyObject *)t), 0};
+    if (!loop->accepted && !(loop->accepted = PyList_New(0))) return -1;
+    if (PyList_Append(loop->accepted, (PyObject *)t) < 0) return -1;
+    loop->accepted_len++;
     return 0;
+}
+
+/* Lets go of n from that place on, which may run Python code. False for want of memory: they are where they were. */
+static bool forget(LoopObject *loop, int32_t place, int32_t n) {
+    PyObject *pending = PyErr_GetRaisedException();
+    loop->accepted_len -= n;
+    bool gone = PyList_SetSlice(loop->accepted, place, place + n, NULL) == 0;
+    if (!gone) loop->accepted_len += n;
+    if (!gone) PyErr_Clear();
+    if (pending) PyErr_SetRaisedException(pending);
+    return gone;
 }
 
 static int fill_addresses(StreamObject *t, ListenerObject *l, gl_cqe *c) {
@@ -116,8 +117,7 @@ int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
     if (transport_attach_to(TRANSPORT(t), l->server) < 0) goto failed;
     if (stream_attach(t) < 0 || push(loop, t) < 0) goto failed;
     if (cancels != loop->accept_cancels) { /* by the factory */
-        loop->accepted_len--;
-        Py_DECREF(t);
+        forget(loop, loop->accepted_len - 1, 1);
         rc = discard(t);
     }
     goto done;
@@ -182,7 +182,7 @@ static int is_closed(LoopObject *loop, PyObject *server) {
 int make_accepted(LoopObject *loop, bool put_off) {
     int rc = 0;
     while (rc == 0 && loop->accepted_made < loop->accepted_len) {
-        StreamObject *t = (StreamObject *)Py_NewRef((PyObject *)loop->accepted[loop->accepted_made++].stream);
+        StreamObject *t = (StreamObject *)Py_NewRef(PyList_GET_ITEM(loop->accepted, loop->accepted_made++));
         int64_t started = loop->debug ? monotonic_ns() : 0;
         int closed = put_off ? is_closed(loop, t->server) : 0;
         rc = callback_ran(loop, closed < 0 ? -1 : closed ? discard(t) : make(loop, t));
@@ -192,27 +192,13 @@ int make_accepted(LoopObject *loop, bool put_off) {
     return rc;
 }
 
-/* Lets go of the first n. */
-static void forget(LoopObject *loop, int32_t n) {
-    while (n > 0 && loop->accepted_len) {
-        Accepted gone[CHUNK];
-        int32_t k = n < CHUNK ? n : CHUNK;
-        memcpy(gone, loop->accepted, (size_t)k * sizeof *gone);
-        loop->accepted_len -= k;
-        loop->accepted_made -= k;
-        memmove(loop->accepted, loop->accepted + k, (size_t)loop->accepted_len * sizeof *gone);
-        n -= k;
-        for (int32_t i = 0; i < k; i++) Py_DECREF(gone[i].stream); /* may run Python code */
-    }
-}
-
 /* Where nothing is ready, nothing that was scheduled meanwhile is left to run. */
 void age_accepted(LoopObject *loop) {
     bool quiet = loop->ready_len == 0 && !inbox_has_some(loop) && !loop->stopping;
-    int32_t n = 0;
-    for (int32_t i = 0; i < loop->accepted_made; i++)
-        if (loop->accepted[i].age++ >= AGE || quiet) n = i + 1;
-    forget(loop, n);
+    int32_t n = quiet ? loop->accepted_made : loop->accepted_aged[1];
+    loop->accepted_aged[1] = quiet ? 0 : loop->accepted_aged[0] - n;
+    loop->accepted_aged[0] = loop->accepted_made -= n;
+    if (n && !forget(loop, 0, n)) loop->accepted_made += n; /* the next batch tries again */
 }
 
 /* _is_accepting(): whether a connection is on its way from accept(2) to a stream among others. */
@@ -221,37 +207,35 @@ PyObject *loop_is_accepting(LoopObject *loop, PyObject *ignored) {
     return PyBool_FromLong(loop->accept_begun || loop->accepted_len || completions_accepted(loop, false));
 }
 
+static PyObject *steal_accepted(LoopObject *loop) {
+    PyObject *accepted = loop->accepted;
+    loop->accepted = NULL;
+    loop->accepted_len = loop->accepted_made = loop->accepted_aged[0] = loop->accepted_aged[1] = 0;
+    return accepted;
+}
+
 /* _cancel_accepted(): closes these. */
 PyObject *loop_cancel_accepted(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     loop->accept_cancels++;
     completions_accepted(loop, true);
-    Accepted *accepted = loop->accepted;
     int32_t len = loop->accepted_len, made = loop->accepted_made;
-    loop->accepted = NULL;
-    loop->accepted_len = loop->accepted_made = loop->accepted_cap = 0;
+    PyObject *accepted = steal_accepted(loop);
     int rc = 0;
-    for (int32_t i = 0; i < len; i++) {
-        StreamObject *t = accepted[i].stream;
-        if (rc == 0 && i >= made) rc = discard(t);
-        if (rc == 0 && i < made && !t->handshakes) rc = transport_close(TRANSPORT(t));
-        Py_DECREF(t);
+    for (int32_t i = 0; rc == 0 && i < len; i++) {
+        StreamObject *t = (StreamObject *)PyList_GET_ITEM(accepted, i);
+        rc = i >= made ? discard(t) : t->handshakes ? 0 : transport_close(TRANSPORT(t));
     }
-    PyMem_Free(accepted);
-    if (rc < 0) return NULL;
-    Py_RETURN_NONE;
+    Py_XDECREF(accepted);
+    return none_or_null(rc);
 }
 
 void accepted_clear(LoopObject *loop) {
-    while (loop->accepted_len > loop->accepted_made) {
-        StreamObject *t = loop->accepted[--loop->accepted_len].stream;
-        if (discard(t) < 0) PyErr_WriteUnraisable((PyObject *)t);
-        Py_DECREF(t);
+    int32_t len = loop->accepted_len, made = loop->accepted_made;
+    PyObject *accepted = steal_accepted(loop);
+    for (int32_t i = made; i < len; i++) {
+        PyObject *t = PyList_GET_ITEM(accepted, i);
+        if (discard((StreamObject *)t) < 0) PyErr_WriteUnraisable(t);
     }
-    forget(loop, loop->accepted_made);
-}
-
-int accepted_traverse(LoopObject *loop, visitproc visit, void *arg) {
-    for (int32_t i = 0; i < loop->accepted_len; i++) Py_VISIT(loop->accepted[i].stream);
-    return 0;
+    Py_XDECREF(accepted);
 }

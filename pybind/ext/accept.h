@@ -5,18 +5,12 @@
 #include "listener.h"
 #include "stream.h"
 
-typedef struct Accepted {
-    StreamObject *stream;
-    uint8_t age; /* in batches, once made */
-} Accepted;
-
 int on_accepted(LoopObject *loop, ListenerObject *listener, gl_cqe *c);
 /* Calls connection_made of what is attached. put_off: stop() came in between, so that those whose server
  * was closed by now are not wanted any more. */
 int make_accepted(LoopObject *loop, bool put_off);
 void age_accepted(LoopObject *loop); /* after a batch */
 void accepted_clear(LoopObject *loop); /* the loop is closed: what is not made was never seen by anybody */
-int accepted_traverse(LoopObject *loop, visitproc visit, void *arg);
 
 /* Methods of the loop. */
 PyObject *loop_is_accepting(LoopObject *loop, PyObject *ignored);

@@ -114,8 +114,9 @@ struct LoopObject {
     PyObject *barred;     /* arrival.c: list of what waits for a callback to return, or NULL */
 
     /* accept.c: connections that are being accepted, the first `made` of them made */
-    struct Accepted *accepted;
-    int32_t accepted_len, accepted_made, accepted_cap;
+    PyObject *accepted; /* list of their streams, or NULL */
+    int32_t accepted_len, accepted_made;
+    int32_t accepted_aged[2]; /* made before the batch under way, and before the last */
     uint32_t accept_cancels; /* how often they were cancelled */
     bool accept_begun;       /* a factory runs */
 

@@ -128,9 +128,9 @@ static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
     Py_VISIT(loop->barred);
     Py_VISIT(loop->snapshot);
     Py_VISIT(loop->lent);
+    Py_VISIT(loop->accepted);
     for (size_t i = 0; i < loop->ready_len; i++) Py_VISIT(loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)]);
-    int (*const parts[])(LoopObject *, visitproc, void *) = {timers_traverse, fds_traverse, accepted_traverse, owed_traverse,
-                                                             completions_traverse};
+    int (*const parts[])(LoopObject *, visitproc, void *) = {timers_traverse, fds_traverse, owed_traverse, completions_traverse};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         int rc = parts[i](loop, visit, arg);
         if (rc) return rc;
@@ -156,7 +156,6 @@ static void loop_dealloc(LoopObject *loop) {
     Py_CLEAR(loop->thread_id);
     PyMem_Free(loop->ready);
     PyMem_Free(loop->fds);
-    PyMem_Free(loop->accepted);
     timers_free(loop);
     literals_free(loop);
     arena_give(loop);
