@@ -3,6 +3,7 @@ package loop
 import (
 	"fmt"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -307,8 +308,19 @@ func (r *RingQuery) query() Query {
 	return Query{
 		What: r.What, Family: r.Family, Type: r.Type, Proto: r.Proto, Flags: r.Flags, Flow: r.Flow, Scope: r.Scope,
 		Host: text(r.Host, r.HostLen), HasHost: r.Host != 0,
-		Service: text(r.Service, r.ServiceLen), HasService: r.Service != 0,
+		Service: r.service(), HasService: r.Service != 0 || r.ServiceLen == portService,
 	}
+}
+
+// portService in ServiceLen says that the service is what stands in Port.
+const portService = -1
+
+// service is the service of a RingQuery: a port has the digits that libc reads it by.
+func (r *RingQuery) service() string {
+	if r.ServiceLen == portService {
+		return strconv.FormatInt(r.Port, 10)
+	}
+	return text(r.Service, r.ServiceLen)
 }
 
 // sizeofAddress is the size of struct gl_address.

@@ -30,6 +30,17 @@ func ringQuery(q Query) (ring *RingQuery, answer []byte) {
 	return ring, answer
 }
 
+// TestPortOfAQuery: a port that comes as a number is the service that its digits are.
+func TestPortOfAQuery(t *testing.T) {
+	for port, want := range map[int64]string{80: "80", 0: "0", -1: "-1", 1 << 40: "1099511627776"} {
+		ring, _ := ringQuery(Query{What: AddrInfo, Host: "127.0.0.1", HasHost: true})
+		ring.ServiceLen, ring.Port = portService, port
+		if q := ring.query(); q.Service != want || !q.HasService {
+			t.Errorf("port %d is the service %q, %v", port, q.Service, q.HasService)
+		}
+	}
+}
+
 // lookUp submits a Resolve and returns its result.
 func (r *rig) lookUp(user uint64, host string) syscall.Errno {
 	r.t.Helper()

@@ -120,7 +120,8 @@ type RingQuery struct {
 	Flow, Scope         uint32
 	Count               uint32
 	Host, Service       uint64
-	HostLen, ServiceLen int64
+	HostLen, ServiceLen int64 // ServiceLen: portService
+	Port                int64
 	Answer              uint64
 	Len                 int64
 }

@@ -147,7 +147,8 @@ typedef struct gl_query {
     uint32_t flow, scope;               /* NAMEINFO: of an IPv6 address, in the host's order */
     uint32_t count;                     /* engine */
     uint64_t host, service;             /* text; 0: none */
-    int64_t host_len, service_len;
+    int64_t host_len, service_len; /* service_len: -1, the service is a port, */
+    int64_t port;                  /* in decimal */
     uint64_t answer; /* memory of C's for an answer at once */
     int64_t len;     /* C: its size; engine: bytes of the answer */
 } gl_query;
@@ -237,6 +238,9 @@ typedef struct gl_shared {
     int32_t bell_after; /* so many looks in a row that found nothing are followed by a BELL, */
     int32_t bell_patience; /* but for the first so many times; counted down by C */
     int32_t crowd;      /* C takes the time of batches of so many callbacks */
+
+    int32_t unheard_most; /* loop/host.go */
+    int32_t flood;
 
     int32_t tries; /* 1: C tries itself to write what nothing waits before; 0: it leaves that to the engine */
 

@@ -132,6 +132,7 @@ func (b *binding) publishRules() {
 	b.shared.look_every = loop.LookEvery
 	b.shared.bell_after, b.shared.bell_patience = loop.BellAfter, loop.BellPatience
 	b.shared.crowd = loop.Crowd
+	b.shared.unheard_most, b.shared.flood = loop.UnheardMost, loop.Flood
 	if loop.HostTries {
 		b.shared.tries = 1
 	}

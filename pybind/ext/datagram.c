@@ -154,19 +154,12 @@ static int submit(DatagramObject *t, Message *m) {
  * resolved and the datagram queued behind the others. */
 static int send_by_socket(DatagramObject *t, Message *m, PyObject *address) {
     if (t->unsent && transport_flush(TRANSPORT(t)) < 0) return -1;
-    if (t->buffered == 0) {
-        PyObject *r = PyObject_CallMethod(t->sock, "sendto", "OO", m->data, address);
-        Py_XDECREF(r);
-        if (r) return 0;
-        if (!PyErr_ExceptionMatches(PyExc_BlockingIOError) && !PyErr_ExceptionMatches(PyExc_InterruptedError))
-            return send_failed(t);
-        PyErr_Clear();
-    }
-    PyObject *numeric = PyObject_CallMethod((PyObject *)t->loop, "_numeric_address", "OO", t->sock, address);
-    if (numeric && !encode(t, numeric, m)) PyErr_Format(PyExc_OSError, "no numeric address in %R", numeric);
+    PyObject *numeric = PyObject_CallMethod((PyObject *)t->loop, "_send_by_socket", "OOON", t->sock, m->data, address,
+                                            PyBool_FromLong(t->buffered > 0));
+    bool sent = numeric == Py_None;
+    if (numeric && !sent && !encode(t, numeric, m)) PyErr_Format(PyExc_OSError, "no numeric address in %R", numeric);
     Py_XDECREF(numeric);
-    if (PyErr_Occurred()) return send_failed(t);
-    return submit(t, m);
+    return PyErr_Occurred() ? send_failed(t) : sent ? 0 : submit(t, m);
 }
 
 /* Whether a datagram that names no address has somewhere to go. A peer need not have a name:
@@ -320,14 +313,6 @@ static const TransportKind kind = {.asks = {transport_file, transport_keeps, tra
                                    .deliver_held = deliver_held,
                                    .connection_lost = method_call_connection_lost};
 
-static int attach(DatagramObject *t) {
-    int rc;
-    GUARD(t->loop->guard)
-    rc = transport_attach(TRANSPORT(t), GL_OP_DATAGRAM, 0);
-    UNGUARD
-    return rc;
-}
-
 /* datagram_transport(loop, sock, fd, protocol, address, extra) -> transport: around a
  * non-blocking datagram socket of IPv4, IPv6 or Unix, not reading yet. */
 PyObject *datagram_transport(PyObject *module, PyObject *args) {
@@ -344,21 +329,18 @@ PyObject *datagram_transport(PyObject *module, PyObject *args) {
     if (connected < 0 || PyErr_Occurred()) return NULL;
     DatagramObject *t = (DatagramObject *)state->types.Datagram->tp_alloc(state->types.Datagram, 0);
     if (!t) return NULL;
-    if (transport_init(TRANSPORT(t), &kind, loop, fd, NULL) == 0) {
-        t->family = family;
-        t->connected = connected;
-        t->address = Py_NewRef(address);
-        t->protocol = Py_NewRef(protocol);
-        t->extra = Py_NewRef(extra);
-        if (attach(t) == 0) {
-            t->sock = Py_NewRef(sock);
-            return (PyObject *)t;
-        }
-    }
-    t->fd = -1; /* the caller's again */
-    t->lost = true;
-    Py_DECREF(t);
-    return NULL;
+    int rc = transport_init(TRANSPORT(t), &kind, loop, fd, NULL);
+    t->family = family;
+    t->connected = connected;
+    t->address = Py_NewRef(address);
+    t->protocol = Py_NewRef(protocol);
+    t->extra = Py_NewRef(extra);
+    GUARD(loop->guard)
+    if (rc == 0) rc = transport_attach(TRANSPORT(t), GL_OP_DATAGRAM, 0);
+    UNGUARD
+    if (rc < 0) return transport_unmake(TRANSPORT(t));
+    t->sock = Py_NewRef(sock);
+    return (PyObject *)t;
 }
 
 static PyObject *get_buffer_size(DatagramObject *t, void *ignored) {

@@ -71,7 +71,7 @@ struct LoopObject {
     bool forever;       /* run_forever() calls: _run_once goes on until stop() */
     int32_t unlooked;   /* turns in a row that did not ask the selector */
     bool hears_signals; /* the loop has handlers of signals; else their pipe only ends its sleep */
-    uint32_t unheard;   /* turns that did not ask because of that */
+    int32_t unheard;   /* turns that did not ask because of that */
     bool signal_pipe;   /* looptype.c: is one of shared.own */
 
     /* look.c */

@@ -161,26 +161,15 @@ static int take_host(PyObject *host, PyObject **owner, gl_query *q) {
     return 1;
 }
 
-/* In decimal, at the end of room, which is enough for a long. */
-static const char *digits_of(long value, char *room, size_t size) {
-    char *p = room + size;
-    unsigned long rest = value < 0 ? 0UL - (unsigned long)value : (unsigned long)value;
-    *--p = 0;
-    do *--p = (char)('0' + rest % 10);
-    while (rest /= 10);
-    if (value < 0) *--p = '-';
-    return p;
-}
-
-/* The same for a port; number has room for the digits of a long. */
-static int take_port(PyObject *port, char *number, size_t size, gl_query *q) {
+/* The same for a port. */
+static int take_port(PyObject *port, gl_query *q) {
     const char *text;
     if (port == Py_None) return 1;
     if (PyLong_CheckExact(port)) {
         int overflow;
-        long value = PyLong_AsLongAndOverflow(port, &overflow);
-        if (overflow) return 0;
-        text = digits_of(value, number, size);
+        q->port = PyLong_AsLongAndOverflow(port, &overflow);
+        q->service_len = -1;
+        return !overflow;
     } else if (PyUnicode_Check(port)) {
         text = PyUnicode_AsUTF8(port);
         if (!text) return -1;
@@ -220,9 +209,8 @@ PyObject *loop_getaddrinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n
         Py_RETURN_NOTIMPLEMENTED;
     PyObject *owner = NULL, *result = NULL, *kept = borrow_literal(loop, args[0], args[1], &q);
     if (kept) return new_kept_answer(kept, args, &q);
-    char digits[32];
     int known = take_host(args[0], &owner, &q);
-    if (known > 0) known = take_port(args[1], digits, sizeof digits, &q);
+    if (known > 0) known = take_port(args[1], &q);
     if (known == 0)
         result = Py_NewRef(Py_NotImplemented);
     else if (known > 0 && audit_getaddrinfo(args, &q) == 0)
@@ -252,12 +240,10 @@ PyObject *loop_getnameinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n
     /* A zero in it, or more than two members for IPv4, is an error. */
     if (strlen(text) != (size_t)len || (size > 2 && !strchr(text, ':'))) Py_RETURN_NOTIMPLEMENTED;
     if (PySys_Audit("socket.getnameinfo", "(O)", address) < 0) return NULL;
-    char room[32];
-    const char *digits = digits_of(port, room, sizeof room);
     q.host = (uintptr_t)text;
     q.host_len = len;
-    q.service = (uintptr_t)digits;
-    q.service_len = (int64_t)strlen(digits);
+    q.port = port;
+    q.service_len = -1;
     q.flow = (uint32_t)more[0];
     q.scope = (uint32_t)more[1];
     return resolve(loop, &q);

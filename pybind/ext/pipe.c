@@ -28,13 +28,7 @@ typedef struct {
     int lost_writes; /* asyncio's _conn_lost: a failed write, and those after the end */
 } PipeObject;
 
-/* An error of read(2) or write(2). */
-static int failed(StreamObject *t, PyObject *exception, int direction) {
-    bool writing = direction & GL_WRITE;
-    if (writing) ((PipeObject *)t)->lost_writes++;
-    return transport_fatal(TRANSPORT(t), exception,
-                           writing ? "Fatal write error on pipe transport" : "Fatal read error on pipe transport");
-}
+static void write_failed(StreamObject *t) { ((PipeObject *)t)->lost_writes++; }
 
 /* The other end has gone. */
 static int ended(StreamObject *t) {
@@ -48,7 +42,7 @@ static int ended(StreamObject *t) {
     PyObject *callback = PyObject_GetAttr(t->protocol, t->loop->state->names.eof_received);
     int rc = callback ? loop_call_soon_drop(t->loop, callback, NULL, t->context) : -1;
     Py_XDECREF(callback);
-    if (rc < 0) return failed(t, PyErr_GetRaisedException(), GL_READ);
+    if (rc < 0) return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(), t->kind->failed[0]);
     t->closing = true;
     t->conn_lost++;
     return transport_schedule_lost(TRANSPORT(t), NULL);
@@ -61,8 +55,9 @@ static int callback_failed(StreamObject *t, PyObject *exception) {
 
 /* ---- making one ---- */
 
-static const StreamSide side = {ended, failed, callback_failed, "Fatal read error on pipe transport"};
-static const TransportKind read_kind = {STREAM_KIND(READ_PIPE_LOST)}, write_kind = {STREAM_KIND(WRITE_PIPE_LOST)};
+static const StreamSide side = {ended, callback_failed, write_failed};
+static const TransportKind read_kind = {STREAM_KIND(READ_PIPE_LOST, "pipe transport")},
+                           write_kind = {STREAM_KIND(WRITE_PIPE_LOST, "pipe transport")};
 
 static PyObject *new_pipe(LoopObject *loop, PyObject *pipe, int fd, PyObject *protocol, PyObject *extra, bool writing,
                           bool device) {
@@ -89,14 +84,9 @@ static PyObject *new_pipe(LoopObject *loop, PyObject *pipe, int fd, PyObject *pr
     t->drains = true;
     t->paused = writing && device; /* nobody watches for the other side of a device */
     uint16_t flags = writing && !device ? GL_ATTACH_PIPE | GL_ATTACH_HANGUP : GL_ATTACH_PIPE;
-    if (transport_attach(t, GL_OP_ATTACH, flags) < 0) {
-        Py_CLEAR(t->sock); /* the caller's again */
-        if (duplicate) close(watched);
-        t->fd = -1;
-        t->lost = true;
-        Py_CLEAR(p);
-    }
-    return (PyObject *)p;
+    if (transport_attach(t, GL_OP_ATTACH, flags) == 0) return (PyObject *)p;
+    if (duplicate) close(watched);
+    return transport_unmake(t);
 }
 
 /* connected_pipe(loop, pipe, fd, protocol, extra, writing, device) -> transport: around

@@ -10,10 +10,6 @@
 #include "ready.h"
 #include "threadsafe.h"
 
-/* Callbacks waiting from which on other threads are held up: what 5 ms, the interpreter's
- * switch interval, are enough for. */
-enum { FLOOD = 1 << 14 };
-
 /* What other threads have scheduled before comes first. */
 static int push(LoopObject *loop, PyObject *handle) { return inbox_empty(loop) < 0 ? -1 : ready_push(loop, handle); }
 
@@ -58,7 +54,7 @@ static bool is_own_thread(LoopObject *loop) {
 /* Threads that schedule without a pause would keep the loop from the GIL while its next
  * batch grows: asyncio's let go of it with each call, for a system call; these with a flood. */
 static void let_others_run(LoopObject *loop, size_t waiting) {
-    if (waiting <= FLOOD || !atomic_load(&loop->runner) || is_own_thread(loop)) return;
+    if (waiting <= (size_t)loop->shared.flood || !atomic_load(&loop->runner) || is_own_thread(loop)) return;
     Py_BEGIN_ALLOW_THREADS
     sched_yield();
     Py_END_ALLOW_THREADS

@@ -6,7 +6,7 @@
 #include "methods.h"
 #include "sending.h"
 
-static const TransportKind kind = {STREAM_KIND(STREAM_LOST)};
+static const TransportKind kind = {STREAM_KIND(STREAM_LOST, "socket transport")};
 
 static void set_protocol(StreamObject *t, PyObject *protocol) {
     int buffered = PyObject_IsInstance(protocol, t->loop->state->imports.buffered_protocol);
@@ -63,12 +63,7 @@ PyObject *connected_stream(PyObject *module, PyObject *args) {
     GUARD(loop->guard)
     rc = connect_to(t, server);
     UNGUARD
-    if (rc == 0) return (PyObject *)t;
-    Py_CLEAR(t->sock); /* the caller's again */
-    t->fd = -1;
-    t->lost = true;
-    Py_DECREF(t);
-    return NULL;
+    return rc == 0 ? (PyObject *)t : transport_unmake(TRANSPORT(t));
 }
 
 /* ---- methods ---- */

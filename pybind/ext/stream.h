@@ -12,9 +12,8 @@ typedef struct StreamObject StreamObject;
 /* What differs where there is a pipe. */
 typedef struct {
     int (*ended)(StreamObject *t);                                          /* the end of file */
-    int (*failed)(StreamObject *t, PyObject *exception, int direction);     /* of a system call; steals */
     int (*callback_failed)(StreamObject *t, PyObject *exception);           /* data_received raised; steals */
-    const char *read_failed;
+    void (*write_failed)(StreamObject *t);
 } StreamSide;
 
 struct StreamObject {
@@ -54,9 +53,9 @@ int stream_failed(StreamObject *t, int error, int direction);
 int stream_deliver_held(TransportObject *t);
 
 /* Of a TransportKind. */
-#define STREAM_KIND(name)                                                                                              \
+#define STREAM_KIND(name, what)                                                                                        \
     .asks = {transport_file, transport_keeps, transport_evict, transport_forgotten, stream_arrived},                   \
-    .lost_name = name, .must_tell = stream_must_tell, .wrote = stream_wrote, .write_failed = stream_write_failed,      \
+    .failed = {"Fatal read error on " what, "Fatal write error on " what}, .lost_name = name, .must_tell = stream_must_tell, .wrote = stream_wrote, .write_failed = stream_write_failed,      \
     .deliver_held = stream_deliver_held, .connection_lost = method_call_connection_lost, .lost = stream_lost
 
 #endif

@@ -11,8 +11,7 @@
 
 /* What was read cannot be had, for want of memory: with a gap in it no stream goes on. */
 static int read_failed(StreamObject *t) {
-    return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(),
-                           t->side ? t->side->read_failed : "Fatal read error on socket transport");
+    return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(), t->kind->failed[0]);
 }
 
 /* Calls protocol.data_received with the n bytes at p. bytes: the object that they are, or NULL. */
@@ -220,11 +219,9 @@ static int on_eof(StreamObject *t) {
 /* The connection failed: its context is entered already. */
 int stream_failed(StreamObject *t, int error, int direction) {
     if (t->conn_lost) return 0;
-    PyObject *exception = new_os_error(error);
-    if (t->side) return t->side->failed(t, exception, direction);
-    return transport_fatal(TRANSPORT(t), exception,
-                        direction & GL_WRITE ? "Fatal write error on socket transport"
-                                             : "Fatal read error on socket transport");
+    bool writing = direction & GL_WRITE;
+    if (writing && t->side) t->side->write_failed(t);
+    return transport_fatal(TRANSPORT(t), new_os_error(error), t->kind->failed[writing]);
 }
 
 static int on_error(StreamObject *t, int error, int direction) {

@@ -33,6 +33,14 @@ int transport_attach(TransportObject *t, uint16_t op, uint16_t flags) {
     return 0;
 }
 
+PyObject *transport_unmake(TransportObject *t) {
+    Py_CLEAR(t->sock);
+    t->fd = -1;
+    t->lost = true;
+    Py_DECREF(t);
+    return NULL;
+}
+
 int transport_detach(TransportObject *t) {
     LoopObject *loop = t->loop;
     FdEntry *e = t->attached ? fd_lookup(loop, t->fd, t->gen) : NULL;

@@ -22,6 +22,7 @@ enum callback_name { STREAM_LOST, DATAGRAM_LOST, READ_PIPE_LOST, WRITE_PIPE_LOST
 typedef struct TransportKind {
     FdOwner asks;
     enum callback_name lost_name;
+    const char *failed[2]; /* of a stream: what a failed read, and a failed write, is in messages */
     bool errors_follow; /* of what close() has sent; connection_lost comes after */
     bool (*must_tell)(TransportObject *t);
     int (*wrote)(TransportObject *t, int64_t n); /* the kernel took n bytes of the queue, or failed */
@@ -91,6 +92,7 @@ static inline PyObject *guard_of_TransportObject(TransportObject *t) { return t-
 /* fd is the caller's until success. context: NULL is a copy of the current one. */
 int transport_init(TransportObject *t, const TransportKind *kind, LoopObject *loop, int fd, PyObject *context);
 int transport_attach(TransportObject *t, uint16_t op, uint16_t flags); /* into the tables, not reading yet */
+PyObject *transport_unmake(TransportObject *t); /* one that could not be attached: socket and descriptor are the caller's again. NULL */
 int transport_detach(TransportObject *t); /* out of them; its descriptor stays open */
 
 /* The loop keeps a transport alive while it reads or has bytes to write, as asyncio's

@@ -36,7 +36,7 @@
 static bool worth_a_look(LoopObject *loop) {
     gl_shared *sh = &loop->shared;
     if (sh->nfds || sh->own != 1 || !loop->signal_pipe || loop->hears_signals) return sh->nfds || sh->own;
-    if (loop->unheard++ < 64) return false;
+    if (loop->unheard++ < loop->shared.unheard_most) return false;
     if (!look(loop)) loop->unheard = 0; /* else the next turn looks for what this one leaves */
     return true;
 }

@@ -12,33 +12,17 @@
 /* The descriptor of an int or of what has fileno(), or -1 with the ValueError
  * that Python's selectors raise. */
 int descriptor_of(LoopObject *loop, PyObject *file) {
-    long fd;
     int overflow = 0;
-    if (PyLong_Check(file)) {
-        fd = PyLong_AsLongAndOverflow(file, &overflow);
-        if (fd == -1 && PyErr_Occurred()) return -1;
-    } else {
-        PyObject *n = PyObject_CallMethodNoArgs(file, loop->state->names.fileno);
-        fd = n ? PyLong_AsLong(n) : -1;
-        Py_XDECREF(n);
-        if (fd == -1 && PyErr_Occurred()) {
-            if (!PyErr_ExceptionMatches(PyExc_AttributeError) && !PyErr_ExceptionMatches(PyExc_TypeError) &&
-                !PyErr_ExceptionMatches(PyExc_ValueError))
-                return -1;
-            PyErr_Clear();
-            PyErr_Format(PyExc_ValueError, "Invalid file object: %R", file);
-            return -1;
-        }
+    long fd = PyLong_Check(file) ? PyLong_AsLongAndOverflow(file, &overflow) : -1;
+    if (fd < 0 && overflow <= 0) {
+        PyObject *number = PyObject_CallOneArg(loop->state->imports.fileobj_to_fd, file);
+        if (number) fd = PyLong_AsLongAndOverflow(number, &overflow);
+        Py_XDECREF(number);
+        if (!number || (fd == -1 && PyErr_Occurred())) return -1;
     }
-    if (overflow > 0 || fd >= INT32_MAX) {
-        PyErr_SetString(PyExc_OverflowError, "Python int too large to convert to C int");
-        return -1;
-    }
-    if (fd < 0) {
-        PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %ld", fd);
-        return -1;
-    }
-    return (int)fd;
+    if (overflow <= 0 && fd < INT32_MAX) return (int)fd;
+    PyErr_SetString(PyExc_OverflowError, "Python int too large to convert to C int");
+    return -1;
 }
 
 /* Asks the engine to watch an entry for the handles it has, of which one direction may have begun (0: neither). replaced: the

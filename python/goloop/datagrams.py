@@ -61,13 +61,20 @@ class Datagrams(_Base):
             self.call_soon(_set_result_unless_cancelled, waiter, None)
         return transport
 
-    def _numeric_address(self, sock: socket.socket, address: Any) -> Any:
-        """The address that ``sock.sendto`` would find for a name, for a datagram that has to wait.
+    def _send_by_socket(self, sock: socket.socket, data: bytes, address: Any, waits: bool) -> Any:
+        """Send to an address that only ``sock.sendto`` knows; unless others wait, and when the kernel has no room, the numeric
+        one that it would find, for a datagram that has to wait too.
 
         Raises:
-            OSError: there is none.
+            OSError: there is none, or it cannot be sent to.
             TypeError: ``address`` is none.
         """
+        if not waits:
+            try:
+                sock.sendto(data, address)
+                return None
+            except (BlockingIOError, InterruptedError):
+                pass
         host, port, *scope = address
         if host == "<broadcast>":
             host = "255.255.255.255"

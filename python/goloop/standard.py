@@ -8,6 +8,7 @@ from __future__ import annotations
 import _socket
 import asyncio
 import collections
+import selectors
 import socket
 import sys
 import threading
@@ -29,6 +30,7 @@ from typing import Any
 _selector_events: Any = selector_events
 _unix_events: Any = unix_events
 _sslproto: Any = sslproto
+_selectors: Any = selectors
 _reader: Any = streams.StreamReader
 _reader_protocol: Any = streams.StreamReaderProtocol
 
@@ -81,6 +83,7 @@ imports: dict[str, Any] = {
     "ssl_protocol": sslproto.SSLProtocol,
     "logger_warning": logger.warning,
     "gaierror": socket.gaierror,
+    "fileobj_to_fd": _selectors._fileobj_to_fd,
     "lock": threading.Lock,
     "extract_stack": format_helpers.extract_stack,
     "new_socket": _new_socket,
