@@ -312,13 +312,13 @@ func (r *RingQuery) query() Query {
 	}
 }
 
-// portService in ServiceLen says that the service is what stands in Port.
+// portService in ServiceLen says that Service is no text but a port.
 const portService = -1
 
 // service is the service of a RingQuery: a port has the digits that libc reads it by.
 func (r *RingQuery) service() string {
 	if r.ServiceLen == portService {
-		return strconv.FormatInt(r.Port, 10)
+		return strconv.FormatInt(int64(r.Service), 10)
 	}
 	return text(r.Service, r.ServiceLen)
 }

@@ -34,7 +34,7 @@ func ringQuery(q Query) (ring *RingQuery, answer []byte) {
 func TestPortOfAQuery(t *testing.T) {
 	for port, want := range map[int64]string{80: "80", 0: "0", -1: "-1", 1 << 40: "1099511627776"} {
 		ring, _ := ringQuery(Query{What: AddrInfo, Host: "127.0.0.1", HasHost: true})
-		ring.ServiceLen, ring.Port = portService, port
+		ring.ServiceLen, ring.Service = portService, uint64(port)
 		if q := ring.query(); q.Service != want || !q.HasService {
 			t.Errorf("port %d is the service %q, %v", port, q.Service, q.HasService)
 		}

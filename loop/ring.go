@@ -121,7 +121,6 @@ type RingQuery struct {
 	Count               uint32
 	Host, Service       uint64
 	HostLen, ServiceLen int64 // ServiceLen: portService
-	Port                int64
 	Answer              uint64
 	Len                 int64
 }

@@ -3,7 +3,7 @@
  * Two arrays of fixed-size entries, io_uring's shape: C appends submissions and
  * hands them over with one call a turn; the engine answers in completions. The
  * memory of both, and the arena that received bytes lie in, is C's. loop/ring.go
- * holds the same structs in Go, which a test compares. goloop_abi() tells which text of
+ * holds the same structs in Go, which a test compares. goloop_api() tells which text of
  * this file the engine was built with, and the extension refuses one that is not its own.
  *
  * Every descriptor is named by (fd, gen). C chooses gen when it attaches, never
@@ -147,8 +147,7 @@ typedef struct gl_query {
     uint32_t flow, scope;               /* NAMEINFO: of an IPv6 address, in the host's order */
     uint32_t count;                     /* engine */
     uint64_t host, service;             /* text; 0: none */
-    int64_t host_len, service_len; /* service_len: -1, the service is a port, */
-    int64_t port;                  /* in decimal */
+    int64_t host_len, service_len; /* service_len: -1, service is a port, to be read in decimal */
     uint64_t answer; /* memory of C's for an answer at once */
     int64_t len;     /* C: its size; engine: bytes of the answer */
 } gl_query;
@@ -268,11 +267,8 @@ typedef struct gl_stats {
 } gl_stats;
 
 #ifndef GOLOOP_ABI_STRUCTS_ONLY
-/* In the order of gl_api. */
-#define GL_API(X) \
-    X(abi) X(start) X(open) X(turn) X(submit) X(read) X(signal_fd) X(child_watcher) X(stats) X(close) X(panic_text) X(write_buffer_limits)
+/* What goloop_api(gl_api *) fills in, and nothing else is found by its name. It returns which text of this file the engine was built with. */
 typedef struct gl_api {
-    uint64_t (*abi)(void);
     int32_t (*start)(int32_t procs);                                      /* once, before the first open; 0: no limit */
     int64_t (*open)(gl_shared *shared);
     int32_t (*turn)(int64_t engine, uint32_t flags);                      /* completions written */

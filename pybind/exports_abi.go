@@ -2,6 +2,19 @@ package main
 
 /*
 #include "abi.h"
+
+// Defined by the //export of each.
+int32_t goloop_start(int32_t);
+int64_t goloop_open(gl_shared *);
+int32_t goloop_turn(int64_t, uint32_t);
+int32_t goloop_submit(int64_t, gl_sqe *, int32_t);
+int64_t goloop_read(int64_t, int32_t, uint32_t, void *, int64_t);
+int32_t goloop_signal_fd(int64_t);
+int32_t goloop_child_watcher(int64_t, char *);
+int32_t goloop_stats(int64_t, gl_stats *);
+int32_t goloop_close(int64_t);
+int32_t goloop_panic_text(char *, int32_t);
+int32_t goloop_write_buffer_limits(int32_t, double *, double *, int64_t *);
 */
 import "C"
 
@@ -36,7 +49,7 @@ func layout() []uint32 {
 		uint32(unsafe.Offsetof(q.Proto)), uint32(unsafe.Offsetof(q.Flags)), uint32(unsafe.Offsetof(q.Flow)),
 		uint32(unsafe.Offsetof(q.Scope)), uint32(unsafe.Offsetof(q.Count)), uint32(unsafe.Offsetof(q.Host)),
 		uint32(unsafe.Offsetof(q.Service)), uint32(unsafe.Offsetof(q.HostLen)), uint32(unsafe.Offsetof(q.ServiceLen)),
-		uint32(unsafe.Offsetof(q.Port)), uint32(unsafe.Offsetof(q.Answer)), uint32(unsafe.Offsetof(q.Len)),
+		uint32(unsafe.Offsetof(q.Answer)), uint32(unsafe.Offsetof(q.Len)),
 		uint32(unsafe.Sizeof(a)),
 		uint32(unsafe.Offsetof(a.Family)), uint32(unsafe.Offsetof(a.Type)), uint32(unsafe.Offsetof(a.Proto)),
 		uint32(unsafe.Offsetof(a.Len)), uint32(unsafe.Offsetof(a.Addr)),
@@ -72,7 +85,7 @@ func layoutOfC() []uint32 {
 		uint32(unsafe.Offsetof(q.proto)), uint32(unsafe.Offsetof(q.flags)), uint32(unsafe.Offsetof(q.flow)),
 		uint32(unsafe.Offsetof(q.scope)), uint32(unsafe.Offsetof(q.count)), uint32(unsafe.Offsetof(q.host)),
 		uint32(unsafe.Offsetof(q.service)), uint32(unsafe.Offsetof(q.host_len)), uint32(unsafe.Offsetof(q.service_len)),
-		uint32(unsafe.Offsetof(q.port)), uint32(unsafe.Offsetof(q.answer)), uint32(unsafe.Offsetof(q.len)),
+		uint32(unsafe.Offsetof(q.answer)), uint32(unsafe.Offsetof(q.len)),
 		uint32(unsafe.Sizeof(a)),
 		uint32(unsafe.Offsetof(a.family)), uint32(unsafe.Offsetof(a._type)), uint32(unsafe.Offsetof(a.proto)),
 		uint32(unsafe.Offsetof(a.len)), uint32(unsafe.Offsetof(a.addr)),
@@ -98,15 +111,28 @@ func boundary() uint64 {
 	return hash.Sum64()
 }
 
-// goloop_abi is boundary.
+// goloop_api tells where the engine's functions are, and returns boundary; or 0, of no text.
 //
-//export goloop_abi
-func goloop_abi() (n C.uint64_t) {
+//export goloop_api
+func goloop_api(out *C.gl_api) (n C.uint64_t) {
 	defer func() {
 		if r := recover(); r != nil {
 			keep(r)
 			n = 0
 		}
 	}()
+	*out = C.gl_api{
+		start:               (*[0]byte)(C.goloop_start),
+		open:                (*[0]byte)(C.goloop_open),
+		turn:                (*[0]byte)(C.goloop_turn),
+		submit:              (*[0]byte)(C.goloop_submit),
+		read:                (*[0]byte)(C.goloop_read),
+		signal_fd:           (*[0]byte)(C.goloop_signal_fd),
+		child_watcher:       (*[0]byte)(C.goloop_child_watcher),
+		stats:               (*[0]byte)(C.goloop_stats),
+		close:               (*[0]byte)(C.goloop_close),
+		panic_text:          (*[0]byte)(C.goloop_panic_text),
+		write_buffer_limits: (*[0]byte)(C.goloop_write_buffer_limits),
+	}
 	return C.uint64_t(boundary())
 }

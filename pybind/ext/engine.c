@@ -71,25 +71,12 @@ static void *open_library(const char *path) {
     return library;
 }
 
-static int resolve(void *library) {
-#define X(n) "goloop_" #n,
-    static const char *const names[] = {GL_API(X)};
-#undef X
-    _Static_assert(sizeof names / sizeof *names == sizeof api / sizeof(void *), "GL_API has all of gl_api");
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        void *symbol = dlsym(library, names[i]);
-        if (!symbol) {
-            PyErr_Format(PyExc_RuntimeError, "goloop: its engine lacks %s: reinstall goloop", names[i]);
-            return -1;
-        }
-        memcpy((void **)&api + i, &symbol, sizeof symbol);
-    }
-    return 0;
-}
-
-/* Whether the engine was built with the abi.h that we were. */
-static int check_layout(void) {
-    if (api.abi() == GOLOOP_ABI) return 0;
+/* Fills api in, by an engine that was built with the abi.h that we were. */
+static int take_api(void *library) {
+    uint64_t (*fill)(gl_api *) = NULL;
+    void *symbol = dlsym(library, "goloop_api");
+    memcpy(&fill, &symbol, sizeof fill);
+    if (fill && fill(&api) == GOLOOP_ABI) return 0; /* the first call waits until the runtime is up */
     PyErr_SetString(PyExc_RuntimeError, "goloop: extension and engine are of different builds: reinstall goloop");
     return -1;
 }
@@ -110,16 +97,14 @@ static int load(const char *path, int processors) {
     sigaction(SIGPIPE, NULL, &pipe_action);
     sigaction(SIGURG, NULL, &urg_action);
     void *library = open_library(path);
-    int rc = -1;
-    if (library && resolve(library) == 0) {
-        rc = check_layout(); /* the first call waits until the runtime is up */
-    }
+    int rc = library ? take_api(library) : -1;
     sigaction(SIGPIPE, &pipe_action, NULL);
     sigaction(SIGURG, &urg_action, NULL);
-    if (rc == 0) api.start(processors);
-    if (rc == 0) loaded_library = library;
-    if (rc == 0) api_generation = process_generation;
-    return rc;
+    if (rc < 0) return -1;
+    api.start(processors);
+    loaded_library = library;
+    api_generation = process_generation;
+    return 0;
 }
 
 /* load_engine(path, processors): the library of this process, which may run on so many; 0 for as many as it likes. */

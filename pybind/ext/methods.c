@@ -55,7 +55,7 @@ TABLE(table_get_write_buffer_limits, method_get_write_buffer_limits(t, NULL))
 TABLE(table_call_connection_lost, method_call_connection_lost(t, arg))
 TABLE(table_force_close, none_or_null(transport_force_close(t, arg == Py_None ? NULL : arg)))
 
-PyObject *table_get_protocol_member(PyObject *self, void *i) { (void)i; return table_get_protocol(self, NULL); }
+GETTER(table_get_protocol_member, Py_XNewRef(t->protocol))
 PyObject *table_get_paused(PyObject *self, void *i) { (void)i; return PyBool_FromLong(TRANSPORT(self)->paused); }
 
 PyObject *table_set_write_buffer_limits(PyObject *self, PyObject *args, PyObject *kwargs) {
@@ -75,24 +75,8 @@ TAKES_ONE(table_set_protocol, "set_protocol", "protocol", TransportObject, set_p
 
 GUARDED_CALL(TransportObject, method_get_extra_info)
 
-static PyObject *get_sock(PyObject *self, void *i) {
-    (void)i;
-    PyObject *sock;
-    GUARD(TRANSPORT(self)->loop->guard)
-    sock = Py_XNewRef(transport_borrow_sock(TRANSPORT(self)));
-    UNGUARD
-    if (!sock && !PyErr_Occurred()) Py_RETURN_NONE;
-    return sock;
-}
-
-static PyObject *get_server(PyObject *self, void *i) {
-    (void)i;
-    PyObject *server;
-    GUARD(TRANSPORT(self)->loop->guard)
-    server = Py_NewRef(TRANSPORT(self)->server ? TRANSPORT(self)->server : Py_None);
-    UNGUARD
-    return server;
-}
+static GETTER(get_sock, Py_XNewRef(transport_borrow_sock(t)))
+static GETTER(get_server, Py_XNewRef(t->server))
 
 static PyMethodDef methods[] = {
     COMMON_METHODS,

@@ -82,6 +82,18 @@ int transport_clear(PyObject *self);
 void transport_finalize(PyObject *self);
 void transport_dealloc(PyObject *self);
 
+/* A getter of a transport t around an expression, which gives a new reference, or NULL: None, or an exception. */
+#define GETTER(function, expression)                                                                                   \
+    PyObject *function(PyObject *self, void *ignored) {                                                                \
+        TransportObject *t = TRANSPORT(self);                                                                          \
+        PyObject *value;                                                                                               \
+        (void)ignored;                                                                                                 \
+        GUARD(t->loop->guard)                                                                                          \
+        value = expression;                                                                                            \
+        UNGUARD                                                                                                        \
+        return value || PyErr_Occurred() ? value : Py_NewRef(Py_None);                                                 \
+    }
+
 /* A method of one argument around f(self, argument). */
 #define TAKES_ONE(function, method, name, type, f)                                                                     \
     PyObject *function(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {                       \

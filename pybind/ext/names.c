@@ -167,7 +167,7 @@ static int take_port(PyObject *port, gl_query *q) {
     if (port == Py_None) return 1;
     if (PyLong_CheckExact(port)) {
         int overflow;
-        q->port = PyLong_AsLongAndOverflow(port, &overflow);
+        q->service = (uint64_t)PyLong_AsLongAndOverflow(port, &overflow);
         q->service_len = -1;
         return !overflow;
     } else if (PyUnicode_Check(port)) {
@@ -242,7 +242,7 @@ PyObject *loop_getnameinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n
     if (PySys_Audit("socket.getnameinfo", "(O)", address) < 0) return NULL;
     q.host = (uintptr_t)text;
     q.host_len = len;
-    q.port = port;
+    q.service = (uint64_t)(int64_t)port;
     q.service_len = -1;
     q.flow = (uint32_t)more[0];
     q.scope = (uint32_t)more[1];

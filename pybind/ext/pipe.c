@@ -150,14 +150,7 @@ static PyObject *resume_reading(TransportObject *t, PyObject *ignored) {
     return r ? start_reading(t, NULL) : NULL;
 }
 
-static PyObject *get_pipe(PyObject *self, void *closure) {
-    (void)closure;
-    PyObject *pipe;
-    GUARD(TRANSPORT(self)->loop->guard)
-    pipe = Py_NewRef(TRANSPORT(self)->sock ? TRANSPORT(self)->sock : Py_None);
-    UNGUARD
-    return pipe;
-}
+static GETTER(get_pipe, Py_XNewRef(t->sock))
 
 /* Whoever takes the file object away closes it himself. */
 static int take_pipe(TransportObject *t, PyObject *value) {

@@ -9,7 +9,7 @@
 /* Interned. */
 #define NAMES(X)                                                                                   \
     X(data_received) X(eof_received) X(connection_made) X(connection_lost) X(get_buffer)           \
-    X(time) X(call_at)                                                                             \
+    X(time) X(call_at) X(call_later)                                                                             \
     X(buffer_updated) X(pause_writing) X(resume_writing) X(_attach)      \
     X(_detach) X(close) X(fileno) X(transport) X(protocol) X(socket) X(sockname) X(peername)       \
     X(set_result) X(done) X(context) X(_handle_signal) X(_run_handle_in_debug) X(_handle_failed)   \

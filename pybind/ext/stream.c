@@ -117,14 +117,5 @@ static PyType_Spec spec = {"goloop._core._SelectorSocketTransport", sizeof(Strea
 
 int stream_setup(PyObject *module) {
     State *state = state_of(module);
-    PyObject *type = (PyObject *)(state->types.Stream = new_type(module, &spec, (PyObject *)state->types.Transport));
-    if (!type) return -1;
-    /* What BaseEventLoop.start_tls and sendfile look for. */
-    PyObject *modes = import_attribute("asyncio.constants", "_SendfileMode");
-    PyObject *native = modes ? PyObject_GetAttrString(modes, "TRY_NATIVE") : NULL;
-    int rc = native ? PyObject_SetAttrString(type, "_sendfile_compatible", native) : -1;
-    if (rc == 0) rc = PyObject_SetAttrString(type, "_start_tls_compatible", Py_True);
-    Py_XDECREF(native);
-    Py_XDECREF(modes);
-    return rc;
+    return (state->types.Stream = new_type(module, &spec, (PyObject *)state->types.Transport)) ? 0 : -1;
 }

@@ -25,8 +25,7 @@ static bool base_is_own(State *state) {
            PyFunction_GET_CODE(own->create_future) == own->future_code;
 }
 
-/* What asyncio's loop, or who has replaced its method, does. */
-static PyObject *call_base(LoopObject *loop, PyObject *name, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+PyObject *call_base(LoopObject *loop, PyObject *name, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     return call_class(loop->state->tasks.base, name, (PyObject *)loop, args, n, kwnames);
 }
 

@@ -5,6 +5,8 @@
 #include "loop.h"
 
 void tasks_run_ended(LoopObject *loop);
+/* What asyncio's loop, or who has replaced its method, does. */
+PyObject *call_base(LoopObject *loop, PyObject *name, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
 PyObject *new_future(LoopObject *loop); /* by create_future(), whoever has defined it */
 
 /* Methods of the loop. */

@@ -7,7 +7,7 @@
 #include "call.h"
 #include "clock.h"
 #include "engine.h"
-#include "errors.h"
+#include "tasks.h"
 
 /* Seconds of loop.time() as nanoseconds, rounded up; NaN is due at once. */
 static int64_t to_ns(double when) {
@@ -69,30 +69,6 @@ static int refuse_none(Call *c, bool later) {
     return -1;
 }
 
-/* call_later() of a loop whose call_at() is replaced goes through it, as asyncio's. */
-static PyObject *steal_when_for_call_at(LoopObject *loop, PyObject *when, PyObject *const *args, Py_ssize_t n,
-                                        PyObject *context) {
-    PyObject *r = NULL;
-    PyObject *all = PyTuple_New(1 + n);
-    PyObject *method = all ? PyObject_GetAttr((PyObject *)loop, loop->state->names.call_at) : NULL;
-    PyObject *keywords = method ? Py_BuildValue("{O:O}", loop->state->names.context, context ? context : Py_None) : NULL;
-    if (all) PyTuple_SET_ITEM(all, 0, Py_NewRef(when));
-    for (Py_ssize_t i = 0; all && i < n; i++) PyTuple_SET_ITEM(all, 1 + i, Py_NewRef(args[i]));
-    if (keywords) r = PyObject_Call(method, all, keywords);
-    Py_XDECREF(keywords);
-    Py_XDECREF(method);
-    Py_XDECREF(all);
-    Py_DECREF(when);
-    return r;
-}
-
-static PyObject *when_by_clock(LoopObject *loop, PyObject *delay) {
-    PyObject *now = PyObject_CallMethodNoArgs((PyObject *)loop, loop->state->names.time);
-    PyObject *when = now ? PyNumber_Add(now, delay) : NULL;
-    Py_XDECREF(now);
-    return when;
-}
-
 /* time() + delay. */
 static PyObject *new_when(LoopObject *loop, PyObject *delay) {
     double now = (double)monotonic_ns() * 1e-9;
@@ -110,9 +86,9 @@ static PyObject *new_when(LoopObject *loop, PyObject *delay) {
 
 PyObject *loop_call_later(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     Call c;
+    if (loop->custom_time || loop->custom_call_at) return call_base(loop, loop->state->names.call_later, args, n, kwnames);
     if (take_call(&c, "BaseEventLoop.call_later", "delay", args, n, kwnames) < 0 || refuse_none(&c, true) < 0) return NULL;
-    PyObject *when = loop->custom_time ? when_by_clock(loop, c.args[0]) : new_when(loop, c.args[0]);
-    if (when && loop->custom_call_at) return steal_when_for_call_at(loop, when, c.args + 1, c.n - 1, c.context);
+    PyObject *when = new_when(loop, c.args[0]);
     return when ? schedule(loop, when, c.args + 1, c.n - 1, c.context) : NULL;
 }
 

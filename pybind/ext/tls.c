@@ -94,14 +94,10 @@ static int write_pieces(SSLProtocolObject *p, PyObject *const *pieces, Py_ssize_
     Py_DECREF(inner);
     if (PyErr_Occurred()) {
         PyObject *exception = PyErr_GetRaisedException();
-        for (i--; i < n; i++, done = 0)
-        {
-            PyObject *r = PyObject_CallMethod((PyObject *)p, "_to_backlog", "On", pieces[i], done);
-            Py_XDECREF(r);
-            if (!r) {
-                Py_DECREF(exception);
-                return -1;
-            }
+        for (i--; i < n; i++, done = 0) {
+            if (steal_result(PyObject_CallMethod((PyObject *)p, "_to_backlog", "On", pieces[i], done)) == 0) continue;
+            Py_DECREF(exception);
+            return -1;
         }
         PyErr_SetRaisedException(exception);
         if (!tls_again(p)) return -1;
@@ -118,11 +114,9 @@ int tls_process_outgoing(SSLProtocolObject *p) {
     int rc = 0;
     if (PyBytes_GET_SIZE(data)) {
         PyObject *transport = Py_NewRef(p->_transport ? p->_transport : Py_None);
-        if (Py_IS_TYPE(transport, p->state->types.Stream)) {
-            PyObject *r = stream_write((StreamObject *)transport, data);
-            Py_XDECREF(r);
-            rc = r ? 0 : -1;
-        } else
+        if (Py_IS_TYPE(transport, p->state->types.Stream))
+            rc = steal_result(stream_write((StreamObject *)transport, data));
+        else
             rc = call_method_drop(transport, p->state->names.write, data);
         Py_DECREF(transport);
     }

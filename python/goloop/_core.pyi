@@ -19,6 +19,8 @@ class TimerHandle(asyncio.TimerHandle): ...
 
 @final
 class _SelectorSocketTransport(asyncio.Transport):
+    _sendfile_compatible: Any
+    _start_tls_compatible: bool
     _context: Context
     _sock: socket.socket
     def _start_reading(self) -> None: ...

@@ -12,7 +12,7 @@ import errno
 import os
 import socket
 import sys
-from asyncio import unix_events
+from asyncio import constants, unix_events
 from typing import TYPE_CHECKING, Any
 
 from . import _core
@@ -24,6 +24,10 @@ else:
 
 # Where asyncio looks for sendfile, and its tests take it away.
 _unix_events: Any = unix_events
+
+# What BaseEventLoop.sendfile and start_tls look for.
+_core._SelectorSocketTransport._sendfile_compatible = constants._SendfileMode.TRY_NATIVE
+_core._SelectorSocketTransport._start_tls_compatible = True
 
 # What asyncio asks of one call at most: 1 GiB where a long has 32 bits.
 _BLOCK = sys.maxsize // 2 + 1
