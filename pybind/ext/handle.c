@@ -237,9 +237,10 @@ static int failed(LoopObject *loop, PyObject *handle, PyObject *exception) {
         return -1;
     }
     PyObject *argv[3] = {(PyObject *)loop, handle, exception};
-    int rc = call_method_of(loop->state->names._handle_failed, argv, 3);
+    PyObject *r = PyObject_VectorcallMethod(loop->state->names._handle_failed, argv, 3, NULL);
+    Py_XDECREF(r);
     Py_DECREF(exception);
-    return rc;
+    return r ? 0 : -1;
 }
 
 int callback_failed(LoopObject *loop, PyObject *exception, PyObject *callback, PyObject *const *args, Py_ssize_t n,
@@ -258,7 +259,10 @@ int run_callback(LoopObject *loop, PyObject *self) {
     HandleObject *h = (HandleObject *)self;
     if (loop->debug) {
         if (handle_is_cancelled(self)) return 0;
-        return call_method_drop((PyObject *)loop, loop->state->names._run_handle_in_debug, self);
+        PyObject *r = PyObject_CallMethodOneArg((PyObject *)loop, loop->state->names._run_handle_in_debug, self);
+        if (!r) return -1;
+        Py_DECREF(r);
+        return 0;
     }
     /* The callback may cancel its own handle: keep what it uses. */
     PyObject *callback = NULL, *args = NULL, *context = NULL, *result = NULL, *snapshot = NULL;
