@@ -139,7 +139,7 @@ func (e *Engine) cancelLookup(user uint64) syscall.Errno {
 // or why there is no thread.
 func (l *lookups) start(w *lookup) error {
 	l.mu.Lock()
-	called := l.rest.call()
+	called, asleep := l.rest.call()
 	begun, err := false, error(nil)
 	if !called && l.workers < maxLookups {
 		if err = l.startThread(func() { l.work(w) }); err == nil {
@@ -158,7 +158,7 @@ func (l *lookups) start(w *lookup) error {
 		}
 	}
 	l.mu.Unlock()
-	if called {
+	if asleep {
 		l.rest.wake()
 	}
 	return err
@@ -248,9 +248,9 @@ func (l *lookups) close() {
 	l.mu.Lock()
 	l.closed = true
 	l.waiting, l.answered, l.byUser = nil, nil, nil
-	called := l.rest.call()
+	_, asleep := l.rest.call()
 	l.mu.Unlock()
-	if called {
+	if asleep {
 		l.rest.wake()
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -258,7 +259,10 @@ func TestOneWorkerRests(t *testing.T) {
 		expectErrno(t, "lookup", r.lookUp(user, "name"), syscall.EINPROGRESS)
 	}
 	r.resolved(users...)
-	rested := func() bool { return r.lookups.rest.state.Load() == restTaken && r.workers() == 1 }
+	rested := func() bool {
+		state := r.lookups.rest.state.Load()
+		return (state == restAwake || state == restAsleep) && r.workers() == 1
+	}
 	for user := range uint64(100) {
 		for !rested() {
 			runtime.Gosched()
@@ -274,6 +278,54 @@ func TestOneWorkerRests(t *testing.T) {
 	}
 	for r.workers() != 0 {
 		runtime.Gosched()
+	}
+}
+
+// TestRestIsCalled: asleep or still awake, who rests is called once, and woken only if it sleeps.
+func TestRestIsCalled(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))))
+	var r rest
+	if called, asleep := r.call(); called || asleep {
+		t.Error("an empty place was called")
+	}
+	for _, brief := range []bool{false, true} {
+		r.brief = brief
+		if !r.lieDown() || r.lieDown() {
+			t.Fatal("the place is not for one")
+		}
+		if called, asleep := r.call(); !called || asleep {
+			t.Errorf("who has lain down: called %v, asleep %v", called, asleep)
+		}
+		r.wait()
+		r.getUp()
+		if r.brief != brief {
+			t.Errorf("a time awake that was called for has made brief %v", r.brief)
+		}
+	}
+	got := make(chan bool)
+	for _, slow := range []bool{true, true, false} {
+		r.lieDown()
+		go func() {
+			r.wait()
+			got <- r.brief
+		}()
+		for r.state.Load() != restAsleep {
+			runtime.Gosched() // a time awake ends
+		}
+		if slow {
+			time.Sleep(2 * restBrief)
+		}
+		if called, asleep := r.call(); !called || !asleep {
+			t.Errorf("who sleeps: called %v, asleep %v", called, asleep)
+		}
+		if called, _ := r.call(); called {
+			t.Error("called twice")
+		}
+		r.wake()
+		if brief := <-got; slow && brief {
+			t.Error("a long sleep is brief")
+		}
+		r.getUp()
 	}
 }
 

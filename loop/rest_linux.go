@@ -36,3 +36,6 @@ func futexWait(word *atomic.Uint32, value uint32) {
 func futexWake(word *atomic.Uint32) {
 	sys.Futex(word, wakeFutex, 1)
 }
+
+// yieldThread lets another thread run that waits for this processor.
+func yieldThread() { sys.SchedYield() }

@@ -10,3 +10,5 @@ const canRest = false
 func futexWait(*atomic.Uint32, uint32) {}
 
 func futexWake(*atomic.Uint32) {}
+
+func yieldThread() {}

@@ -184,6 +184,10 @@ func Futex(word *atomic.Uint32, op, value uintptr) {
 	_, _, _ = syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), op, value, 0, 0, 0)
 }
 
+// SchedYield is sched_yield(2). It returns at once where nobody waits for the processor, and else after others have run, so it tells
+// Go's scheduler.
+func SchedYield() { _, _, _ = syscall.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
+
 // PidfdOpen is pidfd_open(2).
 func PidfdOpen(pid, flags int) (int, error) {
 	if Faults {
