@@ -58,8 +58,8 @@ const maxWaiting = 1 << 16
 //	waiting ──▶ in the Resolver ──▶ answered ──▶ told, as Resolved
 //	   └──Cancel──▶ forgotten
 //
-// A lookup gets a thread of its own, or the one that rests (rest.go). When the system
-// refuses a thread, it waits for one that there is; without any it is refused.
+// A lookup waits for a thread: the one that rests (rest.go), or a new one, which come one after the other (arrive). When the
+// system refuses a thread, it waits for one that there is; without any it is refused.
 //
 // A thread knows this record and the selector's waker, and no memory of the rings:
 // what it finds is copied into them by the engine's own thread, in a turn.
@@ -76,7 +76,8 @@ type lookups struct {
 	mu       sync.Mutex
 	waiting  []*lookup // oldest first
 	byUser   map[uint64]*lookup
-	workers  int // threads, the one that rests included
+	workers  int  // threads, the one that rests included
+	coming   bool // one of them has been started or called, and has not looked yet
 	answered []*lookup
 	failed   string // a panic of the Resolver, with its stack
 	closed   bool
@@ -135,27 +136,27 @@ func (e *Engine) cancelLookup(user uint64) syscall.Errno {
 	return 0
 }
 
-// start gives the lookup to the thread that rests or to a new one, or lets it wait. Errors: ENOMEM,
-// or why there is no thread.
+// start lets the lookup wait for the thread that rests, or for one that is about to look, or for a new one.
+// Errors: ENOMEM, or why there is no thread.
 func (l *lookups) start(w *lookup) error {
 	l.mu.Lock()
-	called, asleep := l.rest.call()
-	begun, err := false, error(nil)
-	if !called && l.workers < maxLookups {
-		if err = l.startThread(func() { l.work(w) }); err == nil {
-			l.workers++
-			begun = true
-		} else if l.workers > 0 {
-			err = nil
-		}
+	if len(l.waiting) >= maxWaiting {
+		l.mu.Unlock()
+		return syscall.ENOMEM
 	}
-	if !begun && err == nil {
-		if len(l.waiting) < maxWaiting {
-			l.waiting = append(l.waiting, w)
-			l.byUser[w.user] = w
-		} else {
-			err = syscall.ENOMEM
-		}
+	called, asleep := false, false
+	if !l.coming {
+		called, asleep = l.rest.call()
+		l.coming = called
+	}
+	var err error
+	if !called {
+		err = l.attract()
+	}
+	if err == nil || l.workers > 0 {
+		err = nil
+		l.waiting = append(l.waiting, w)
+		l.byUser[w.user] = w
 	}
 	l.mu.Unlock()
 	if asleep {
@@ -164,17 +165,47 @@ func (l *lookups) start(w *lookup) error {
 	return err
 }
 
-// work looks up w, then what waits, until nothing does.
-func (l *lookups) work(w *lookup) {
+// attract starts a thread, unless one is coming already or there are enough.
+func (l *lookups) attract() error {
+	if l.coming || l.workers >= maxLookups {
+		return nil
+	}
+	if err := l.startThread(l.work); err != nil {
+		return err
+	}
+	l.coming = true
+	l.workers++
+	return nil
+}
+
+// work looks up what waits, until nothing does.
+func (l *lookups) work() {
 	defer func() {
 		if r := recover(); r != nil {
 			l.fail(fmt.Sprintf("%v\n%s", r, debug.Stack()))
 		}
 	}()
+	l.mu.Lock()
+	w := l.arrive()
+	if w == nil {
+		l.workers--
+	}
+	l.mu.Unlock()
 	for w != nil {
 		w.answer = l.resolver(w.query)
 		w = l.done(w)
 	}
+}
+
+// arrive is the first look of a thread that has been coming. Where it leaves lookups, it sends for the next thread:
+// names that are found at once cost no thread each, and those that take their time have as many as there may be.
+func (l *lookups) arrive() *lookup {
+	l.coming = false
+	w := l.take()
+	if len(l.waiting) > 0 {
+		_ = l.attract() // refused: those that there are look
+	}
+	return w
 }
 
 // done stores an answer, wakes the loop and returns the next lookup. Where none waits, one
@@ -208,7 +239,7 @@ func (l *lookups) resting() *lookup {
 		l.rest.wait()
 		l.mu.Lock()
 		l.rest.getUp()
-		w := l.take() // none when another thread was faster, or it was cancelled
+		w := l.arrive() // none when another thread was faster, or it was cancelled
 		rests := w == nil && !l.closed && l.rest.lieDown()
 		if w == nil && !rests {
 			l.workers--

@@ -200,6 +200,32 @@ func TestResolveWithoutThreads(t *testing.T) {
 	r.quiet()
 }
 
+// TestThreadsComeOneByOne: lookups that find a thread on its way wait for it, and it sends for the next if it leaves any.
+func TestThreadsComeOneByOne(t *testing.T) {
+	tasks := make(chan func(), maxLookups)
+	r := newRig(t, "", settings{
+		resolver:    func(q Query) Answer { return Answer{Text: q.Host} },
+		startThread: func(task func()) error { tasks <- task; return nil },
+	})
+	for user := range uint64(3) {
+		expectErrno(t, "lookup", r.lookUp(user, "name"), syscall.EINPROGRESS)
+	}
+	for user := range uint64(3) {
+		if n := len(tasks); n != 1 && user == 0 {
+			t.Fatalf("%d threads for three lookups at once, want 1 on its way", n)
+		}
+		r.lookups.mu.Lock()
+		w := r.lookups.arrive()
+		r.lookups.mu.Unlock()
+		if w == nil || w.user != user {
+			t.Fatalf("the thread looks up %+v, want %d", w, user)
+		}
+		if n, want := len(tasks), min(int(user)+2, 3); n != want {
+			t.Errorf("%d threads started when %d looks, want %d", n, user, want)
+		}
+	}
+}
+
 // TestTooManyResolves: lookups that wait are bounded.
 func TestTooManyResolves(t *testing.T) {
 	release := make(chan struct{})
@@ -207,6 +233,9 @@ func TestTooManyResolves(t *testing.T) {
 	r := newRig(t, "", settings{resolver: func(Query) Answer { <-release; return Answer{} }})
 	for user := range uint64(maxLookups + maxWaiting) {
 		expectErrno(t, "lookup", r.lookUp(user, "name"), syscall.EINPROGRESS)
+		if user+1 == maxLookups {
+			r.lookups.wait(0)
+		}
 	}
 	expectErrno(t, "one too many", r.lookUp(1<<32, "name"), syscall.ENOMEM)
 	expectErrno(t, "cancelling one that waits", r.errno(Submission{Op: OpResolve, Flags: FlagCancel, User: maxLookups + 1}), 0)
@@ -228,6 +257,7 @@ func TestCloseDuringResolve(t *testing.T) {
 		for user := range uint64(2 * maxLookups) {
 			expectErrno(t, "lookup", r.lookUp(user, "name"), syscall.EINPROGRESS)
 		}
+		r.lookups.wait(maxLookups)
 		go close(release)
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
@@ -246,6 +276,18 @@ func (r *rig) workers() int {
 	r.lookups.mu.Lock()
 	defer r.lookups.mu.Unlock()
 	return r.lookups.workers
+}
+
+// wait returns when no more than so many lookups wait for a thread.
+func (l *lookups) wait(most int) {
+	waiting := func() int {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.waiting)
+	}
+	for waiting() > most {
+		runtime.Gosched()
+	}
 }
 
 // TestOneWorkerRests: one goroutine of many stays when there is nothing to look up, the next
