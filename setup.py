@@ -37,6 +37,8 @@ GO_BUILD = (
 )
 STABLE, STABLE_FLAG = "abi3", "-DPy_LIMITED_API=0x030a0000"  # of Python 3.10 and newer
 C_FLAGS = ["-O2", "-flto", "-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra"]
+if sys.platform == "linux":
+    C_FLAGS.append("-fno-plt")  # CPython's functions are called without a jump between
 
 
 class GoLibrary(Extension):

@@ -45,4 +45,7 @@ static inline int call_method_drop(PyObject *o, PyObject *name, PyObject *arg) {
 /* Entries of the tables of methods, of functions with any first argument. */
 #define METHOD(name, f, flags, doc) {name, (PyCFunction)(void (*)(void))(f), flags, doc}
 
+/* What a chain of callbacks runs through lies together, wherever the linker puts the rest. */
+#define HOT __attribute__((hot))
+
 #endif

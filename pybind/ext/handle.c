@@ -7,7 +7,7 @@
 #include "errors.h"
 #include "snapshot.h"
 
-PyObject *handle_alloc(PyTypeObject *type, FreeList *list) {
+HOT PyObject *handle_alloc(PyTypeObject *type, FreeList *list) {
 #ifndef Py_GIL_DISABLED
     if (list->n) {
         PyObject *h = list->first;
@@ -52,7 +52,7 @@ void handles_give_back(LoopObject *loop) {
 }
 
 /* Fills the common slots of a handle whose memory is zeroed. */
-int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
+HOT int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
                 PyObject *context) {
     HandleTail *tail = handle_tail((PyObject *)h);
     tail->state = loop->state;
@@ -72,7 +72,7 @@ int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject 
     return h->source_traceback ? 0 : -1;
 }
 
-PyObject *new_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n, PyObject *context) {
+HOT PyObject *new_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n, PyObject *context) {
     State *state = loop->state;
     HandleObject *h = (HandleObject *)handle_alloc(state->types.Handle, &state->free_handles);
     if (!h) return NULL;
@@ -93,7 +93,7 @@ int handle_traverse(PyObject *self, visitproc visit, void *arg) {
     return 0;
 }
 
-int handle_clear(PyObject *self) {
+HOT int handle_clear(PyObject *self) {
     HandleObject *h = (HandleObject *)self;
     Py_CLEAR(h->cancelled);
 #define X(place) Py_CLEAR(place);
@@ -102,7 +102,7 @@ int handle_clear(PyObject *self) {
     return 0;
 }
 
-static void handle_dealloc(PyObject *self) {
+HOT static void handle_dealloc(PyObject *self) {
     State *state = ((HandleObject *)self)->tail.state;
     PyObject_GC_UnTrack(self);
     PyObject_ClearWeakRefs(self);
@@ -255,7 +255,7 @@ int callback_failed(LoopObject *loop, PyObject *exception, PyObject *callback, P
     return rc;
 }
 
-int run_callback(LoopObject *loop, PyObject *self) {
+HOT int run_callback(LoopObject *loop, PyObject *self) {
     HandleObject *h = (HandleObject *)self;
     if (loop->debug) {
         if (handle_is_cancelled(self)) return 0;

@@ -21,7 +21,7 @@ int ready_reserve(LoopObject *loop, size_t n) {
     return 0;
 }
 
-int ready_push(LoopObject *loop, PyObject *handle) {
+HOT int ready_push(LoopObject *loop, PyObject *handle) {
     if (loop->ready_len == loop->ready_cap && ready_reserve(loop, 1) < 0) return -1;
     ready_append(loop, Py_NewRef(handle));
     return 0;

@@ -13,7 +13,7 @@
 /* What other threads have scheduled before comes first. */
 static int push(LoopObject *loop, PyObject *handle) { return inbox_empty(loop) < 0 ? -1 : ready_push(loop, handle); }
 
-PyObject *loop_call_soon(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n, PyObject *context) {
+HOT PyObject *loop_call_soon(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n, PyObject *context) {
     PyObject *handle = new_handle(loop, callback, args, n, context);
     if (handle && push(loop, handle) < 0) Py_CLEAR(handle);
     return handle;
@@ -36,7 +36,7 @@ static inline bool is_context(PyObject *name, PyObject *interned) {
                                 memcmp(PyUnicode_1BYTE_DATA(name), "context", 7) == 0);
 }
 
-PyObject *method_call_soon(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
+HOT PyObject *method_call_soon(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     Call c;
     if (kwnames && n > 0 && PyTuple_GET_SIZE(kwnames) == 1 && is_context(PyTuple_GET_ITEM(kwnames, 0), loop->state->names.context))
         c = (Call){.args = args, .n = n, .context = args[n] == Py_None ? NULL : args[n]}; /* as tasks and futures call it */

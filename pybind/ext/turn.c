@@ -33,7 +33,7 @@
 
 /* Whether there is anything to look for. A pipe into which signals are written that nobody hears ends a sleep, and is
  * emptied now and then, for Python would complain of a full one. */
-static bool worth_a_look(LoopObject *loop) {
+HOT static bool worth_a_look(LoopObject *loop) {
     gl_shared *sh = &loop->shared;
     if (sh->nfds || sh->own != 1 || !loop->signal_pipe || loop->hears_signals) return sh->nfds || sh->own;
     if (loop->unheard++ < loop->shared.unheard_most) return false;
@@ -58,7 +58,7 @@ static int plan_timers(LoopObject *loop, enum timers_need need) {
 /* What this turn needs of the engine: nothing, or the flags of a turn. As on asyncio
  * each turn sees what is ready when it begins, however many callbacks wait; of a brisk
  * crowd's turns, each look_every-th does. */
-static int plan(LoopObject *loop, bool must_poll) {
+HOT static int plan(LoopObject *loop, bool must_poll) {
     enum timers_need need = timers_look(loop, loop->fresh.clock);
     if (loop->ready_len == 0 && need == TIMERS_WAIT && !loop->stopping && loop->shared.backlog == 0 && !loop->owed &&
         !inbox_has_some(loop))
@@ -190,7 +190,7 @@ static int run_completions(LoopObject *loop) {
     return rc;
 }
 
-static int run_batch(LoopObject *loop) {
+HOT static int run_batch(LoopObject *loop) {
     int64_t callbacks = (int64_t)loop->todo + loop->cq_len - loop->cq_head;
     int64_t began = batch_begins(loop, callbacks);
     pulse_batch(loop, (uint64_t)callbacks);
@@ -232,7 +232,7 @@ static bool is_left(LoopObject *loop) {
 }
 
 /* Turns until stop(), when run_forever() calls; else one. */
-static int run_once(LoopObject *loop) {
+HOT static int run_once(LoopObject *loop) {
     bool forever = loop->forever;
     if (!forever) {
         int rc = !loop->running && is_left(loop) ? run_batch(loop) : gather_completions(loop);
@@ -255,7 +255,7 @@ static int run_once(LoopObject *loop) {
     return rc;
 }
 
-PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
+HOT PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     ensure_signal_stack();
     unsigned long own = own_thread(), before = atomic_load(&loop->runner);
