@@ -32,7 +32,7 @@ const (
 
 const (
 	restYields = 60 // 0.3 us each, where no other thread wants the processor
-	restBrief  = 50 * time.Microsecond
+	restBrief  = 100 * time.Microsecond
 )
 
 // lieDown takes the place; wait follows. It is false when another goroutine has it, where the
