@@ -92,7 +92,7 @@ func (e *Engine) flushSome(b *batch.Batch, from int) int {
 	run := len(e.batched) >= e.fewest
 	if run {
 		b.Run()
-		tally(&e.stats.Batches, 1)
+		e.stats.Batches += counted
 	}
 	for k, d := range e.batched {
 		n, errno := 0, batch.ErrNotTried
@@ -141,7 +141,7 @@ func (e *Engine) receiveTogether(events []selector.Event) int {
 		b.Receive(d.fd, d.at, slot)
 	}
 	b.Run()
-	tally(&e.stats.Batches, 1)
+	e.stats.Batches += counted
 	used := start // what lies behind the last bytes is free again: ends of files need no room
 	for i, end := 0, start; i < n; i++ {
 		d := e.fds[events[i].Fd]

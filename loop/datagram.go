@@ -87,11 +87,11 @@ func (e *Engine) readDatagrams(d *descriptor) {
 			})
 			end += (size + 63) &^ 63
 			e.spent += max(size, leastCost)
-			tally(&e.stats.ReadBytes, size)
+			e.stats.ReadBytes += counted * uint64(size)
 		}
 		if n > 0 {
 			e.arenaEnd = min(end, len(e.arena))
-			tally(&e.stats.Reads, 1)
+			e.stats.Reads += counted
 		}
 		if n < count {
 			if errno != 0 && errno != syscall.EAGAIN && errno != syscall.EINTR {
@@ -144,10 +144,10 @@ func (e *Engine) flushSends(d *descriptor) {
 			}
 			continue
 		}
-		tally(&e.stats.Writes, 1)
+		e.stats.Writes += counted
 		for k := range n {
 			s := &e.sq[i]
-			tally(&e.stats.WriteBytes, e.messages.length(k))
+			e.stats.WriteBytes += counted * uint64(e.messages.length(k))
 			i = s.Res
 			s.Flags |= FlagDone
 			s.Res = 0
@@ -169,9 +169,9 @@ func (e *Engine) flushDatagrams(d *descriptor) {
 		n, errno := e.messages.send(d.fd, count)
 		switch errno {
 		case 0:
-			tally(&e.stats.Writes, 1)
+			e.stats.Writes += counted
 			for k := range n {
-				tally(&e.stats.WriteBytes, e.messages.length(k))
+				e.stats.WriteBytes += counted * uint64(e.messages.length(k))
 			}
 		case syscall.EAGAIN, syscall.EINTR:
 			return

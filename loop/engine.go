@@ -10,9 +10,7 @@ package loop
 
 import (
 	"errors"
-	"math"
 	"os"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -125,12 +123,13 @@ type Engine struct {
 	lookups *lookups           // nil without a Resolver
 	onChild func(*Submission)  // of OpChild
 
-	meters Meters
 	phase  *uint32
+	stats  Stats // beside what is hot of meters
+	meters Meters
 	seen   atomic.Pointer[[]*descriptor] // fds up to its capacity, for Observe
 
-	stats  Stats
 	closed bool
+	slowly bool // closed, or the next turn's time is to be taken
 
 	// Where the lists of a turn begin: beside the rest of the engine, for the reason of unused.
 	places struct {
@@ -158,6 +157,7 @@ func New(o Options) (*Engine, error) {
 		e.phase = new(uint32)
 	}
 	e.meters.Opened = e.clock.now()
+	e.meters.timesWait = measured // it is quiet as yet
 	if e.start = o.StartThread; e.start == nil {
 		e.start = startGoroutine
 	}
@@ -210,7 +210,7 @@ func (e *Engine) Close() error {
 	if e.closed {
 		return nil
 	}
-	e.closed = true
+	e.closed, e.slowly = true, true
 	if e.lookups != nil {
 		e.lookups.close()
 	}
@@ -344,7 +344,7 @@ func (e *Engine) Complete(c Completion) {
 		return
 	}
 	e.overflow = append(e.overflow, c)
-	tally(&e.stats.Overflowing, 1)
+	e.stats.Overflowing += counted
 }
 
 // room is how many completions still fit into this turn.
@@ -463,28 +463,6 @@ func errnoOf(err error) int32 {
 	}
 	return int32(syscall.EIO)
 }
-
-// clock reads CLOCK_MONOTONIC through Go's runtime, which does so without a
-// system call. The offset is measured as a lower bound, so a timer is late by
-// less than a microsecond and never early.
-type clock struct {
-	base   time.Time
-	offset int64
-}
-
-// processClock measures once: the offset is the same for every engine.
-var processClock = sync.OnceValue(newClock)
-
-func newClock() clock {
-	c := clock{base: time.Now(), offset: math.MinInt64}
-	for range 16 {
-		absolute := sys.Monotonic()
-		c.offset = max(c.offset, absolute-int64(time.Since(c.base)))
-	}
-	return c
-}
-
-func (c *clock) now() int64 { return int64(time.Since(c.base)) + c.offset }
 
 // address is where b lies, as ring entries name it.
 func address(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) }

@@ -7,7 +7,8 @@ import (
 )
 
 func TestEachTimeLiesBelowItsPlacesBoundAndNotBelowTheOneBefore(t *testing.T) {
-	for _, d := range []time.Duration{0, 1, 1023, 1024, 1279, 1280, 2047, 2048, 1e6, 1e9, 7e9, 60e9, math.MaxInt64 - 1} {
+	last := Below(Places - 2)
+	for _, d := range []time.Duration{-1, 0, 1, 1023, 1024, 1279, 1280, 2047, 2048, 1e6, 1e9, 7e9, 60e9, last - 1, last, math.MaxInt64 - 1} {
 		place := placeOf(d)
 		if d >= Below(place) {
 			t.Errorf("%d is in place %d, which ends at %d", d, place, Below(place))

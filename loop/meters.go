@@ -13,74 +13,66 @@ const (
 	PhaseGIL
 )
 
-// timedTurns: of so many turns, one's time is taken.
-// timedWaits: the same of a busy loop's waits.
-const (
-	timedTurns = 16
-	timedWaits = 8
-)
+// timed: of so many turns, one's time is taken, and that of the wait in it or after it. A power of two.
+const timed = 16
 
 // Meters is what is measured of an engine while it works.
 type Meters struct {
+	timesWait bool          // the next wait's length is to be taken
+	waits     uint64        // Stats.Waits when it was last taken
+	share     time.Duration // for how many waits the one under way stands
+	waitFrom  int64         // ns, since when it lasts; 0: it does not, or its length is not taken
+	turnFrom  int64         // ns, when a turn whose time is taken began; 0: it is not
+	waited    time.Duration // in that turn
+
+	Waiting time.Duration // in the selector, with nothing to do; of a busy loop estimated from one of sixteen turns
+	Engine  time.Duration // in turns, less the waits; estimated from the same
 	Opened  int64         // ns of CLOCK_MONOTONIC
-	Waiting time.Duration // in the selector, with nothing to do; of a busy loop estimated from each eighth wait
-	Engine  time.Duration // in turns, less the waits; estimated from each sixteenth
-	Lag     Histogram     // by how much timers were late when their turn came
 
 	AcceptFailures uint64
 
-	waitFrom int64         // ns, since when it waits; 0: it does not, or the wait's length is not taken
-	share    time.Duration // of how many waits this one's length is taken
-	untimed  int
+	Lag Histogram // by how much timers were late when their turn came
 }
 
-// tally adds to one of Stats or Meters.
-func tally(of *uint64, n int) {
-	if measured {
-		*of += uint64(n)
-	}
-}
-
-// turnBegins is when a turn begins, of one whose time is taken; else 0.
-func (e *Engine) turnBegins() int64 {
-	if !measured || e.stats.Turns%timedTurns != 0 {
-		return 0
-	}
-	e.meters.untimed = timedWaits // its wait's length is needed
-	return e.clock.now()
-}
-
-func (e *Engine) turnEnded(began int64, waited time.Duration) {
-	e.meters.Engine += timedTurns * max(0, time.Duration(e.clock.now()-began)-waited)
-}
-
-// waits notes that the engine is about to wait in the selector. Of a loop that is busy the wait's length is taken once in
-// timedWaits, for it is short, and a look at the clock is not for nothing.
-func (e *Engine) waits() {
-	if !measured {
-		return
-	}
-	setPhase(e.phase, PhaseWaiting)
+// choose is for the end of the turns of which Stats.Turns%timed is 0 or 1: the one before a turn whose time is taken, and
+// that turn. A look at the clock is not for nothing: the others take none for this.
+//
+//go:noinline
+func (e *Engine) choose() {
 	m := &e.meters
-	m.share = 1
-	if !e.tempo.quiet() {
-		if m.untimed++; m.untimed < timedWaits {
-			return
-		}
-		m.untimed, m.share = 0, timedWaits
+	if e.stats.Turns%timed == 0 {
+		e.slowly, m.timesWait = true, true // what the turn waits is to be left out
+	} else if m.turnFrom != 0 {
+		m.Engine += timed * max(0, time.Duration(e.clock.now()-m.turnFrom)-m.waited)
+		m.turnFrom = 0
 	}
-	m.waitFrom = e.clock.now()
 }
 
-func (e *Engine) waitEnded() {
-	if !measured {
-		return
+// turnBegins is that of a turn whose time is taken.
+//
+//go:noinline
+func (e *Engine) turnBegins() {
+	e.slowly = false
+	e.meters.turnFrom, e.meters.waited = e.clock.now(), 0
+}
+
+// timedWait asks the selector and takes how long that lasts. Of a busy loop, it stands for those before it that were not
+// timed; a quiet one's waits are all timed.
+//
+//go:noinline
+func (e *Engine) timedWait(timeout time.Duration) (int, error) {
+	m := &e.meters
+	m.timesWait, m.share = e.tempo.quiet(), 1
+	if !m.timesWait {
+		m.share = time.Duration(e.stats.Waits - m.waits)
 	}
-	setPhase(e.phase, PhaseEngine)
-	if m := &e.meters; m.waitFrom != 0 {
-		m.Waiting += m.share * time.Duration(e.looked-m.waitFrom)
-		m.waitFrom = 0
-	}
+	m.waits = e.stats.Waits
+	m.waitFrom = e.clock.now()
+	n, err := e.sel.Select(e.events, timeout)
+	m.waited = time.Duration(e.clock.now() - m.waitFrom)
+	m.Waiting += m.share * m.waited
+	m.waitFrom = 0
+	return n, err
 }
 
 // setPhase stores a number that others read at any time, and that nothing is ordered by: an atomic store would cost
@@ -116,6 +108,11 @@ type Observation struct {
 	Peers  []Peer
 	Age    time.Duration // since New
 }
+
+// Turns is how many turns have begun, for any goroutine.
+//
+//go:norace
+func (e *Engine) Turns() uint64 { return e.stats.Turns }
 
 // Observe looks at an engine from any goroutine, while it goes on or is stuck, and lists its descriptors if asked for. It takes no lock, and
 // the engine pays nothing for it: each number is one that was right a moment ago, and two may be of different moments. false:

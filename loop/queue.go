@@ -143,8 +143,8 @@ func (e *Engine) flushQueue(d *descriptor) {
 		}
 		return
 	}
-	tally(&e.stats.Writes, 1)
-	tally(&e.stats.WriteBytes, n)
+	e.stats.Writes += counted
+	e.stats.WriteBytes += counted * uint64(n)
 	left := int64(n)
 	for d.queue.n > 0 {
 		c := e.chunks.at(d.queue.first)

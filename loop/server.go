@@ -45,15 +45,15 @@ func (e *Engine) accept(d *descriptor) {
 			// Without descriptors the listener stays readable: rest as asyncio does,
 			// lest the loop spin.
 			e.setInterest(d, 0)
-			tally(&e.meters.AcceptFailures, 1)
+			e.meters.AcceptFailures += counted
 			e.backOff(d, int32(errno))
 			return
 		default:
-			tally(&e.meters.AcceptFailures, 1)
+			e.meters.AcceptFailures += counted
 			e.Complete(Completion{Kind: AcceptFailed, Fd: d.fd, Generation: d.generation, Res: int32(errno)})
 			return
 		}
-		tally(&e.stats.Accepts, 1)
+		e.stats.Accepts += counted
 		e.arenaEnd += maxSockaddr
 		e.Complete(Completion{Kind: Accepted, Fd: d.fd, Generation: d.generation, Res: int32(fd), Ptr: address(buf), Len: int64(length)})
 	}

@@ -102,8 +102,8 @@ func (e *Engine) settleRead(d *descriptor, at uint64, n int, errno syscall.Errno
 		e.spent += n
 		d.direct = n >= directFrom
 		d.idle = 0
-		tally(&e.stats.Reads, 1)
-		tally(&e.stats.ReadBytes, n)
+		e.stats.Reads += counted
+		e.stats.ReadBytes += counted * uint64(n)
 		e.Complete(Completion{Kind: Data, Fd: d.fd, Generation: d.generation, Ptr: at, Len: int64(n)})
 		return
 	}
@@ -159,8 +159,8 @@ func (e *Engine) Read(fd int32, generation uint32, p uintptr, n int) (int, error
 		// Two thirds of the threshold keep a stream from changing its mind at each read.
 		d.direct = got >= directFrom*2/3 || got == n
 		d.idle = 0
-		tally(&e.stats.Reads, 1)
-		tally(&e.stats.ReadBytes, got)
+		e.stats.Reads += counted
+		e.stats.ReadBytes += counted * uint64(got)
 		return got, nil
 	}
 	e.readNothing(d, errno)
@@ -260,8 +260,8 @@ func (e *Engine) sent(d *descriptor, i int32, count int, total int64, n int, err
 			return -1
 		}
 	}
-	tally(&e.stats.Writes, 1)
-	tally(&e.stats.WriteBytes, n)
+	e.stats.Writes += counted
+	e.stats.WriteBytes += counted * uint64(n)
 	left := int64(n)
 	full := left == total
 	for ; i >= 0 && count > 0; count-- {

@@ -223,7 +223,7 @@ func (h *timers) down(i int) {
 
 // addTimers schedules all timers of a submission, and stops at the first that finds no memory.
 func (e *Engine) addTimers(s *Submission) {
-	tally(&e.stats.TimersAdded, int(s.Len))
+	e.stats.TimersAdded += counted * uint64(s.Len)
 	for _, t := range unsafe.Slice((*Timer)(pointer(s.Ptr)), int(s.Len)) {
 		if !e.timers.add(t.ID, t.Generation, t.When) {
 			s.Res = int32(syscall.ENOMEM)
@@ -250,7 +250,7 @@ func (e *Engine) fireTimers(asked bool) {
 			e.endBackoff(int32(t.id))
 			continue
 		}
-		tally(&e.stats.TimersFired, 1)
+		e.stats.TimersFired += counted
 		if measured {
 			e.meters.Lag.Add(time.Duration(now - t.when))
 		}

@@ -11,12 +11,6 @@ import (
 // Write with FlagTried brings what is left, and from there on the engine writes. Calls that a test lets fail are the engine's.
 const HostTries = !sys.Faults
 
-// HostSent counts writes that the host has made itself.
-func (e *Engine) HostSent(writes, bytes int) {
-	tally(&e.stats.Writes, writes)
-	tally(&e.stats.WriteBytes, bytes)
-}
-
 // submitTried settles a Write of which the host has tried what stands before it: it waits, or its stream fails.
 func (e *Engine) submitTried(d *descriptor, i int, s *Submission) {
 	errno := syscall.Errno(s.Res)

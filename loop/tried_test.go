@@ -98,11 +98,3 @@ func TestTriedWriteOfAStalePair(t *testing.T) {
 		}
 	})
 }
-
-func TestHostSentCounts(t *testing.T) {
-	r := newRig(t, "", settings{})
-	r.HostSent(2, 1024)
-	if s := r.Stats(); measured && (s.Writes != 2 || s.WriteBytes != 1024) {
-		t.Errorf("%d writes of %d bytes", s.Writes, s.WriteBytes)
-	}
-}

@@ -39,14 +39,16 @@ const (
 // those of descriptors in the selector's order, then those of timers. What finds
 // no room stays in the kernel, in the timer heap or in the backlog.
 func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
-	if e.closed {
-		return 0, ErrClosed
+	if e.slowly {
+		if e.closed {
+			return 0, ErrClosed
+		}
+		e.turnBegins()
 	}
 	if flags&TurnAside != 0 {
 		e.swapAside()
 	}
-	tally(&e.stats.Turns, 1)
-	began, waiting := e.turnBegins(), e.meters.Waiting
+	e.stats.Turns += counted
 	e.inTurn = true
 	e.ncq, e.arenaEnd = 0, 0
 	e.drainOverflow()
@@ -68,11 +70,12 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	if flags&TurnAside != 0 {
 		e.swapAside()
 	}
-	tally(&e.stats.Completions, e.ncq)
-	if began != 0 {
-		e.turnEnded(began, (e.meters.Waiting-waiting)/max(1, e.meters.share))
+	n := e.ncq
+	e.stats.Completions += counted * uint64(n)
+	if measured && e.stats.Turns&(timed-2) == 0 {
+		e.choose()
 	}
-	return e.ncq, err
+	return n, err
 }
 
 // Submit processes submissions at once, without a turn. Completions wait for
@@ -99,7 +102,7 @@ func (e *Engine) drainOverflow() {
 }
 
 func (e *Engine) process(sq []Submission) {
-	tally(&e.stats.Submissions, len(sq))
+	e.stats.Submissions += counted * uint64(len(sq))
 	e.sq = sq
 	for i := range sq {
 		s := &sq[i]
@@ -109,7 +112,7 @@ func (e *Engine) process(sq []Submission) {
 		case OpSend:
 			e.submitWrite(i, s, datagram)
 		case OpTimerAdd:
-			tally(&e.stats.TimersAdded, 1)
+			e.stats.TimersAdded += counted
 			if !e.timers.add(uint32(s.User), s.Generation, s.Len) {
 				s.Res = int32(syscall.ENOMEM)
 			}
@@ -120,7 +123,7 @@ func (e *Engine) process(sq []Submission) {
 				s.Res = int32(syscall.ENOMEM)
 			}
 		case OpTimerCancel:
-			tally(&e.stats.TimersCancelled, 1)
+			e.stats.TimersCancelled += counted
 			e.timers.cancel(uint32(s.User), s.Generation)
 		case OpQueueReserve:
 			if !e.chunks.reserve(int(s.Len)) {
@@ -239,11 +242,9 @@ func (e *Engine) ask(flags TurnFlags) error {
 		err = e.selectOnce(flags)
 	}
 	e.looked = e.clock.now()
-	if e.waited {
-		e.waitEnded()
-		if e.tempo.ended(e.looked) {
-			e.sel.SetQuiet(e.tempo.quiet())
-		}
+	if e.waited && e.tempo.ended(e.looked) {
+		e.sel.SetQuiet(e.tempo.quiet())
+		e.meters.timesWait = measured && e.tempo.quiet()
 	}
 	return err
 }
@@ -256,17 +257,26 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 		var err error
 		timeout := e.timeout(flags)
 		e.waited = timeout != 0
-		if e.waited {
-			e.waits()
-		}
 		if wanted := min(e.sel.Len()+1, maxEvents); wanted > len(e.events) { // the waker is one more
 			e.events = make([]selector.Event, min(max(2*wanted, fewEvents), maxEvents))
 		}
-		if n, err = e.sel.Select(e.events, timeout); err != nil {
+		if !measured || timeout == 0 {
+			n, err = e.sel.Select(e.events, timeout)
+		} else {
+			e.stats.Waits++
+			setPhase(e.phase, PhaseWaiting)
+			if e.meters.timesWait {
+				n, err = e.timedWait(timeout)
+			} else {
+				n, err = e.sel.Select(e.events, timeout)
+			}
+			setPhase(e.phase, PhaseEngine)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	tally(&e.stats.Events, n)
+	e.stats.Events += counted * uint64(n)
 	ahead := 0 // how many events a batch has looked at
 	for i := range n {
 		if i >= ahead {
@@ -334,7 +344,6 @@ func (e *Engine) timeout(flags TurnFlags) time.Duration {
 	if flags&TurnWait == 0 || e.ncq > 0 || len(e.overflow) > 0 {
 		return 0
 	}
-	tally(&e.stats.Waits, 1)
 	deadline := e.timers.deadline()
 	if deadline == math.MaxInt64 {
 		return -1

@@ -2,4 +2,7 @@
 
 package loop
 
-const measured = false
+const (
+	measured = false
+	counted  = uint64(0)
+)

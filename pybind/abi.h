@@ -184,15 +184,15 @@ enum {
 };
 typedef struct gl_pulse {
     uint32_t phase;
+    uint8_t round;      /* goes round once in GL_TIMED callbacks */
+    uint64_t ran;       /* callbacks that have begun */
+    uint64_t ready;     /* callbacks that the last batch began with, */
+    uint64_t most_ready; /* and the longest */
     int32_t native;     /* the thread's number in the system, */
     uint64_t thread;    /* and Python's */
     int64_t interpreter;
     int64_t run_since;  /* ns: since when it is run, 0 when it is not, */
     int64_t run_before; /* and how long it was before */
-    uint64_t turns;     /* of the engine that have begun */
-    uint64_t ran;       /* callbacks that have begun */
-    uint64_t ready;     /* callbacks that the last batch began with, */
-    uint64_t most_ready; /* and the longest */
     uint64_t taken;     /* ns: sum of the times that were taken, */
     uint32_t times[GL_TIMES]; /* and how many of them were so long */
     uint64_t late;      /* ns: the same of by how much timers were late that the engine never saw */
@@ -215,7 +215,7 @@ typedef struct gl_shared {
     int64_t ran_short;   /* C adds: callbacks of batches of crowd or more that took hold_time or less */
     int64_t ran, ran_ns; /* C sets: callbacks and time of one that took longer; a turn is due before the next batch */
 
-    int64_t sent, sent_bytes; /* C adds: what it has written itself */
+    uint64_t sent, sent_bytes; /* C counts: calls that wrote, and bytes that it has written itself */
 
     int64_t next_deadline; /* ns; INT64_MAX without a timer */
     int64_t looked;        /* ns, when a turn was last done with the selector */

@@ -69,7 +69,6 @@ func goloop_turn(handle C.int64_t, flags C.uint32_t) (n C.int32_t) {
 	}
 	b.pace()
 	b.learn()
-	b.count()
 	count, err := b.engine.Turn(submissions(b.shared.sq, b.shared.sq_len), loop.TurnFlags(flags))
 	b.publish()
 	if err != nil && count == 0 {
@@ -187,8 +186,7 @@ func goloop_stats(handle C.int64_t, out *C.gl_stats) (rc C.int32_t) {
 		return -C.int32_t(syscall.EBADF)
 	}
 	stats := b.engine.Stats()
-	stats.Writes += uint64(b.shared.sent) // not taken yet
-	stats.WriteBytes += uint64(b.shared.sent_bytes)
+	b.addSent(&stats)
 	*(*loop.Stats)(unsafe.Pointer(out)) = stats
 	return 0
 }

@@ -115,14 +115,6 @@ func (b *binding) learn() {
 	}
 }
 
-// count takes what C tells of its own writes.
-func (b *binding) count() {
-	if s := b.shared; s.sent != 0 {
-		b.engine.HostSent(int(s.sent), int(s.sent_bytes))
-		s.sent, s.sent_bytes = 0, 0
-	}
-}
-
 // publishRules writes the part of the shared memory that no turn changes, but for learn.
 func (b *binding) publishRules() {
 	b.shared.hold_time = C.int64_t(loop.HoldTime)

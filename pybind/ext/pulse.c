@@ -43,9 +43,8 @@ void pulse_runs_no_more(LoopObject *loop, uint32_t before) {
 
 /* Four steps to a doubling, from 1024 ns: as loop.Histogram has it. */
 static unsigned place_of(uint64_t ns) {
-    if (ns < 1024) return 0;
-    unsigned high = 63 - (unsigned)__builtin_clzll(ns);
-    unsigned place = 1 + (high - 10) * 4 + (unsigned)(ns >> (high - 2) & 3);
+    if (ns < 1 << 10) return 0;
+    unsigned below = 61 - (unsigned)__builtin_clzll(ns), place = below * 4 + (unsigned)(ns >> below) - 35;
     return place < GL_TIMES ? place : GL_TIMES - 1;
 }
 

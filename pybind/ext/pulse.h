@@ -19,20 +19,27 @@ static inline void pulse_phase(LoopObject *loop, uint32_t phase) {
     if (MEASURED) loop->shared.pulse.phase = phase;
 }
 
-static inline void pulse_turn(LoopObject *loop) {
-    if (MEASURED) loop->shared.pulse.turns++;
+/* A callback begins: whether its time is to be taken. */
+static inline bool pulse_begins(LoopObject *loop) {
+    gl_pulse *pulse = &loop->shared.pulse;
+    if (!MEASURED) return false;
+    pulse->ran++;
+    pulse->round += 256 / GL_TIMED;
+    return __builtin_expect(pulse->round == 0, 0);
 }
 
-/* A callback begins: when, if its time is to be taken, else 0. */
-static inline int64_t pulse_begins(LoopObject *loop) {
-    return !MEASURED || ++loop->shared.pulse.ran % GL_TIMED ? 0 : monotonic_ns();
+/* Bytes were written without the engine, by one call. */
+static inline void pulse_sent(LoopObject *loop, uint64_t bytes) {
+    if (!MEASURED) return;
+    loop->shared.sent++;
+    loop->shared.sent_bytes += bytes;
 }
 
 static inline void pulse_batch(LoopObject *loop, uint64_t callbacks) {
     gl_pulse *pulse = &loop->shared.pulse;
     if (!MEASURED) return;
     pulse->ready = callbacks;
-    if (callbacks > pulse->most_ready) pulse->most_ready = callbacks;
+    if (__builtin_expect(callbacks > pulse->most_ready, 0)) pulse->most_ready = callbacks;
 }
 
 #endif

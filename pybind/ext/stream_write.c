@@ -9,6 +9,7 @@
 #include "engine.h"
 #include "errors.h"
 #include "flow.h"
+#include "pulse.h"
 #include "ring.h"
 #include "sending.h"
 
@@ -62,13 +63,11 @@ static ssize_t system_write(StreamObject *t, const char *p, Py_ssize_t n) {
 /* One try without the engine: for a short message the crossing costs as much as the call.
  * What s still holds then is the engine's, with what the try came to. */
 static void try_alone(StreamObject *t, gl_sqe *s) {
-    gl_shared *sh = &t->loop->shared;
     ssize_t n = system_write(t, (const char *)(uintptr_t)s->ptr, s->len);
     s->flags = GL_WRITE_TRIED;
     s->res = n < 0 ? errno : EAGAIN;
     if (n <= 0) return;
-    sh->sent++;
-    sh->sent_bytes += n;
+    pulse_sent(t->loop, (uint64_t)n);
     s->ptr += (uint64_t)n;
     s->len -= n;
 }

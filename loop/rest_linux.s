@@ -1,1 +1,0 @@
-// Lets rest_linux.go declare functions without bodies.
