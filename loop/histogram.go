@@ -2,7 +2,6 @@ package loop
 
 import (
 	"math"
-	"math/bits"
 	"time"
 )
 
@@ -30,12 +29,10 @@ func (h *Histogram) Merge(o *Histogram) {
 	h.Sum += o.Sum
 }
 
-// placeOf is four times the position of the highest bit, and the next two bits: the highest itself is the 4 of 4 to 7.
+// placeOf reads it off a float, whose exponent counts the doublings, and the first two bits of its fraction the quarters.
 func placeOf(d time.Duration) int {
-	const firstEnds, lastBegins = 1 << 10, 6 << 35
-	ns := uint64(min(max(d, firstEnds-1), lastBegins))
-	below := bits.Len64(ns) - 3
-	return below<<2 + int(ns>>(below&63)) - 35
+	const before = (1023+10)<<2 - 1 // the float's bits of 1024 ns are those of place 1
+	return min(max(int(int64(math.Float64bits(float64(d)))>>50)-before, 0), Places-1)
 }
 
 // Below is the time that no time of a place reaches; math.MaxInt64 for the last.

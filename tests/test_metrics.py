@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import os
+import socket
 import threading
 import time
 
@@ -82,6 +83,26 @@ def test_transports_are_counted_by_kind(loop):
     assert metrics.reads >= 2
     assert metrics.read_bytes >= 2
     assert (after.streams, after.servers, after.datagrams, after.watched) == (0, 0, 0, 0)
+
+
+def test_what_is_written_at_once_is_counted(loop):
+    """The extension makes the system call itself, and no turn of the engine follows."""
+    near, far = socket.socketpair()
+
+    async def main():
+        transport, _ = await loop.create_connection(asyncio.Protocol, sock=near)
+        await asyncio.sleep(0.01)  # by then the engine has the descriptor
+        before, stats = loop.metrics(), loop._stats()
+        transport.write(b"12345")
+        received = far.recv(100)
+        after, totals = loop.metrics(), loop._stats()
+        transport.abort()
+        by_metrics = after.writes - before.writes, after.write_bytes - before.write_bytes
+        by_stats = totals["writes"] - stats["writes"], totals["write_bytes"] - stats["write_bytes"]
+        return received, by_metrics, by_stats
+
+    with far:
+        assert loop.run_until_complete(main()) == (b"12345", (1, 5), (1, 5))
 
 
 def test_bytes_that_wait_and_readers_that_pause(loop):

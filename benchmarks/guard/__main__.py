@@ -19,6 +19,7 @@ from guard.operations import OPERATIONS, SPANS
 
 RECORDED = Path(__file__).parent / "recorded"
 BENCHMARKS = Path(__file__).parent.parent
+PLACE = BENCHMARKS.parent / "build" / "guard" / "python"
 
 
 def versions() -> str:
@@ -37,6 +38,16 @@ def versions() -> str:
             first("valgrind", "--version"),
         ]
     )
+
+
+def at_one_place(python: str) -> str:
+    """The same Python by a path that is the same for all: of two that are compared, where a name or a type lies in memory
+    follows from the paths that the process has read, and CPython's cache of types misses more often in one than in the other."""
+    environment = Path(python).absolute().parent.parent
+    PLACE.parent.mkdir(parents=True, exist_ok=True)
+    PLACE.unlink(missing_ok=True)
+    PLACE.symlink_to(environment)
+    return str(PLACE / Path(python).absolute().relative_to(environment))
 
 
 def count(python: str, name: str) -> figures.Figure:
@@ -76,8 +87,8 @@ def main() -> int:
     print(figures.aligned(figures.HEADINGS))
     for name in names:
         if options.against:
-            before[name] = count(options.against, name)
-        now[name] = count(options.python, name)
+            before[name] = count(at_one_place(options.against), name)
+        now[name] = count(at_one_place(options.python) if options.against else options.python, name)
         print(figures.aligned(figures.row(name, now[name], before.get(name))), flush=True)
 
     if options.record:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from guard import figures
+from guard import __main__, figures
 from guard.callgrind import Counts, Failed, by_function
 from guard.figures import Figure
 
@@ -49,6 +49,19 @@ def test_what_a_callee_took_is_the_callees() -> None:
         (EXTENSION, "call_soon"): 125,
         (PYTHON, "idle"): 5,
     }
+
+
+def test_pythons_that_are_compared_have_one_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(__main__, "PLACE", tmp_path / "build" / "python")
+    paths = []
+    for name in ("counted", "uncounted"):
+        python = tmp_path / name / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(name)
+        path = Path(__main__.at_one_place(str(python)))
+        assert path.read_text() == name
+        paths.append(path)
+    assert paths[0] == paths[1]
 
 
 def lot(n: int, more: int = 0) -> Counts:

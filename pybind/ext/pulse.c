@@ -42,23 +42,24 @@ void pulse_runs_no_more(LoopObject *loop, uint32_t before) {
 }
 
 /* Four steps to a doubling, from 1024 ns: as loop.Histogram has it. */
-static unsigned place_of(uint64_t ns) {
-    if (ns < 1 << 10) return 0;
-    unsigned below = 61 - (unsigned)__builtin_clzll(ns), place = below * 4 + (unsigned)(ns >> below) - 35;
-    return place < GL_TIMES ? place : GL_TIMES - 1;
+static int64_t place_of(int64_t ns) {
+    double number = (double)ns;
+    int64_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    int64_t place = (bits >> 50) - ((1023 + 10) * 4 - 1);
+    return place < 0 ? 0 : place < GL_TIMES ? place : GL_TIMES - 1;
 }
 
 void pulse_ended(LoopObject *loop, int64_t began) {
     gl_pulse *pulse = &loop->shared.pulse;
-    uint64_t took = (uint64_t)(monotonic_ns() - began);
-    pulse->taken += took;
+    int64_t took = monotonic_ns() - began;
+    pulse->taken += (uint64_t)took;
     pulse->times[place_of(took)]++;
 }
 
 void pulse_late(LoopObject *loop, int64_t ns) {
     gl_pulse *pulse = &loop->shared.pulse;
-    uint64_t late = ns > 0 ? (uint64_t)ns : 0;
     if (!MEASURED) return;
-    pulse->late += late;
-    pulse->lates[place_of(late)]++;
+    pulse->late += ns > 0 ? (uint64_t)ns : 0;
+    pulse->lates[place_of(ns)]++;
 }
