@@ -42,12 +42,10 @@ void pulse_runs_no_more(LoopObject *loop, uint32_t before) {
 }
 
 /* Four steps to a doubling, from 1024 ns: as loop.Histogram has it. */
-static int64_t place_of(int64_t ns) {
-    double number = (double)ns;
-    int64_t bits;
-    memcpy(&bits, &number, sizeof bits);
-    int64_t place = (bits >> 50) - ((1023 + 10) * 4 - 1);
-    return place < 0 ? 0 : place < GL_TIMES ? place : GL_TIMES - 1;
+static unsigned place_of(int64_t ns) {
+    if (ns < 1 << 10) return 0;
+    unsigned below = 61 - (unsigned)__builtin_clzll((uint64_t)ns), place = below * 4 + (unsigned)(ns >> below) - 35;
+    return place < GL_TIMES ? place : GL_TIMES - 1;
 }
 
 void pulse_ended(LoopObject *loop, int64_t began) {
