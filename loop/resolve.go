@@ -72,7 +72,7 @@ type lookups struct {
 
 	ready atomic.Bool // answered or failed is not empty
 
-	// mu guards what follows. Nothing is called while it is held.
+	// mu guards what follows. Nothing but startThread is called while it is held.
 	mu       sync.Mutex
 	waiting  []*lookup // oldest first
 	byUser   map[uint64]*lookup
@@ -144,15 +144,7 @@ func (l *lookups) start(w *lookup) error {
 		l.mu.Unlock()
 		return syscall.ENOMEM
 	}
-	called, asleep := false, false
-	if !l.coming {
-		called, asleep = l.rest.call()
-		l.coming = called
-	}
-	var err error
-	if !called {
-		err = l.attract()
-	}
+	asleep, err := l.send()
 	if err == nil || l.workers > 0 {
 		err = nil
 		l.waiting = append(l.waiting, w)
@@ -165,17 +157,20 @@ func (l *lookups) start(w *lookup) error {
 	return err
 }
 
-// attract starts a thread, unless one is coming already or there are enough.
-func (l *lookups) attract() error {
-	if l.coming || l.workers >= maxLookups {
-		return nil
+// send has a thread come, unless one does already: the one that rests, to be woken if it is asleep, or a new one, unless there are enough.
+func (l *lookups) send() (asleep bool, err error) {
+	if l.coming {
+		return false, nil
+	}
+	if l.coming, asleep = l.rest.call(); l.coming || l.workers >= maxLookups {
+		return asleep, nil
 	}
 	if err := l.startThread(l.work); err != nil {
-		return err
+		return false, err
 	}
 	l.coming = true
 	l.workers++
-	return nil
+	return false, nil
 }
 
 // work looks up what waits, until nothing does.
@@ -186,11 +181,14 @@ func (l *lookups) work() {
 		}
 	}()
 	l.mu.Lock()
-	w := l.arrive()
+	w, asleep := l.arrive()
 	if w == nil {
 		l.workers--
 	}
 	l.mu.Unlock()
+	if asleep {
+		l.rest.wake()
+	}
 	for w != nil {
 		w.answer = l.resolver(w.query)
 		w = l.done(w)
@@ -199,13 +197,13 @@ func (l *lookups) work() {
 
 // arrive is the first look of a thread that has been coming. Where it leaves lookups, it sends for the next thread:
 // names that are found at once cost no thread each, and those that take their time have as many as there may be.
-func (l *lookups) arrive() *lookup {
+func (l *lookups) arrive() (w *lookup, asleep bool) {
 	l.coming = false
-	w := l.take()
+	w = l.take()
 	if len(l.waiting) > 0 {
-		_ = l.attract() // refused: those that there are look
+		asleep, _ = l.send() // refused: those that there are look
 	}
-	return w
+	return w, asleep
 }
 
 // done stores an answer, wakes the loop and returns the next lookup. Where none waits, one
@@ -239,12 +237,15 @@ func (l *lookups) resting() *lookup {
 		l.rest.wait()
 		l.mu.Lock()
 		l.rest.getUp()
-		w := l.arrive() // none when another thread was faster, or it was cancelled
+		w, asleep := l.arrive() // none when another thread was faster, or it was cancelled
 		rests := w == nil && !l.closed && l.rest.lieDown()
 		if w == nil && !rests {
 			l.workers--
 		}
 		l.mu.Unlock()
+		if asleep {
+			l.rest.wake()
+		}
 		if !rests {
 			return w
 		}

@@ -105,8 +105,8 @@ static int turn(LoopObject *loop, int flags) {
         timers_give_back(loop);
         handles_give_back(loop);
     }
-    if (loop->running && nest_begin(loop) < 0) return -1;
     if (loop->fresh.live && timers_hand_over(loop) < 0) return -1;
+    if (loop->running && nest_begin(loop) < 0) return -1; /* last: the turn that it prepares comes */
     gl_sqe *sq = loop->sq[loop->sq_now];
     int32_t sent = loop->sq_len;
     loop->shared.sq = sq;
