@@ -68,3 +68,40 @@ func TestWaitingIsEstimated(t *testing.T) {
 		t.Errorf("a quiet wait of %v counts as %v", time.Since(began), took)
 	}
 }
+
+// Whichever turn it comes in, the long wait behind a burst counts once, also while it lasts.
+func TestLongWaitBehindABurstCountsOnce(t *testing.T) {
+	const short, long = 10 * time.Microsecond, 3 * time.Duration(quietAfter)
+	if !measured {
+		t.Skip("counts nothing")
+	}
+	r := newRig(t, "", settings{})
+	wait := func(length time.Duration) {
+		r.submit(Submission{Op: OpTimerAdd, Generation: 1, Len: r.Now() + int64(length)})
+		fired := r.Stats().TimersFired
+		r.until(func() bool { return r.Stats().TimersFired > fired })
+	}
+	for n := range timed + 2 { // of waits, one more each time
+		for range 2*busyAfter + n {
+			wait(short)
+		}
+		before, began := r.meters.Waiting, time.Now()
+		seen := make(chan time.Duration, 1)
+		go func() {
+			for {
+				o, _ := r.Observe(false)
+				if grown := o.Meters.Waiting - before; grown > time.Duration(quietAfter) || time.Since(began) > 10*long {
+					seen <- grown
+					return
+				}
+				time.Sleep(time.Millisecond)
+			}
+		}()
+		wait(long)
+		grown := <-seen
+		took := r.meters.Waiting - before
+		if most := time.Since(began) * 101 / 100; took < long*9/10 || took > most || grown < time.Duration(quietAfter) || grown > most {
+			t.Errorf("behind %d: a wait of %v counts as %v, and %v while it lasts", 2*busyAfter+n, long, took, grown)
+		}
+	}
+}
