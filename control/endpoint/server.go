@@ -14,6 +14,7 @@ import (
 
 const (
 	clients  = 64               // at once; more are told 503
+	refusals = 256              // so many at once; more are closed without a word
 	patience = 10 * time.Second // for one request and its answer
 )
 
@@ -26,6 +27,7 @@ type Server struct {
 
 	mu     sync.Mutex
 	open   map[net.Conn]bool
+	told   map[net.Conn]bool // are refused
 	closed bool
 	done   sync.WaitGroup
 }
@@ -102,7 +104,7 @@ func serve(address string, handle func(request) answer) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{listener: l, path: path, handle: handle, open: map[net.Conn]bool{}}
+	s := &Server{listener: l, path: path, handle: handle, open: map[net.Conn]bool{}, told: map[net.Conn]bool{}}
 	if path != "" {
 		s.file, _ = os.Lstat(path)
 	}
@@ -137,6 +139,9 @@ func (s *Server) Close() {
 	for c := range s.open {
 		c.Close()
 	}
+	for c := range s.told {
+		c.Close()
+	}
 	s.mu.Unlock()
 	if s.path != "" {
 		if info, err := os.Lstat(s.path); err == nil && s.file != nil && os.SameFile(info, s.file) {
@@ -164,24 +169,41 @@ func (s *Server) accept() {
 
 func (s *Server) take(c net.Conn) {
 	s.mu.Lock()
-	full, closed := len(s.open) >= clients, s.closed
-	if !full && !closed {
+	full := len(s.open) >= clients
+	switch {
+	case s.closed || full && len(s.told) >= refusals:
+		s.mu.Unlock()
+		c.Close()
+		return
+	case full:
+		s.told[c] = true
+	default:
 		s.open[c] = true
 	}
+	s.done.Add(1)
 	s.mu.Unlock()
 	_ = c.SetDeadline(time.Now().Add(patience))
-	if closed {
-		c.Close()
-		return
-	}
 	if full {
-		_ = c.SetDeadline(time.Now().Add(100 * time.Millisecond))
-		_ = text(503, "too many clients\n").write(c, false)
-		c.Close()
-		return
+		go s.refuse(c)
+	} else {
+		go s.converse(c)
 	}
-	s.done.Add(1)
-	go s.converse(c)
+}
+
+// refuse tells a client that it is one too many. It is heard out, or its request would meet a closed connection and it
+// would not read why.
+func (s *Server) refuse(c net.Conn) {
+	defer s.done.Done()
+	defer func() {
+		_ = recover()
+		s.mu.Lock()
+		delete(s.told, c)
+		s.mu.Unlock()
+		c.Close()
+	}()
+	if text(503, "too many clients\n").write(c, false) == nil {
+		linger(c, patience)
+	}
 }
 
 func (s *Server) converse(c net.Conn) {
@@ -208,14 +230,14 @@ func (s *Server) converse(c net.Conn) {
 		a = s.safely(req)
 	}
 	if err = a.write(c, req.method == "HEAD"); err == nil && a.status >= 400 {
-		linger(c)
+		linger(c, time.Second)
 	}
 }
 
 // linger takes what the client still sends, so that closing does not reset the connection before it has read the answer.
-func linger(c net.Conn) {
+func linger(c net.Conn, within time.Duration) {
 	if half, ok := c.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		_ = c.SetDeadline(time.Now().Add(time.Second))
+		_ = c.SetDeadline(time.Now().Add(within))
 		buf := make([]byte, 4<<10)
 		for range 64 {
 			if _, err := c.Read(buf); err != nil {

@@ -180,7 +180,11 @@ func TestSlowClientsKeepNobodyOut(t *testing.T) {
 	c := dial(t, s)
 	r, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil || r.StatusCode != 503 {
-		t.Errorf("one too many: %v, %v", r, err)
+		t.Fatalf("one too many: %v, %v", r, err)
+	}
+	_, _ = io.Copy(io.Discard, r.Body)
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\n\r\n"); err != nil {
+		t.Errorf("a request that comes after its refusal: %v", err)
 	}
 }
 

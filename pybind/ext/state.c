@@ -21,15 +21,16 @@ PyObject *import_attribute(const char *module, const char *name) {
 
 PyObject *call_class(PyObject *class, PyObject *name, PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     PyObject *room[4], **argv = room, *method = PyObject_GetAttr(class, name), *result = NULL;
+    if (!method) return NULL;
     size_t all = (size_t)n + (kwnames ? (size_t)PyTuple_GET_SIZE(kwnames) : 0) + 1;
     if (all > sizeof room / sizeof *room && !(argv = PyMem_Malloc(all * sizeof *argv))) PyErr_NoMemory();
-    if (method && argv) {
+    if (argv) {
         argv[0] = self;
         for (size_t i = 1; i < all; i++) argv[i] = args[i - 1];
         result = PyObject_Vectorcall(method, argv, (size_t)n + 1, kwnames);
     }
     if (argv != room) PyMem_Free(argv);
-    Py_XDECREF(method);
+    Py_DECREF(method);
     return result;
 }
 
