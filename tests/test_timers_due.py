@@ -281,5 +281,5 @@ def test_signals_that_no_handler_of_the_loop_hears_do_not_pile_up(loop, capfd):
         loop.run_forever()
     finally:
         signal.signal(signal.SIGUSR1, previous)
-    assert len(seen) == (turns + 1) * each
+    assert turns * each < len(seen) <= (turns + 1) * each  # two that are pending at once are one
     assert "wakeup" not in capfd.readouterr().err
