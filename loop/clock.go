@@ -13,11 +13,6 @@ import (
 //go:linkname nanotime runtime.nanotime
 func nanotime() int64
 
-// cputicks is the processor's counter where it has one; kept for others likewise.
-//
-//go:linkname cputicks runtime.cputicks
-func cputicks() int64
-
 // clock reads CLOCK_MONOTONIC through Go's runtime, which does so without a
 // system call. The offset is measured as a lower bound, so a timer is late by
 // less than a microsecond and never early.

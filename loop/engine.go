@@ -156,7 +156,7 @@ func New(o Options) (*Engine, error) {
 	if e.phase = o.Phase; e.phase == nil {
 		e.phase = new(uint32)
 	}
-	e.meters.Opened, e.meters.ticks = e.clock.now(), cputicks()
+	e.meters.Opened = e.clock.now()
 	e.meters.timesWait = measured // it is quiet as yet
 	if e.start = o.StartThread; e.start == nil {
 		e.start = startGoroutine

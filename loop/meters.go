@@ -22,12 +22,10 @@ type Meters struct {
 	waits     uint64        // Stats.Waits when it was last taken
 	share     time.Duration // for how many waits the one under way stands
 	waitFrom  int64         // ns, since when it lasts; 0: it does not, or its length is not taken
-	tickFrom  int64         // of the processor's counter, when a wait began that is not taken; 0: the last one was
-	ticks     int64         // of that counter, at Opened
 	turnFrom  int64         // ns, when a turn whose time is taken began; 0: it is not
 	waited    time.Duration // in that turn
 
-	Waiting time.Duration // in the selector, with nothing to do; waits of a busy loop up to quietAfter are estimated from one of sixteen turns
+	Waiting time.Duration // in the selector, with nothing to do; of a busy loop estimated from one of sixteen turns
 	Engine  time.Duration // in turns, less the waits; estimated from the same
 	Opened  int64         // ns of CLOCK_MONOTONIC
 
@@ -59,7 +57,7 @@ func (e *Engine) turnBegins() {
 }
 
 // timedWait asks the selector and takes how long that lasts. Of a busy loop, it stands for those before it that were not
-// timed; a quiet one's waits are all timed. So is the long wait with which a busy loop becomes quiet, which stands for itself.
+// timed; a quiet one's waits are all timed.
 //
 //go:noinline
 func (e *Engine) timedWait(timeout time.Duration) (int, error) {
@@ -69,34 +67,12 @@ func (e *Engine) timedWait(timeout time.Duration) (int, error) {
 		m.share = time.Duration(e.stats.Waits - m.waits)
 	}
 	m.waits = e.stats.Waits
-	m.tickFrom = 0
 	m.waitFrom = e.clock.now()
-	setPhase(e.phase, PhaseWaiting)
 	n, err := e.sel.Select(e.events, timeout)
-	setPhase(e.phase, PhaseEngine)
 	m.waited = time.Duration(e.clock.now() - m.waitFrom)
-	if m.waited > time.Duration(quietAfter) {
-		m.share = 1
-	}
 	m.Waiting += m.share * m.waited
 	m.waitFrom = 0
 	return n, err
-}
-
-// untaken is how long the wait has lasted that began at tickFrom, if that is long; 0: it is one of those that others stand for. The
-// processor's counter is read for less than the clock, and how fast it is has been seen since the engine was opened.
-//
-//go:norace
-func (m *Meters) untaken(now int64) time.Duration {
-	from, ticks := m.tickFrom, cputicks()
-	if from <= m.ticks || ticks <= from {
-		return 0
-	}
-	waited := time.Duration(float64(ticks-from) / float64(ticks-m.ticks) * float64(now-m.Opened))
-	if waited <= time.Duration(quietAfter) {
-		return 0
-	}
-	return waited
 }
 
 // setPhase stores a number that others read at any time, and that nothing is ordered by: an atomic store would cost
@@ -152,9 +128,7 @@ func (e *Engine) Observe(peers bool) (o Observation, ok bool) {
 	now := e.clock.now()
 	o.Age = time.Duration(now - e.meters.Opened)
 	if m := &o.Meters; m.waitFrom != 0 && now > m.waitFrom {
-		m.Waiting += time.Duration(now - m.waitFrom) // for itself, until it is known to be short: the sum never falls
-	} else if *e.phase == PhaseWaiting {
-		m.Waiting += m.untaken(now)
+		m.Waiting += time.Duration(now - m.waitFrom) // for itself alone until it ends: the sum never falls
 	}
 	if fds != nil {
 		for _, d := range *fds {

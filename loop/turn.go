@@ -245,9 +245,6 @@ func (e *Engine) ask(flags TurnFlags) error {
 	if e.waited && e.tempo.ended(e.looked) {
 		e.sel.SetQuiet(e.tempo.quiet())
 		e.meters.timesWait = measured && e.tempo.quiet()
-		if e.meters.timesWait {
-			e.meters.Waiting += e.meters.untaken(e.looked)
-		}
 	}
 	return err
 }
@@ -267,14 +264,13 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 			n, err = e.sel.Select(e.events, timeout)
 		} else {
 			e.stats.Waits++
+			setPhase(e.phase, PhaseWaiting)
 			if e.meters.timesWait {
 				n, err = e.timedWait(timeout)
 			} else {
-				e.meters.tickFrom = cputicks()
-				setPhase(e.phase, PhaseWaiting)
 				n, err = e.sel.Select(e.events, timeout)
-				setPhase(e.phase, PhaseEngine)
 			}
+			setPhase(e.phase, PhaseEngine)
 		}
 		if err != nil {
 			return err

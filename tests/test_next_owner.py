@@ -343,6 +343,22 @@ def test_transport_whose_socket_is_closed_writes_to_no_stranger(loop, run, socke
     run(main())
 
 
+def test_transport_whose_socket_is_closed_while_it_is_full_ends_at_the_next_write(loop, run, socket_pair):
+    async def main():
+        ours, _ = socket_pair()
+        transport, protocol = await loop.create_connection(Recorder, sock=ours)
+        transport.write(bytes(4 * MIB))
+        assert transport.get_write_buffer_size()
+        ours.close()
+        transport.write(b"x")
+        try:
+            assert (await protocol.lost()).errno == errno.EBADF
+        finally:
+            transport.abort()
+
+    run(main(), limit=2)
+
+
 def test_transport_whose_socket_is_closed_shuts_no_stranger_down(loop, run, socket_pair, next_owner):
     async def main():
         ours, _ = socket_pair()

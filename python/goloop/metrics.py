@@ -48,7 +48,7 @@ class Metrics:
     turns: int
     """Turns that asked the engine."""
     wait_seconds: float
-    """In the selector, with nothing to do. Of a busy loop, waits up to 10 ms are estimated from each sixteenth turn."""
+    """In the selector, with nothing to do. Of a busy loop, estimated from each sixteenth turn: right over many waits, not for one."""
     engine_seconds: float
     """In the engine, estimated from each sixteenth turn."""
     python_seconds: float
