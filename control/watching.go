@@ -47,11 +47,11 @@ func DeskClose() (rc int64) {
 	return 0
 }
 
-// TraceBy lets a signal make the thread native, which answers questions, write the stacks of all into a pipe, whose non-blocking reading
-// end is fd; a signal of 0 ends that.
-func TraceBy(fd, signal, native int64) (rc int64) {
+// TraceBy tells of a signal whose handler writes the stacks of all threads into a pipe, whose non-blocking reading end is fd; a signal
+// of 0 ends that.
+func TraceBy(fd, signal int64) (rc int64) {
 	defer failed(&rc)
-	tracer.Set(int(fd), int(signal), int(native))
+	tracer.Set(int(fd), int(signal))
 	return 0
 }
 

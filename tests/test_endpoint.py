@@ -28,6 +28,12 @@ PROGRAM = """
     def sleep_with_the_gil(seconds):
         ctypes.PyDLL(None).usleep(int(seconds * 1e6))
 
+    def has_no_child():
+        try:
+            os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return True
+
     async def lines():
         '''What the test wants done, a line of Python each.'''
         loop = asyncio.get_running_loop()
@@ -215,6 +221,16 @@ def test_hundred_clients_while_it_is_stuck(program):
     assert len(statuses) == 500
     assert set(statuses) <= {200, 503}
     assert statuses.count(200) > 100
+    program.done()
+
+
+def test_stack_that_is_had_without_the_gil_leaves_no_child(program):
+    """It is had in a copy of the process, of which the program's own waitpid() does not hear."""
+    program.do("sleep_with_the_gil(1)")
+    program.until(lambda: "sleep_with_the_gil" in json.dumps(program.json("/stack")))
+    program.done()
+    program.do("print(has_no_child(), flush=True)")
+    assert program.child.stdout.readline() == "True\n"
     program.done()
 
 

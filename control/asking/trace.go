@@ -10,22 +10,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Snapshot has a copy of the process run the handler of a signal and end; it returns the copy's pid. The engine's C interface sets it.
+var Snapshot = func(syscall.Signal) (pid int, err error) { return 0, syscall.ENOSYS }
+
 // Tracer has the Python stacks of all threads written by a signal's handler that needs no GIL: faulthandler's, which Python has registered
-// with the writing end of a pipe. The signal goes to the thread that answers questions, which waits for one, or for the GIL. A
-// loop's thread gets none: it would end a system call there that the loop may be stuck in, with EINTR.
+// with the writing end of a pipe. The handler reads frames that Python may change meanwhile, for who does not get the GIL cannot know whether
+// it will: it runs in a copy of the process, which may come to grief over them. So no thread of the program gets a signal either,
+// which could end a system call there with EINTR.
 type Tracer struct {
 	mu     sync.Mutex
 	fd     int
 	signal syscall.Signal
-	native int
 }
 
-// Set takes the reading end of the pipe, which is non-blocking, the signal, and the number that the system has for the thread; a
-// signal of 0 ends it.
-func (t *Tracer) Set(fd, signal, native int) {
+// Set takes the reading end of the pipe, which is non-blocking, and the signal; a signal of 0 ends it.
+func (t *Tracer) Set(fd, signal int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.fd, t.signal, t.native = fd, syscall.Signal(signal), native
+	t.fd, t.signal = fd, syscall.Signal(signal)
 }
 
 // gap is how long a writer may pause between two lines.
@@ -39,11 +41,13 @@ func (t *Tracer) Trace(within time.Duration) map[uint64][]string {
 	if t.signal == 0 {
 		return nil
 	}
-	for t.read(0) != "" { // of a signal that came too late
+	for t.read(0) != "" { // of a copy that was late
 	}
-	if err := signalThread(t.native, t.signal); err != nil {
+	pid, err := Snapshot(t.signal)
+	if err != nil {
 		return nil
 	}
+	defer reap(pid)
 	text := t.read(within)
 	for more := text; more != ""; text += more {
 		more = t.read(gap)
@@ -51,7 +55,7 @@ func (t *Tracer) Trace(within time.Duration) map[uint64][]string {
 	return framesOf(text)
 }
 
-// framesOf takes the frames out of what faulthandler writes. The thread that the signal went to is left out: it is none of a loop's.
+// framesOf takes the frames out of what faulthandler writes.
 func framesOf(text string) map[uint64][]string {
 	found := map[uint64][]string{}
 	thread := uint64(0)
@@ -60,7 +64,7 @@ func framesOf(text string) map[uint64][]string {
 			digits, _, _ := strings.Cut(head, " ")
 			thread, _ = strconv.ParseUint(digits, 16, 64)
 		} else if strings.HasPrefix(line, "Current thread") {
-			thread = 0
+			thread = 0 // of whoever ran the handler: none of a loop's
 		} else if frame, ok := parseFrame(line); ok && thread != 0 {
 			found[thread] = append(found[thread], frame)
 		}

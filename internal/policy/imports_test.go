@@ -38,7 +38,7 @@ var imports = map[string]string{
 	"control/watchdog": "std loop control/loops control/asking",
 	"control/endpoint": "std loop control/loops control/asking control/watchdog",
 	"control":          "std selector loop control/loops control/asking control/watchdog control/endpoint",
-	"pybind":           "std xsys internal/sys selector loop unixevents control/loops build/gopy C",
+	"pybind":           "std xsys internal/sys selector loop unixevents control/loops control/asking build/gopy C",
 
 	// Outside of the engine.
 	"benchmarks/loadgen": "std xsys internal/batch",

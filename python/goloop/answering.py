@@ -1,8 +1,8 @@
 """The thread that answers the engine's questions about Python, as soon as it gets the GIL.
 
 The engine's goroutines need no GIL and never call Python: they ask, and this thread, which sleeps in read(2) otherwise,
-answers. A signal's handler of :mod:`faulthandler` is for when the GIL cannot be had: in this thread, it writes the stacks of all
-threads into a pipe.
+answers. A signal's handler of :mod:`faulthandler` is for when the GIL cannot be had: in a copy of the process, it writes the stacks
+of all threads into a pipe.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def start() -> None:
             os.close(bell)
             raise
         _thread = thread
-        _open_trace(control, thread.native_id or 0)
+        _open_trace(control)
         atexit.register(stop)
 
 
@@ -92,7 +92,7 @@ def _forget() -> None:
 os.register_at_fork(after_in_child=_forget)
 
 
-def _open_trace(control: Any, native: int) -> None:
+def _open_trace(control: Any) -> None:
     """Give faulthandler a signal that nobody uses. Without one, stacks are had only with the GIL."""
     global _trace
     if sys.platform != "linux":
@@ -108,7 +108,7 @@ def _open_trace(control: Any, native: int) -> None:
     os.set_blocking(read, False)
     os.set_blocking(write, False)
     faulthandler.register(number, file=write, all_threads=True, chain=False)
-    control.control_TraceBy(read, number, native)
+    control.control_TraceBy(read, number)
     _trace = number, read, write
 
 
@@ -118,7 +118,7 @@ def _close_trace(control: Any) -> None:
         number, read, write = _trace
         import faulthandler
 
-        control.control_TraceBy(-1, 0, 0)
+        control.control_TraceBy(-1, 0)
         faulthandler.unregister(number)
         os.close(read)
         os.close(write)
