@@ -178,7 +178,7 @@ def test_want_of_descriptors_is_no_loss_of_children(script):
             free = os.dup(0)
             os.close(free)
             room = free + 2  # for what Popen needs itself
-            codes = []
+            codes, process = [], None
             for spare in range(8):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (room + spare, high))
                 try:
@@ -187,11 +187,10 @@ def test_want_of_descriptors_is_no_loss_of_children(script):
                     assert exc.errno == 24, exc  # EMFILE
                 else:
                     codes.append(await asyncio.wait_for(process.wait(), 10))
-                del process
+                process = None
             resource.setrlimit(resource.RLIMIT_NOFILE, (low, high))
             print(codes[-1], set(codes))
 
-        process = None
         loop = new_event_loop()
         loop.run_until_complete(main())
         loop.close()

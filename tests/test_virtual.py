@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import signal
 import socket
 import subprocess
 import sys
@@ -273,6 +274,25 @@ def test_job_of_an_executor_holds_the_clock(vloop, took):
 
     vloop.run_until_complete(main())
     assert 0.2 <= took() < 5
+
+
+def test_signal_does_not_let_time_leap_past_a_job(vloop, took):
+    """It ends the wait for the job, and brings nothing to run."""
+
+    async def main():
+        await asyncio.wait_for(vloop.run_in_executor(None, time.sleep, 0.2), HOUR)
+        assert vloop.time() == 0
+
+    came = []
+    previous = signal.signal(signal.SIGALRM, lambda *args: came.append(args))
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        vloop.run_until_complete(main())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert came
+    assert took() >= 0.2
 
 
 def test_timeout_of_a_job_takes_its_real_time(vloop, took):

@@ -70,6 +70,7 @@ struct LoopObject {
     /* turn.c */
     bool forever;       /* run_forever() calls: _run_once goes on until stop() */
     int32_t unlooked;   /* turns in a row that did not ask the selector */
+    bool deaf;          /* signals do not end a sleep as yet: _take_wakeup_fd */
     bool hears_signals; /* the loop has handlers of signals; else their pipe only ends its sleep */
     int32_t unheard;   /* turns that did not ask because of that */
     bool signal_pipe;   /* looptype.c: is one of shared.own */

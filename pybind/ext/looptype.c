@@ -331,6 +331,7 @@ static PyMemberDef members[] = {
     {"_forever", T_BOOL, offsetof(LoopObject, forever), 0, NULL},
     {"_engine_id", T_LONGLONG, offsetof(LoopObject, engine), READONLY, NULL},
     {"_hears_signals", T_BOOL, offsetof(LoopObject, hears_signals), 0, NULL},
+    {"_deaf", T_BOOL, offsetof(LoopObject, deaf), 0, NULL},
     {0}};
 
 /* Attributes that other threads may ask for while the loop's sets them. */

@@ -100,6 +100,7 @@ static int32_t ask_engine(LoopObject *loop, int flags) {
 static int turn(LoopObject *loop, int flags) {
     if (engine_usable(loop) < 0) return -1;
     if (flags == GL_TURN_WAIT) {
+        if (loop->deaf && steal_result(PyObject_CallMethod((PyObject *)loop, "_take_wakeup_fd", NULL)) < 0) return -1;
         if (PyErr_CheckSignals() < 0) return -1;
         ready_give_back(loop);
         timers_give_back(loop);

@@ -83,6 +83,7 @@ class Loop:
     _forever: bool
     _engine_id: int  # 0 once it is closed
     _hears_signals: bool
+    _deaf: bool
     _debug: bool
     _thread_id: int | None
     _current_handle: asyncio.Handle | None

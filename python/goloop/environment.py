@@ -9,6 +9,14 @@ from . import _core
 _begun = False
 
 
+def setting(name: str) -> str:
+    """``os.environ.get(name, "")``, which raises and catches two exceptions where there is none: each new loop asks three times."""
+    values = getattr(os.environ, "_data", None)
+    if values is None or name.encode() in values:
+        return os.environ.get(name, "")
+    return ""
+
+
 def begin() -> None:
     """Begin to watch and to serve as ``GOLOOP_WATCHDOG`` and ``GOLOOP_CONTROL`` say, and in a forked child, as its parent did.
 
@@ -18,7 +26,7 @@ def begin() -> None:
     """
     global _begun
     _begun = True
-    threshold, address = os.environ.get("GOLOOP_WATCHDOG", ""), os.environ.get("GOLOOP_CONTROL", "")
+    threshold, address = setting("GOLOOP_WATCHDOG"), setting("GOLOOP_CONTROL")
     if not (threshold or address or _inherited) or not _core.is_main_interpreter():
         return
     from . import control, watching

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
 import sys
 import weakref
 from _socket import socket as CSocket
@@ -84,16 +83,15 @@ class Loop(
         self._unix_server_sockets: dict[Any, Any] = {}
         self._handshakes = {}
         self._lookups: dict[int, asyncio.Future[Any]] = {}
-        self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._sending: dict[Any, Any] = {}
         try:
-            batched = {"": True, "1": True, "0": False}.get(os.environ.get("GOLOOP_IO_URING", ""))
+            batched = {"": True, "1": True, "0": False}.get(environment.setting("GOLOOP_IO_URING"))
             if batched is None:
                 raise ValueError("goloop: GOLOOP_IO_URING is 0 or 1")
             engine.ensure()
-            self._open(os.environ.get("GOLOOP_SELECTOR", ""), batched)
+            self._open(environment.setting("GOLOOP_SELECTOR"), batched)
             self._internal_fds += 1  # the engine's wake-up descriptor; asyncio counts its self-pipe
-            self._init_children(os.environ.get("GOLOOP_CHILD_WATCHER", ""))
+            self._init_children(environment.setting("GOLOOP_CHILD_WATCHER"))
         except BaseException:
             self._closed = True  # there is nothing to warn of
             self._close_engine()
@@ -106,6 +104,11 @@ class Loop(
             """asyncio's loop has one; ours leaves the work to the engine, and makes one for who asks."""
             unix: Any = unix_events
             return unix._PidfdChildWatcher() if unix.can_use_pidfd() else unix._ThreadedChildWatcher()
+
+    @functools.cached_property
+    def _transports(self) -> weakref.WeakValueDictionary[int, Any]:
+        """asyncio's own transports enter themselves here; most loops have none."""
+        return weakref.WeakValueDictionary()
 
     def close(self) -> None:
         """Close the loop and its engine. Twice is once.
@@ -137,13 +140,16 @@ class Loop(
 
     def __del__(self, _modules: Any = (base_events, unix_events)) -> None:
         # A loop that outlives the modules at the interpreter's end has nothing left to close itself with.
-        if all(getattr(module, "sys", None) for module in _modules):
-            super().__del__()
+        for module in _modules:
+            if getattr(module, "sys", None) is None:
+                return
+        super().__del__()
 
     def _check_running(self) -> None:
         if self._is_inherited():
             raise RuntimeError("this event loop belongs to the parent process: make a new one after fork()")
-        super()._check_running()
+        if self.is_running() or asyncio._get_running_loop() is not None:
+            super()._check_running()  # it raises
 
     def _close_self_pipe(self) -> None:
         """The engine has a wake-up descriptor of its own."""
@@ -156,7 +162,9 @@ class Loop(
             RuntimeError: it does.
             ValueError: ``fd`` is neither a descriptor nor a file object.
         """
-        if self._transports or not isinstance(fd, (int, CSocket)):  # asyncio's own; and its error
+        if "_transports" in self.__dict__ or not isinstance(
+            fd, (int, CSocket)
+        ):  # asyncio's own; and its error
             try:
                 super()._ensure_fd_no_transport(fd)
             except ValueError:

@@ -7,6 +7,7 @@ the handles that ``_ready`` holds. What has come for a transport or a server is 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -54,11 +55,9 @@ class Ready:
             self.appendleft(handle)
 
     def clear(self) -> None:
-        try:
-            while True:
+        with contextlib.suppress(IndexError):  # another thread may clear it too
+            while self:
                 self.popleft()
-        except IndexError:  # not by len(): another thread may clear it too
-            pass
 
 
 class ReadyQueue(_Base):

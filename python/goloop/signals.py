@@ -1,7 +1,7 @@
 """Signals: asyncio's own handlers, told by a pipe that the engine reads.
 
-While a loop runs in the main thread the pipe is what ``signal.set_wakeup_fd`` names, as with
-uvloop: a signal that comes between Python's last look at its signals and the system call in
+From the first time on that a loop sleeps in the main thread until its run ends the pipe is what ``signal.set_wakeup_fd`` names,
+as with uvloop: a signal that comes between Python's last look at its signals and the system call in
 which the loop sleeps must end that sleep, or Ctrl-C is late until something else happens.
 """
 
@@ -40,24 +40,28 @@ _PATIENCE = 10  # seconds that the main thread waits for another's loop
 _NO_SIGNAL: Any = 0
 _NO_HANDLE: Any = None
 
-# Whether set_wakeup_fd names a pipe of ours; a forked child would write to its parent's.
-_in_use = False
+# The pipe of ours that set_wakeup_fd names, or -1.
+_in_use = -1
 
 
-def _forget_in_child() -> None:
+def _leave_wakeup_fd() -> None:
+    """Take it back, unless the program has put another in its place. A forked child would write to its parent's."""
     global _in_use
-    if _in_use:
-        _in_use = False
-        signal.set_wakeup_fd(-1)
+    if _in_use != -1:
+        ours, _in_use = _in_use, -1
+        previous = signal.set_wakeup_fd(-1)
+        if previous not in (ours, -1):
+            signal.set_wakeup_fd(previous)
 
 
-os.register_at_fork(after_in_child=_forget_in_child)
+os.register_at_fork(after_in_child=_leave_wakeup_fd)
 
 
 class Signals(_Base):
     """The pipe is opened by the first run in the main thread, or with the first handler."""
 
     _ssock = None  # the reading end is the engine's
+    _wakes = False  # signals wake the run under way
 
     @property
     def _csock(self) -> _WakeupFd | None:
@@ -92,21 +96,28 @@ class Signals(_Base):
         # First: before 3.13.1 a refused run_forever made a running loop look stopped.
         self._check_closed()
         self._check_running()
-        ours = threading.current_thread() is threading.main_thread() and self._take_wakeup_fd()
-        self._signals_reach(ours)
+        self._wakes = False
         self._hears_signals = (
             bool(self._signal_handlers) or self._uses_sigchld or self._has_own_handle_signal()
         )
+        main = threading.current_thread() is threading.main_thread()
+        if not main:
+            self._signals_reach(False)
+        elif self._hears_signals or _in_use != -1:
+            self._signals_reach(self._take_wakeup_fd())
+        else:
+            self._signal_fd()
+            self._deaf = True  # the first turn that sleeps calls _take_wakeup_fd
         # A _run_once of the program's takes its turns one at a time.
         self._forever = type(self)._run_once is _core.Loop._run_once and "_run_once" not in self.__dict__
         try:
             super().run_forever()
         finally:
-            self._forever = False
+            self._forever = self._deaf = False
             if sys.version_info < (3, 12) and asyncio._get_running_loop() is self:
                 asyncio._set_running_loop(None)  # asyncio found no memory to do it
-            if ours and not self._signal_handlers:
-                self._leave_wakeup_fd()
+            if self._wakes and not self._signal_handlers:
+                _leave_wakeup_fd()
 
     def _has_own_handle_signal(self) -> bool:
         asyncio_s = asyncio.SelectorEventLoop._handle_signal  # type: ignore[attr-defined]
@@ -115,33 +126,35 @@ class Signals(_Base):
     def _take_wakeup_fd(self) -> bool:
         """Let signals wake this loop, unless the program has a wake-up descriptor of its own."""
         global _in_use
+        self._deaf = False
         fd = self._signal_fd()
+        self._wakes = True  # first: a signal's handler may raise
         try:
             previous = signal.set_wakeup_fd(fd)
         except ValueError:  # another interpreter's main thread: no signal comes there
+            self._wakes = False
             return False
-        if previous == fd:
-            return True
-        if previous != -1:
+        if previous not in (fd, -1):
             signal.set_wakeup_fd(previous)
+            self._wakes = False
             return False
-        _in_use = True
-        self._signals_reach(True)  # those that came without it have left nothing to read
+        _in_use = fd
+        if previous == -1:
+            self._signals_reach(True)  # those that came without it have left nothing to read
         return True
-
-    def _leave_wakeup_fd(self) -> None:
-        global _in_use
-        if _in_use:
-            _in_use = False
-            signal.set_wakeup_fd(-1)
 
     @contextlib.contextmanager
     def _keeping_wakeup_fd(self) -> Iterator[None]:
         """asyncio gives the descriptor back with the last handler. A running loop keeps it, and without a moment
         in between, in which a signal would be lost: there is one more handler, of no signal."""
+        global _in_use
         if not self.is_running() or self._is_inherited():
             yield
+            if not self._signal_handlers:
+                _in_use = -1  # asyncio has taken it back
             return
+        if self._deaf:
+            self._take_wakeup_fd()
         self._signal_handlers[_NO_SIGNAL] = _NO_HANDLE
         try:
             yield

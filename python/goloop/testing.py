@@ -152,9 +152,10 @@ class VirtualLoop(Loop):
         left = self._due(first) - self._real()
         if not self._is_held():
             left = min(left, self._grace if self._watches() > 0 else 0.0)
+        end = self._real() + left
         if left > 0:
             self._selector.select(left)
-        return not self._has_come()
+        return not self._has_come() and self._real() >= end  # else a signal has ended the wait
 
     def _leap(self, first: asyncio.TimerHandle) -> None:
         self._pace += max(0.0, self._due(first) - self._real())
