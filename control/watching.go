@@ -40,9 +40,11 @@ func DeskAnswer(id int64, text string) (rc int64) {
 	return 0
 }
 
-// DeskClose makes the descriptor tell the end of the file, upon which its reader closes it.
+// DeskClose makes the descriptor tell the end of the file, upon which its reader closes it. What the watchdog has to say is put there
+// before.
 func DeskClose() (rc int64) {
 	defer failed(&rc)
+	dog.Settle()
 	desk.Close()
 	return 0
 }
@@ -103,6 +105,7 @@ func keepLog(file *os.File) {
 // Unwatch ends Watch.
 func Unwatch() (rc int64) {
 	defer failed(&rc)
+	dog.Settle()
 	dog.Stop()
 	keepLog(nil)
 	return 0

@@ -241,6 +241,21 @@ def test_environment_and_a_file(program, tmp_path):
     assert [json.loads(line[line.index("{") :])["event"] for line in lines] == ["stalled", "ended"]
 
 
+@pytest.mark.parametrize("last", ["", "goloop.unwatch()"], ids=["program", "watch"])
+def test_end_is_told_when_nothing_comes_after_it(program, tmp_path, last):
+    log = tmp_path / "log"
+    program(f"""
+        goloop.watch(0.4, {str(log)!r})
+        async def main():
+            while not os.path.getsize({str(log)!r}):
+                pass
+        goloop.run(main())
+        {last}
+    """)
+    lines = log.read_text().splitlines()
+    assert [json.loads(line[line.index("{") :])["event"] for line in lines] == ["stalled", "ended"]
+
+
 def test_environment(tmp_path):
     path = tmp_path / "program.py"
     path.write_text(

@@ -45,6 +45,10 @@ type Watchdog struct {
 	told      []Stall // the newest last
 	current   map[int64]*Stall
 	held      map[int64]time.Time // loops that do not go on, since when
+
+	looking sync.Mutex // taken before mu
+	places  map[int64]*place
+	limit   limiter
 }
 
 // New makes a watchdog that asks desk and tracer for stacks.
@@ -144,8 +148,9 @@ type place struct {
 }
 
 func (w *Watchdog) run(stop chan struct{}) {
-	places := map[int64]*place{}
-	limit := limiter{tokens: burst, last: time.Now()}
+	w.looking.Lock()
+	w.places, w.limit = map[int64]*place{}, limiter{tokens: burst, last: time.Now()}
+	w.looking.Unlock()
 	for last := time.Now(); ; {
 		tick := longest
 		if threshold := w.Threshold(); threshold > 0 {
@@ -159,13 +164,24 @@ func (w *Watchdog) run(stop chan struct{}) {
 		now := time.Now()
 		gap := now.Sub(last) - tick
 		last = now
+		w.looking.Lock()
 		if gap > late {
-			for _, p := range places {
+			for _, p := range w.places {
 				p.since = now
 			}
 		}
-		w.lookAt(places, now, &limit)
+		w.lookAt(now, true)
+		w.looking.Unlock()
 		last = time.Now() // asking for stacks takes time of ours
+	}
+}
+
+// Settle tells of the stalls that have ended since the last tick: nothing may come after.
+func (w *Watchdog) Settle() {
+	w.looking.Lock()
+	defer w.looking.Unlock()
+	if w.Threshold() > 0 {
+		w.lookAt(time.Now(), false)
 	}
 }
 
@@ -176,8 +192,8 @@ type due struct {
 	at    *place
 }
 
-// lookAt looks at each loop once. It recovers: a fault of ours must not end the process.
-func (w *Watchdog) lookAt(places map[int64]*place, now time.Time, limit *limiter) {
+// lookAt looks at each loop once, and if it is asked to, tells of new stalls. It recovers: a fault of ours must not end the process.
+func (w *Watchdog) lookAt(now time.Time, begin bool) {
 	defer func() { _ = recover() }()
 	threshold := w.Threshold()
 	seen := map[int64]bool{}
@@ -189,31 +205,31 @@ func (w *Watchdog) lookAt(places map[int64]*place, now time.Time, limit *limiter
 		}
 		id := l.ID()
 		seen[id] = true
-		at := places[id]
+		at := w.places[id]
 		moved := at == nil || p.Turns != at.turns || p.Ran != at.ran
 		still := p.Phase == loop.PhaseWaiting || p.Phase == loop.PhaseIdle
 		if moved || still {
 			w.hold(id, time.Time{}) // before it is told that it goes on: who is told may ask Held
 			if at != nil && at.told != nil {
-				w.ended(at, now, limit)
+				w.ended(at, now)
 			}
-			places[id] = &place{phase: p.Phase, turns: p.Turns, ran: p.Ran, since: now}
+			w.places[id] = &place{phase: p.Phase, turns: p.Turns, ran: p.Ran, since: now}
 			continue
 		}
 		w.hold(id, at.since)
 		at.phase = p.Phase
-		if threshold > 0 && at.told == nil && now.Sub(at.since) >= threshold {
+		if begin && threshold > 0 && at.told == nil && now.Sub(at.since) >= threshold {
 			stuck = append(stuck, due{l, p, at})
 		}
 	}
-	w.stalled(stuck, limit)
-	for id, at := range places {
+	w.stalled(stuck)
+	for id, at := range w.places {
 		if !seen[id] {
 			w.hold(id, time.Time{})
 			if at.told != nil {
-				w.ended(at, now, limit)
+				w.ended(at, now)
 			}
-			delete(places, id)
+			delete(w.places, id)
 		}
 	}
 }
@@ -230,7 +246,7 @@ func (w *Watchdog) hold(id int64, since time.Time) {
 }
 
 // stalled tells of loops that do not go on. One that a debugger holds is asked again later.
-func (w *Watchdog) stalled(stuck []due, limit *limiter) {
+func (w *Watchdog) stalled(stuck []due) {
 	if len(stuck) == 0 {
 		return
 	}
@@ -256,7 +272,7 @@ func (w *Watchdog) stalled(stuck []due, limit *limiter) {
 		w.mu.Lock()
 		w.current[at.told.Loop] = at.told
 		w.mu.Unlock()
-		w.report(at.told, limit)
+		w.report(at.told)
 	}
 }
 
@@ -282,14 +298,14 @@ func stallOf(d due, found Found) *Stall {
 	return s
 }
 
-func (w *Watchdog) ended(at *place, now time.Time, limit *limiter) {
+func (w *Watchdog) ended(at *place, now time.Time) {
 	s := *at.told
 	at.told = nil
 	s.Event, s.Seconds = "ended", now.Sub(s.since).Seconds()
 	w.mu.Lock()
 	delete(w.current, s.Loop)
 	w.mu.Unlock()
-	w.report(&s, limit)
+	w.report(&s)
 	w.mu.Lock()
 	w.told = append(w.told, s)
 	if len(w.told) > keep {
@@ -298,12 +314,12 @@ func (w *Watchdog) ended(at *place, now time.Time, limit *limiter) {
 	w.mu.Unlock()
 }
 
-func (w *Watchdog) report(s *Stall, limit *limiter) {
+func (w *Watchdog) report(s *Stall) {
 	s.Time = time.Now().Format(time.RFC3339Nano)
 	w.mu.Lock()
 	tell := w.tell
 	w.mu.Unlock()
-	if tell != nil && limit.allows(s) {
+	if tell != nil && w.limit.allows(s) {
 		tell(s)
 	}
 }

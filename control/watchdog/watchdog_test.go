@@ -166,3 +166,20 @@ func TestLineIsASentenceAndJSON(t *testing.T) {
 		t.Errorf("%v: %q", err, line)
 	}
 }
+
+func TestSettleTellsOfAnEndAtOnce(t *testing.T) {
+	f, w, told := watched(t)
+	w.Watch(10*threshold, func(s *Stall) { told <- *s })
+	f.phase.Store(loop.PhasePython)
+	next(t, told)
+	f.ran.Add(1)
+	w.Settle()
+	select {
+	case s := <-told:
+		if s.Event != "ended" {
+			t.Errorf("told %+v", s)
+		}
+	default:
+		t.Error("nothing was told")
+	}
+}
