@@ -6,7 +6,7 @@
 //	  for longer ──▶ its thread's stack is had, and a Stall told, once
 //
 // It lives in one goroutine and needs no GIL. When the goroutine itself was late, the whole process stood still, by a
-// debugger or SIGSTOP or for want of a processor: then nothing is held against the loops.
+// debugger or SIGSTOP or for want of a processor: so much is not held against the loops.
 package watchdog
 
 import (
@@ -167,7 +167,7 @@ func (w *Watchdog) run(stop chan struct{}) {
 		w.looking.Lock()
 		if gap > late {
 			for _, p := range w.places {
-				p.since = now
+				p.since = p.since.Add(gap)
 			}
 		}
 		w.lookAt(now, true)
