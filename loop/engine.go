@@ -68,6 +68,8 @@ type Options struct {
 	StartThread func(task func()) error
 	// Phase is where the engine writes PhaseWaiting while it waits in the selector, and PhaseEngine after; nil: nowhere.
 	Phase *uint32
+	// Near is where the engine lists the streams that the host may read (near.go); nil: none.
+	Near *[NearPlaces]Near
 }
 
 // Engine turns submissions into completions.
@@ -88,6 +90,7 @@ type Engine struct {
 	looked int64 // Looked
 	waited bool  // it was asked with a timeout
 	tempo  tempo
+	near   nearness
 
 	briskness briskness
 
@@ -157,6 +160,9 @@ func New(o Options) (*Engine, error) {
 		e.phase = new(uint32)
 	}
 	e.meters.Opened = e.clock.now()
+	if HostTries && !e.compares {
+		e.near = nearness{places: o.Near, after: nearAfter}
+	}
 	e.meters.timesWait = measured // it is quiet as yet
 	if e.start = o.StartThread; e.start == nil {
 		e.start = startGoroutine
@@ -219,6 +225,7 @@ func (e *Engine) Close() error {
 	e.aside.free()
 	e.timers.free()
 	e.seen.Store(nil)
+	e.near = nearness{}
 	e.fds, e.unused, e.overflow, e.dirty, e.arena, e.cq, e.aside = nil, nil, nil, nil, nil, nil, nil
 	return e.sel.Close()
 }
@@ -410,6 +417,7 @@ func (e *Engine) lookup(fd int32, generation uint32) *descriptor {
 func (e *Engine) forget(d *descriptor) {
 	e.setInterest(d, 0)
 	e.dropQueue(d)
+	e.near.loses(d)
 	if d.kind == source {
 		e.sources--
 	}

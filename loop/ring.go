@@ -32,6 +32,7 @@ const (
 	OpTimersAdd
 	OpBell
 	OpAside
+	OpRead
 	OpPanic Op = 255
 )
 

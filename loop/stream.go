@@ -58,6 +58,7 @@ func (e *Engine) fail(d *descriptor, direction uint16, errno int32) {
 		return
 	}
 	d.broken = true
+	e.near.loses(d)
 	d.gone = errno == int32(syscall.EBADF) && !d.pipe // read(2) also says so of the other end of a pipe
 	e.dropQueue(d)
 	e.setInterest(d, 0)
@@ -92,6 +93,9 @@ func (e *Engine) readStream(d *descriptor) {
 	if errno == 0 {
 		e.arenaEnd = min(e.arenaEnd+(n+63)&^63, len(e.arena))
 		d.recent = int32(n)
+		if e.near.few && n > 0 {
+			e.near.has(d, n)
+		}
 	}
 	e.settleRead(d, at, n, errno)
 }
@@ -100,7 +104,9 @@ func (e *Engine) readStream(d *descriptor) {
 func (e *Engine) settleRead(d *descriptor, at uint64, n int, errno syscall.Errno) {
 	if errno == 0 && n > 0 {
 		e.spent += n
-		d.direct = n >= directFrom
+		if d.direct = n >= directFrom; d.direct {
+			e.near.loses(d)
+		}
 		d.idle = 0
 		e.stats.Reads += counted
 		e.stats.ReadBytes += counted * uint64(n)
@@ -115,6 +121,7 @@ func (e *Engine) readNothing(d *descriptor, errno syscall.Errno) {
 	switch errno {
 	case 0:
 		d.ended = true
+		e.near.loses(d)
 		e.refresh(d)
 		e.Complete(Completion{Kind: EOF, Fd: d.fd, Generation: d.generation})
 	case syscall.EAGAIN, syscall.EINTR:

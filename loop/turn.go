@@ -199,11 +199,15 @@ func (e *Engine) control(s *Submission) {
 		// The selector is told when data arrive in spite of it: a pause that is
 		// soon followed by a resume costs no system call.
 		d.paused = true
+		e.near.loses(d)
 	case OpResume:
 		e.resume(d, s)
+	case OpRead:
+		e.hostRead(d, s)
 	case OpDiscard:
 		d.broken = d.kind == stream
 		d.paused = true
+		e.near.loses(d)
 		e.dropQueue(d)
 		e.refresh(d)
 	case OpDetach:
@@ -277,6 +281,7 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 		}
 	}
 	e.stats.Events += counted * uint64(n)
+	e.near.begins(n)
 	ahead := 0 // how many events a batch has looked at
 	for i := range n {
 		if i >= ahead {
@@ -290,6 +295,7 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 		}
 		if e.room() < minRoom || e.arenaShort() {
 			e.owed = copy(e.events, e.left(e.events[i:n]))
+			e.near.ends(-1)
 			return nil
 		}
 		if d == nil {
@@ -301,6 +307,9 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 			ready &^= selector.EventRead
 		}
 		e.dispatch(d, ready)
+	}
+	if n > 0 { // else a timer or the waker has ended the wait
+		e.near.ends(n)
 	}
 	return nil
 }

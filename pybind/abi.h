@@ -41,6 +41,7 @@ enum gl_op {
     GL_OP_BELL = 21,        /* res: 0, or the selector cannot tell. ptr: a uint32_t that holds len while the selector has nothing to find; until
                              * a turn asks the selector, but readable for ever */
     GL_OP_ASIDE = 22,       /* ptr: where turns with TURN_ASIDE write their completions. res ENOMEM */
+    GL_OP_READ = 23,        /* fd, gen, res: what a read of C's that brought no bytes came to: an errno, or 0, the end of file */
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
 };
 
@@ -199,6 +200,18 @@ typedef struct gl_pulse {
     uint32_t lates[GL_TIMES];
 } gl_pulse;
 
+/* Streams that C may read itself, without a turn: loop/near.go. A number's last bits are its place. */
+enum {
+    GL_NEAR_PLACES = 16,
+    GL_NEAR_MOST = 2,     /* events of such a turn */
+    GL_NEAR_BYTES = 4096  /* one that brings more in one read is near no more */
+};
+typedef struct gl_near {
+    int32_t fd;
+    uint32_t gen; /* 0: nobody's */
+    int32_t pipe; /* 1: read(2) instead of recv(2) */
+} gl_near;
+
 /* One loop's memory. C writes the first part before goloop_open and sq, sq_len
  * before each turn; the engine writes the last part. In between is what C tells of the batches
  * that it has run, and the engine takes in a turn. */
@@ -216,6 +229,12 @@ typedef struct gl_shared {
     int64_t ran, ran_ns; /* C sets: callbacks and time of one that took longer; a turn is due before the next batch */
 
     uint64_t sent, sent_bytes; /* C counts: calls that wrote, and bytes that it has written itself */
+
+    uint64_t near_turns, near_events, near_reads, near_bytes; /* C counts: its turns without the engine, and what they found and read */
+
+    gl_near near[GL_NEAR_PLACES];
+    int32_t near_left; /* so many turns may be such ones, */
+    int32_t near_found, near_missed; /* C counts: those that found something; 1: the last did not. The engine takes both in a turn */
 
     int64_t next_deadline; /* ns; INT64_MAX without a timer */
     int64_t looked;        /* ns, when a turn was last done with the selector */

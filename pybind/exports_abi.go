@@ -35,6 +35,7 @@ func layout() []uint32 {
 	var a loop.Address
 	var m loop.Message
 	var t loop.Timer
+	var n loop.Near
 	return []uint32{
 		uint32(unsafe.Sizeof(s)),
 		uint32(unsafe.Offsetof(s.Op)), uint32(unsafe.Offsetof(s.Flags)), uint32(unsafe.Offsetof(s.Fd)),
@@ -58,6 +59,8 @@ func layout() []uint32 {
 		uint32(unsafe.Offsetof(m.Addr)), uint32(unsafe.Offsetof(m.AddrLen)),
 		uint32(unsafe.Sizeof(t)),
 		uint32(unsafe.Offsetof(t.When)), uint32(unsafe.Offsetof(t.ID)), uint32(unsafe.Offsetof(t.Generation)),
+		uint32(unsafe.Sizeof(n)),
+		uint32(unsafe.Offsetof(n.Fd)), uint32(unsafe.Offsetof(n.Generation)), uint32(unsafe.Offsetof(n.Pipe)),
 		uint32(unsafe.Sizeof(loop.Stats{})),
 		uint32(unsafe.Sizeof(C.gl_shared{})),
 	}
@@ -71,6 +74,7 @@ func layoutOfC() []uint32 {
 	var a C.gl_address
 	var m C.gl_message
 	var t C.gl_timer
+	var n C.gl_near
 	return []uint32{
 		uint32(unsafe.Sizeof(s)),
 		uint32(unsafe.Offsetof(s.op)), uint32(unsafe.Offsetof(s.flags)), uint32(unsafe.Offsetof(s.fd)),
@@ -94,6 +98,8 @@ func layoutOfC() []uint32 {
 		uint32(unsafe.Offsetof(m.addr)), uint32(unsafe.Offsetof(m.addr_len)),
 		uint32(unsafe.Sizeof(t)),
 		uint32(unsafe.Offsetof(t.when)), uint32(unsafe.Offsetof(t.id)), uint32(unsafe.Offsetof(t.gen)),
+		uint32(unsafe.Sizeof(n)),
+		uint32(unsafe.Offsetof(n.fd)), uint32(unsafe.Offsetof(n.gen)), uint32(unsafe.Offsetof(n.pipe)),
 		uint32(unsafe.Sizeof(C.gl_stats{})),
 		uint32(unsafe.Sizeof(C.gl_shared{})),
 	}

@@ -32,6 +32,7 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 		Resolver:    resolve,
 		StartThread: startThread,
 		Phase:       (*uint32)(&shared.pulse.phase),
+		Near:        (*[loop.NearPlaces]loop.Near)(unsafe.Pointer(&shared.near)),
 	})
 	if err != nil {
 		return C.int64_t(errnoOf(err))
@@ -71,6 +72,7 @@ func goloop_turn(handle C.int64_t, flags C.uint32_t) (n C.int32_t) {
 	b.learn()
 	count, err := b.engine.Turn(submissions(b.shared.sq, b.shared.sq_len), loop.TurnFlags(flags))
 	b.publish()
+	b.shared.near_left = C.int32_t(b.engine.HostTurns())
 	if err != nil && count == 0 {
 		return C.int32_t(errnoOf(err))
 	}
@@ -186,7 +188,7 @@ func goloop_stats(handle C.int64_t, out *C.gl_stats) (rc C.int32_t) {
 		return -C.int32_t(syscall.EBADF)
 	}
 	stats := b.engine.Stats()
-	b.addSent(&stats)
+	b.addOwn(&stats)
 	*(*loop.Stats)(unsafe.Pointer(out)) = stats
 	return 0
 }

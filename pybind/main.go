@@ -106,8 +106,12 @@ func (b *binding) pace() {
 	runtime.Gosched()
 }
 
-// learn takes what C tells of the batches that it has run.
+// learn takes what C tells of the batches that it has run, and of its own turns.
 func (b *binding) learn() {
+	if s := b.shared; s.near_found|s.near_missed != 0 {
+		b.engine.HostTook(int32(s.near_found), s.near_missed != 0)
+		s.near_found, s.near_missed = 0, 0
+	}
 	if s := b.shared; s.ran_short != 0 || s.ran_ns != 0 {
 		b.engine.BatchesRan(int64(s.ran_short), int64(s.ran), int64(s.ran_ns))
 		s.hold_from = C.int32_t(b.engine.HoldFrom())

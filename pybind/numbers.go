@@ -38,6 +38,7 @@ func numbers() []number {
 		{"TIMERS_ADD", int(loop.OpTimersAdd), C.GL_OP_TIMERS_ADD},
 		{"BELL", int(loop.OpBell), C.GL_OP_BELL},
 		{"ASIDE", int(loop.OpAside), C.GL_OP_ASIDE},
+		{"READ (operation)", int(loop.OpRead), C.GL_OP_READ},
 		{"PANIC", int(loop.OpPanic), C.GL_OP_PANIC},
 
 		{"DATA", int(loop.Data), C.GL_DATA},
@@ -74,6 +75,9 @@ func numbers() []number {
 		{"CHILD_SIGCHLD", loop.FlagSigchld, C.GL_CHILD_SIGCHLD},
 		// Of the runtime's own: the monitor and one that starts others. Two to spare.
 		{"START_BESIDES", passing + 2 + 2, C.GL_START_BESIDES},
+		{"NEAR_PLACES", loop.NearPlaces, C.GL_NEAR_PLACES},
+		{"NEAR_MOST", loop.NearMost, C.GL_NEAR_MOST},
+		{"NEAR_BYTES", loop.NearBytes, C.GL_NEAR_BYTES},
 		{"TURN_POLL", int(loop.TurnPoll), C.GL_TURN_POLL},
 		{"TURN_WAIT", int(loop.TurnWait), C.GL_TURN_WAIT},
 		{"TURN_ASIDE", int(loop.TurnAside), C.GL_TURN_ASIDE},

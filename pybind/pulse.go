@@ -30,7 +30,7 @@ func (b *binding) Pulse() (p loops.Pulse, ok bool) {
 	c := &b.shared.pulse
 	p = loops.Pulse{
 		Phase: atomic.LoadUint32((*uint32)(&c.phase)), Native: atomic.LoadInt32((*int32)(&c.native)), Thread: word(&c.thread),
-		Interpreter: atomic.LoadInt64((*int64)(&c.interpreter)), Turns: b.engine.Turns(), Ran: word(&c.ran), Ready: word(&c.ready), MostReady: word(&c.most_ready),
+		Interpreter: atomic.LoadInt64((*int64)(&c.interpreter)), Turns: b.engine.Turns() + word(&b.shared.near_turns), Ran: word(&c.ran), Ready: word(&c.ready), MostReady: word(&c.most_ready),
 	}
 	p.Running = time.Duration(atomic.LoadInt64((*int64)(&c.run_before)))
 	if since := atomic.LoadInt64((*int64)(&c.run_since)); since != 0 {
@@ -49,7 +49,7 @@ func (b *binding) Pulse() (p loops.Pulse, ok bool) {
 
 func word(p *C.uint64_t) uint64 { return atomic.LoadUint64((*uint64)(unsafe.Pointer(p))) }
 
-// Observe is loop.Engine.Observe, with what C has written itself.
+// Observe is loop.Engine.Observe, with what C has done itself.
 func (b *binding) Observe(peers bool) (loop.Observation, bool) {
 	b.seen.Lock()
 	defer b.seen.Unlock()
@@ -57,11 +57,17 @@ func (b *binding) Observe(peers bool) (loop.Observation, bool) {
 	if b.shared == nil {
 		return o, false
 	}
-	b.addSent(&o.Stats)
+	b.addOwn(&o.Stats)
 	return o, ok
 }
 
-func (b *binding) addSent(stats *loop.Stats) {
+func (b *binding) addOwn(stats *loop.Stats) {
+	turns, events, reads := word(&b.shared.near_turns), word(&b.shared.near_events), word(&b.shared.near_reads)
+	stats.Turns += turns
+	stats.Events += events
+	stats.Completions += reads
+	stats.Reads += reads
+	stats.ReadBytes += word(&b.shared.near_bytes)
 	stats.Writes += word(&b.shared.sent)
 	stats.WriteBytes += word(&b.shared.sent_bytes)
 }

@@ -22,7 +22,7 @@ var extension = house{
 		"ring soon clock",
 		"scheduled descriptors",
 		"timer look",
-		"completion watch child names connect",
+		"completion watch child names connect near",
 		"readiness transport",
 		"arrival attached attempt callback extra",
 		"nested sending ending",

@@ -35,6 +35,20 @@ static inline void pulse_sent(LoopObject *loop, uint64_t bytes) {
     loop->shared.sent_bytes += bytes;
 }
 
+/* A turn without the engine has found so many events, */
+static inline void pulse_near(LoopObject *loop, uint64_t events) {
+    if (!MEASURED) return;
+    loop->shared.near_turns++;
+    loop->shared.near_events += events;
+}
+
+/* and read. */
+static inline void pulse_read(LoopObject *loop, uint64_t bytes) {
+    if (!MEASURED) return;
+    loop->shared.near_reads++;
+    loop->shared.near_bytes += bytes;
+}
+
 static inline void pulse_batch(LoopObject *loop, uint64_t callbacks) {
     gl_pulse *pulse = &loop->shared.pulse;
     if (!MEASURED) return;

@@ -19,6 +19,7 @@
 #include "handle.h"
 #include "inbox.h"
 #include "look.h"
+#include "near.h"
 #include "nested.h"
 #include "owed.h"
 #include "pulse.h"
@@ -134,11 +135,18 @@ static int turn(LoopObject *loop, int flags) {
 static inline int take_turn(LoopObject *loop, int flags) {
     snapshot_drop(loop);
     if (inbox_empty(loop) < 0) return -1;
-    if (flags >= 0) return turn(loop, flags);
+    bool near = flags == GL_TURN_WAIT && near_may(loop);
+    if (near) {
+        int done = near_turn(loop, &flags);
+        if (done == 0) return turn(loop, flags);
+        if (done < 0 || inbox_empty(loop) < 0) return -1;
+    } else if (flags >= 0) {
+        return turn(loop, flags);
+    }
     if (flags == RUN_READY_AND_TIMERS && timers_run_fresh(loop) < 0) return -1;
     loop->todo = loop->ready_len;
     loop->owed_todo = loop->owed_len;
-    return 0;
+    return near ? PyErr_CheckSignals() : 0;
 }
 
 /* Of one in GL_TIMED: apart, so that the others keep no time in a register. */

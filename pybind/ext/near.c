@@ -1,0 +1,109 @@
+/* Turns that need nothing of the engine: loop/near.go. Which streams are read, and when the engine sees a turn again, it has said;
+ * all that is not plain bytes of such a stream is left to it. */
+#include "near.h"
+
+#ifdef __linux__
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "look.h"
+#include "pulse.h"
+#include "ring.h"
+
+/* Which are ready, and what came of reading them. */
+typedef struct {
+    int n;
+    const gl_near *streams[GL_NEAR_MOST];
+    int64_t got[GL_NEAR_MOST]; /* bytes, or a negative errno */
+    uint8_t *at[GL_NEAR_MOST];
+} Found;
+
+/* epoll's data are a descriptor and its generation (selector/epoll_linux.go). */
+static const gl_near *near_of(gl_shared *sh, const struct epoll_event *event) {
+    uint64_t data = event->data.u64;
+    const gl_near *stream = &sh->near[data & (GL_NEAR_PLACES - 1)];
+    bool is_it = stream->gen && (uint32_t)stream->fd == (uint32_t)data && stream->gen == (uint32_t)(data >> 32);
+    return is_it && event->events == EPOLLIN ? stream : NULL;
+}
+
+/* Without the GIL: the read of a pipe that another process has made blocking may wait. How many are ready; no more are read than
+ * all of them. */
+static int look_and_read(gl_shared *sh, Found *found) {
+    struct epoll_event events[GL_NEAR_MOST + 1];
+    int n = epoll_wait(sh->poll_fd, events, GL_NEAR_MOST + 1, 0);
+    if (n > GL_NEAR_MOST) return n;
+    for (int i = 0; i < n; i++)
+        if (!(found->streams[i] = near_of(sh, &events[i]))) return n;
+    uint8_t *p = sh->arena, *end = p + sh->arena_len;
+    for (; found->n < n; found->n++) {
+        const gl_near *stream = found->streams[found->n];
+        size_t room = (size_t)(end - p) / 2;
+        ssize_t got = stream->pipe ? read(stream->fd, p, room) : recv(stream->fd, p, room, MSG_DONTWAIT);
+        found->at[found->n] = p;
+        found->got[found->n] = got < 0 ? -errno : got;
+        if (got > 0) p += (got + 63) & ~(ssize_t)63;
+    }
+    return n;
+}
+
+/* Completions of what has come. What is no bytes is the engine's to tell. */
+static int tell(LoopObject *loop, const Found *found) {
+    gl_shared *sh = &loop->shared;
+    loop->cq = sh->cq;
+    loop->cq_head = loop->cq_len = 0;
+    for (int i = 0; i < found->n; i++) {
+        const gl_near *stream = found->streams[i];
+        int64_t got = found->got[i];
+        if (got > 0) {
+            loop->cq[loop->cq_len++] = (gl_cqe){.kind = GL_DATA, .fd = stream->fd, .gen = stream->gen, .ptr = (uintptr_t)found->at[i], .len = got};
+            pulse_read(loop, (uint64_t)got);
+            if (got > GL_NEAR_BYTES) sh->near[stream->fd & (GL_NEAR_PLACES - 1)].gen = 0;
+        } else if (got != -EAGAIN && got != -EINTR) {
+            gl_sqe *s = new_sqe(loop, GL_OP_READ, stream->fd, stream->gen);
+            if (!s) return -1;
+            s->res = (int32_t)-got;
+        }
+    }
+    return 0;
+}
+
+int near_turn(LoopObject *loop, int *flags) {
+    gl_shared *sh = &loop->shared;
+    if (engine_usable(loop) < 0 || PyErr_CheckSignals() < 0) return -1;
+    if (sh->poll_fd < 0 || (loop->timers_live && monotonic_ns() >= sh->next_deadline)) return 0;
+    Found found = {0};
+    int n;
+    look_anew(loop, *flags);
+    loop->in_turn = true; /* other threads keep away from the engine, and so from what is near */
+    pulse_phase(loop, GL_PHASE_ENGINE);
+    Py_BEGIN_ALLOW_THREADS
+    n = look_and_read(sh, &found);
+    pulse_phase(loop, GL_PHASE_GIL);
+    Py_END_ALLOW_THREADS
+    pulse_phase(loop, GL_PHASE_PYTHON);
+    loop->in_turn = false;
+    if (found.n == 0) {
+        sh->near_left = 0;
+        sh->near_missed = 1;
+        if (n > 0) *flags = GL_TURN_POLL; /* that the waker has rung is told once */
+        return 0;
+    }
+    sh->near_left--;
+    sh->near_found++;
+    pulse_near(loop, (uint64_t)n);
+    return tell(loop, &found) < 0 ? -1 : 1;
+}
+
+#else
+
+int near_turn(LoopObject *loop, int *flags) {
+    (void)loop;
+    (void)flags;
+    return 0;
+}
+
+#endif
