@@ -1,7 +1,5 @@
 package loop
 
-import "syscall"
-
 // A stream that brings little, in turns of hardly any other, is near: when it is ready by the time that the loop would wait
 // the host may read it itself, in a turn without the engine, whose part costs as much as the read of a short message.
 //
@@ -9,7 +7,8 @@ import "syscall"
 //	near ──longer reads, Pause, end of file, error, Discard, Detach, Close, its place taken──▶ far
 //
 // Such a turn asks the selector and never waits. When it finds nothing, or what is no near stream, it leaves that to the engine:
-// selectors are level-triggered. An end of file or an error that a read has met, it submits (OpRead).
+// selectors are level-triggered. An end of file or an error that a read has met, it tells itself, at its place among what the others
+// have brought, and submits it (OpRead).
 const (
 	// NearPlaces is how many streams can be near: a power of two, for a place is a number's last bits.
 	NearPlaces = 16
@@ -106,11 +105,14 @@ func (e *Engine) HostTook(found int32, missed bool) {
 	}
 }
 
-// hostRead settles a read of the host's that brought no bytes: Res is its errno, 0 at the end of file.
+// hostRead takes over what the host has told of a read that brought no bytes: Res is its errno, 0 at the end of file.
 func (e *Engine) hostRead(d *descriptor, s *Submission) {
-	errno := syscall.Errno(s.Res)
+	errno := s.Res
 	s.Res = 0
-	if !d.ended && !d.broken {
-		e.readNothing(d, errno)
+	e.stats.Completions += counted
+	if errno != 0 {
+		e.breakOff(d, errno)
+	} else if !d.ended && !d.broken {
+		e.endReading(d)
 	}
 }

@@ -54,18 +54,33 @@ func (e *Engine) refresh(d *descriptor) {
 
 // fail tells an error, once, and ends the stream, or the datagram socket, for both directions.
 func (e *Engine) fail(d *descriptor, direction uint16, errno int32) {
-	if d.broken {
+	if !e.breakOff(d, errno) {
 		return
+	}
+	if d.kind == datagram {
+		direction |= FlagFatal
+	}
+	e.Complete(Completion{Kind: Error, Flags: direction, Fd: d.fd, Generation: d.generation, Res: errno})
+}
+
+// breakOff is fail's part for who has told the error. false: there was one before.
+func (e *Engine) breakOff(d *descriptor, errno int32) bool {
+	if d.broken {
+		return false
 	}
 	d.broken = true
 	e.near.loses(d)
 	d.gone = errno == int32(syscall.EBADF) && !d.pipe // read(2) also says so of the other end of a pipe
 	e.dropQueue(d)
 	e.setInterest(d, 0)
-	if d.kind == datagram {
-		direction |= FlagFatal
-	}
-	e.Complete(Completion{Kind: Error, Flags: direction, Fd: d.fd, Generation: d.generation, Res: errno})
+	return true
+}
+
+// endReading is for a stream whose end of file has been read.
+func (e *Engine) endReading(d *descriptor) {
+	d.ended = true
+	e.near.loses(d)
+	e.refresh(d)
 }
 
 // readStream reads once: level-triggering brings back what a read leaves.
@@ -120,9 +135,7 @@ func (e *Engine) settleRead(d *descriptor, at uint64, n int, errno syscall.Errno
 func (e *Engine) readNothing(d *descriptor, errno syscall.Errno) {
 	switch errno {
 	case 0:
-		d.ended = true
-		e.near.loses(d)
-		e.refresh(d)
+		e.endReading(d)
 		e.Complete(Completion{Kind: EOF, Fd: d.fd, Generation: d.generation})
 	case syscall.EAGAIN, syscall.EINTR:
 		e.readInVain(d)

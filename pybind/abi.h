@@ -41,7 +41,7 @@ enum gl_op {
     GL_OP_BELL = 21,        /* res: 0, or the selector cannot tell. ptr: a uint32_t that holds len while the selector has nothing to find; until
                              * a turn asks the selector, but readable for ever */
     GL_OP_ASIDE = 22,       /* ptr: where turns with TURN_ASIDE write their completions. res ENOMEM */
-    GL_OP_READ = 23,        /* fd, gen, res: what a read of C's that brought no bytes came to: an errno, or 0, the end of file */
+    GL_OP_READ = 23,        /* fd, gen, res: C has told a read of its own that brought no bytes: an errno, or 0, the end of file */
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
 };
 

@@ -121,6 +121,50 @@ def test_the_end_of_file_behind_an_answer(loop, run, socket_pair):
     run(main())
 
 
+@pytest.mark.parametrize("ends_first", [True, False])
+def test_an_end_of_file_beside_what_another_brings(loop, run, socket_pair, ends_first):
+    """It comes in the same turn: before what the callback of the other schedules."""
+
+    class Logger(Recorder):
+        left = 0
+
+        def data_received(self, data):
+            super().data_received(data)
+            if Logger.left == 0:
+                log.append("data")
+                loop.call_soon(lambda: over.set_result(len(log)))
+                return
+            Logger.left -= 1
+            if Logger.left:
+                peers[(Logger.left + 1) % 2].send(b"x")
+            elif ends_first:
+                peers[0].shutdown(socket.SHUT_WR)
+                peers[1].send(b"y")
+            else:
+                peers[0].send(b"y")
+                peers[1].shutdown(socket.SHUT_WR)
+
+        def eof_received(self):
+            log.append("end")
+            return super().eof_received()
+
+    async def main():
+        nonlocal over
+        for rounds in range(ROUNDS, ROUNDS + 8):
+            (one, peers[0]), (two, peers[1]) = socket_pair(), socket_pair()
+            _, first = await loop.create_connection(Logger, sock=one)
+            _, second = await loop.create_connection(Logger, sock=two)
+            log.clear()
+            over = loop.create_future()
+            Logger.left = rounds
+            peers[(rounds + 1) % 2].send(b"x")
+            assert await over == 2
+            await end(first, second)
+
+    log, peers, over = [], [None, None], None
+    run(main())
+
+
 def test_a_reset_behind_short_messages(loop, run, players, tcp_pair):
     async def main():
         one, two = await players(pair=tcp_pair)

@@ -1,5 +1,5 @@
 /* Turns that need nothing of the engine: loop/near.go. Which streams are read, and when the engine sees a turn again, it has said;
- * all that is not plain bytes of such a stream is left to it. */
+ * and what else is ready is left to it. */
 #include "near.h"
 
 #ifdef __linux__
@@ -50,25 +50,37 @@ static int look_and_read(gl_shared *sh, Found *found) {
     return n;
 }
 
-/* Completions of what has come. What is no bytes is the engine's to tell. */
+/* Completions of what has come, in the selector's order. Of an end of file or an error the engine hears before it looks again. */
 static int tell(LoopObject *loop, const Found *found) {
     gl_shared *sh = &loop->shared;
+    int rc = 0;
     loop->cq = sh->cq;
     loop->cq_head = loop->cq_len = 0;
     for (int i = 0; i < found->n; i++) {
         const gl_near *stream = found->streams[i];
         int64_t got = found->got[i];
+        if (got == -EAGAIN || got == -EINTR) continue;
+        gl_cqe c = {.fd = stream->fd, .gen = stream->gen};
         if (got > 0) {
-            loop->cq[loop->cq_len++] = (gl_cqe){.kind = GL_DATA, .fd = stream->fd, .gen = stream->gen, .ptr = (uintptr_t)found->at[i], .len = got};
+            c.kind = GL_DATA;
+            c.ptr = (uintptr_t)found->at[i];
+            c.len = got;
             pulse_read(loop, (uint64_t)got);
             if (got > GL_NEAR_BYTES) sh->near[stream->fd & (GL_NEAR_PLACES - 1)].gen = 0;
-        } else if (got != -EAGAIN && got != -EINTR) {
-            gl_sqe *s = new_sqe(loop, GL_OP_READ, stream->fd, stream->gen);
-            if (!s) return -1;
-            s->res = (int32_t)-got;
+        } else {
+            c.kind = got ? GL_ERROR : GL_EOF;
+            c.flags = got ? GL_READ : 0;
+            c.res = (int32_t)-got;
+            gl_sqe *s = new_sqe(loop, GL_OP_READ, c.fd, c.gen);
+            if (!s) { /* the engine will meet it */
+                rc = -1;
+                continue;
+            }
+            s->res = c.res;
         }
+        loop->cq[loop->cq_len++] = c;
     }
-    return 0;
+    return rc;
 }
 
 int near_turn(LoopObject *loop, int *flags) {
