@@ -204,7 +204,8 @@ typedef struct gl_pulse {
 enum {
     GL_NEAR_PLACES = 16,
     GL_NEAR_MOST = 2,     /* events of such a turn */
-    GL_NEAR_BYTES = 4096  /* one that brings more in one read is near no more */
+    GL_NEAR_BYTES = 4096, /* one that brings more in one read is near no more */
+    GL_NEAR_TIME = 2000000 /* ns after `looked`: no such turn from then on */
 };
 typedef struct gl_near {
     int32_t fd;

@@ -78,6 +78,7 @@ func numbers() []number {
 		{"NEAR_PLACES", loop.NearPlaces, C.GL_NEAR_PLACES},
 		{"NEAR_MOST", loop.NearMost, C.GL_NEAR_MOST},
 		{"NEAR_BYTES", loop.NearBytes, C.GL_NEAR_BYTES},
+		{"NEAR_TIME", loop.NearTime, C.GL_NEAR_TIME},
 		{"TURN_POLL", int(loop.TurnPoll), C.GL_TURN_POLL},
 		{"TURN_WAIT", int(loop.TurnWait), C.GL_TURN_WAIT},
 		{"TURN_ASIDE", int(loop.TurnAside), C.GL_TURN_ASIDE},

@@ -6,6 +6,7 @@ import signal
 import socket
 import struct
 import threading
+import time
 
 import pytest
 
@@ -314,6 +315,29 @@ def test_threads_run_beside_two_that_never_rest(loop, run, players):
 
         threading.Thread(target=count).start()
         await asyncio.wait_for(counted, 10)
+        await end(one, two)
+
+    run(main())
+
+
+@pytest.mark.goloop_only
+def test_turns_behind_slow_callbacks_are_the_engines(loop, run, socket_pair):
+    class Slow(Ping):
+        left = 20
+
+        def data_received(self, data):
+            if self.left:
+                time.sleep(0.003)
+            super().data_received(data)
+
+    async def main():
+        before = loop._stats()["waits"]
+        ours, theirs = socket_pair()
+        _, one = await loop.create_connection(Slow, sock=ours)
+        _, two = await loop.create_connection(Slow, sock=theirs)
+        two.transport.write(b"ping")
+        await one.received(4)
+        assert loop._stats()["waits"] - before >= 2 * Slow.left
         await end(one, two)
 
     run(main())

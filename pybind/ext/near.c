@@ -86,7 +86,8 @@ static int tell(LoopObject *loop, const Found *found) {
 int near_turn(LoopObject *loop, int *flags) {
     gl_shared *sh = &loop->shared;
     if (engine_usable(loop) < 0 || PyErr_CheckSignals() < 0) return -1;
-    if (sh->poll_fd < 0 || (loop->timers_live && monotonic_ns() >= sh->next_deadline)) return 0;
+    int64_t now = monotonic_ns();
+    if (sh->poll_fd < 0 || now - sh->looked > GL_NEAR_TIME || (loop->timers_live && now >= sh->next_deadline)) return 0;
     Found found = {0};
     int n;
     look_anew(loop, *flags);
