@@ -19,7 +19,7 @@ var measures = []measure{
 	{"goloop_callbacks_total", "counter", "Callbacks that have begun.", func(s *loops.Snapshot) float64 { return float64(s.Callbacks) }},
 	{"goloop_ready_callbacks", "gauge", "Callbacks that were ready when the last turn began.", func(s *loops.Snapshot) float64 { return float64(s.Ready) }},
 	{"goloop_ready_callbacks_most", "gauge", "The same of the longest turn.", func(s *loops.Snapshot) float64 { return float64(s.MostReady) }},
-	{"goloop_turns_total", "counter", "Turns that asked the engine.", func(s *loops.Snapshot) float64 { return float64(s.Turns) }},
+	{"goloop_turns_total", "counter", "Turns that asked the engine or the selector.", func(s *loops.Snapshot) float64 { return float64(s.Turns) }},
 	{"goloop_wait_seconds_total", "counter", "Time in the selector, with nothing to do.", func(s *loops.Snapshot) float64 { return s.WaitSeconds }},
 	{"goloop_engine_seconds_total", "counter", "Time in the engine, estimated from a sixteenth of its turns.", func(s *loops.Snapshot) float64 { return s.EngineSeconds }},
 	{"goloop_python_seconds_total", "counter", "Time in callbacks and in waits for the GIL.", func(s *loops.Snapshot) float64 { return s.PythonSeconds }},

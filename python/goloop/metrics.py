@@ -46,7 +46,7 @@ class Metrics:
     most_ready: int
     age: float
     turns: int
-    """Turns that asked the engine."""
+    """Turns that asked the engine or the selector."""
     wait_seconds: float
     """In the selector, with nothing to do. Of a busy loop, estimated from each sixteenth turn: right over many waits, not for one."""
     engine_seconds: float

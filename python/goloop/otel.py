@@ -106,7 +106,7 @@ _INSTRUMENTS: list[tuple[str, str, str, str, _Value]] = [
         "Callbacks that were ready in the last turn.",
         _one("ready"),
     ),
-    ("goloop.turns", _COUNTER, "{turn}", "Turns that asked the engine.", _one("turns")),
+    ("goloop.turns", _COUNTER, "{turn}", "Turns that asked the engine or the selector.", _one("turns")),
     ("goloop.timers", _UP_DOWN, "{timer}", "Timers that wait.", _one("timers")),
     (
         "goloop.transports",
