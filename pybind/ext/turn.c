@@ -98,6 +98,12 @@ static int32_t ask_engine(LoopObject *loop, int flags) {
     return n;
 }
 
+/* What runs next is what is ready by now. */
+static inline void mark_batch(LoopObject *loop) {
+    loop->todo = loop->ready_len;
+    loop->owed_todo = loop->owed_len;
+}
+
 static int turn(LoopObject *loop, int flags) {
     if (engine_usable(loop) < 0) return -1;
     if (flags == GL_TURN_WAIT) {
@@ -123,30 +129,32 @@ static int turn(LoopObject *loop, int flags) {
     completions_resolve(loop);
     int rc = loop->hooks->settle(loop, sq, sent);
     if (inbox_empty(loop) < 0) rc = -1;
-    loop->todo = loop->ready_len;
-    loop->owed_todo = loop->owed_len;
+    mark_batch(loop);
     if (loop->running && rc == 0) rc = gather_completions(loop);
     if (n < 0) return engine_error(loop, n);
     if (rc < 0) return -1;
     return PyErr_CheckSignals();
 }
 
-/* What runs next is what is ready by now. */
+static int look_and_take(LoopObject *loop, int flags) {
+    if (flags == GL_TURN_WAIT && near_may(loop)) {
+        int done = near_turn(loop, &flags);
+        if (done < 0 || inbox_empty(loop) < 0) return -1;
+        if (done) {
+            mark_batch(loop);
+            return PyErr_CheckSignals();
+        }
+    }
+    return turn(loop, flags);
+}
+
 static inline int take_turn(LoopObject *loop, int flags) {
     snapshot_drop(loop);
     if (inbox_empty(loop) < 0) return -1;
-    bool near = flags == GL_TURN_WAIT && near_may(loop);
-    if (near) {
-        int done = near_turn(loop, &flags);
-        if (done == 0) return turn(loop, flags);
-        if (done < 0 || inbox_empty(loop) < 0) return -1;
-    } else if (flags >= 0) {
-        return turn(loop, flags);
-    }
+    if (flags >= 0) return look_and_take(loop, flags);
     if (flags == RUN_READY_AND_TIMERS && timers_run_fresh(loop) < 0) return -1;
-    loop->todo = loop->ready_len;
-    loop->owed_todo = loop->owed_len;
-    return near ? PyErr_CheckSignals() : 0;
+    mark_batch(loop);
+    return 0;
 }
 
 /* Of one in GL_TIMED: apart, so that the others keep no time in a register. */
@@ -323,8 +331,7 @@ PyObject *loop_batch(LoopObject *loop, PyObject *due) {
         return NULL;
     }
     if (inbox_empty(loop) < 0) return NULL;
-    loop->todo = loop->ready_len;
-    loop->owed_todo = loop->owed_len;
+    mark_batch(loop);
     int rc = run_batch(loop);
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(due); i++) {
         PyObject *handle = PyList_GET_ITEM(due, i);
