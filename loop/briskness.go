@@ -12,13 +12,18 @@ import (
 // as callbacks return, for HoldTime. The host knows of which transports they are not held, and when
 // they leave earlier.
 //
+// What a long batch sends early wakes a client that will sleep again before it sends more, and each
+// such waking costs some 10 µs. So once a batch has sent what it held, it holds what comes
+// then for as long as it has run by then, up to HoldMost: the first answers leave as early as those of a
+// short batch, and none waits longer for those after it than it has waited for those before it.
+//
 // A callback that goes on for long thus holds up nobody's bytes, unless a thousand before it
 // were short: then those of few, and once.
 const (
 	// Crowd is how many callbacks a batch has of which the host takes the time.
 	Crowd = 4
 	// HoldSends is how many writes are held at most.
-	HoldSends = 32
+	HoldSends = 128
 	// HoldBytes is how much of one stream's is held when it is more than its buffer's limit, which is only done as long
 	// as the kernel has room for it: pause_writing then comes when it would without.
 	HoldBytes = 1 << 18
@@ -26,6 +31,8 @@ const (
 	LongSend = 1 << 15
 	// HoldTime is how long, in ns. A batch that takes no longer is short.
 	HoldTime = int64(100 * time.Microsecond)
+	// HoldMost is how long in a batch that has run for longer than HoldTime, in ns.
+	HoldMost = int64(400 * time.Microsecond)
 	// LookEvery: of a brisk crowd's batches only each second is preceded by a look at the selector.
 	LookEvery = 2
 

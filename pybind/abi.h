@@ -248,7 +248,8 @@ typedef struct gl_shared {
     int32_t batch_fd;      /* of io_uring, or -1: the same */
 
     /* When what is written leaves: loop/briskness.go. */
-    int64_t hold_time;  /* ns: writes that are held leave when the first has waited so long, */
+    int64_t hold_time;  /* ns: writes that are held leave when the batch has run for so long, then each time when it has run */
+    int64_t hold_most;  /* for twice as long as when they left last, but so long after that at most, */
     int32_t hold_sends; /* or when they are so many */
     int64_t hold_bytes; /* of one stream above its high-water mark, if the kernel is known to take them; else none */
     int64_t long_send;  /* so many bytes: the time that they take to be sent is not their callbacks' */

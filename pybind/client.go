@@ -104,7 +104,7 @@ func (c *client) ran(short, callbacks, ns int) {
 
 // rules is what the engine has written for C to compare with.
 type rules struct {
-	holdTime                               int64
+	holdTime, holdMost                     int64
 	holdSends, holdFrom, lookEvery         int
 	bellAfter, bellPatience, crowd         int
 	highWater, lowWater                    int64
@@ -114,7 +114,7 @@ type rules struct {
 func (c *client) rules() rules {
 	s := c.shared
 	return rules{
-		int64(s.hold_time), int(s.hold_sends), int(s.hold_from), int(s.look_every), int(s.bell_after), int(s.bell_patience), int(s.crowd),
+		int64(s.hold_time), int64(s.hold_most), int(s.hold_sends), int(s.hold_from), int(s.look_every), int(s.bell_after), int(s.bell_patience), int(s.crowd),
 		int64(s.high_water), int64(s.low_water), int64(s.ran_short), int64(s.ran), int64(s.ran_ns),
 	}
 }

@@ -121,7 +121,7 @@ func (b *binding) learn() {
 
 // publishRules writes the part of the shared memory that no turn changes, but for learn.
 func (b *binding) publishRules() {
-	b.shared.hold_time = C.int64_t(loop.HoldTime)
+	b.shared.hold_time, b.shared.hold_most = C.int64_t(loop.HoldTime), C.int64_t(loop.HoldMost)
 	b.shared.hold_sends = loop.HoldSends
 	b.shared.hold_bytes, b.shared.long_send = loop.HoldBytes, loop.LongSend
 	b.shared.hold_from = C.int32_t(b.engine.HoldFrom())

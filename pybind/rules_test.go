@@ -12,7 +12,7 @@ import (
 func TestRules(t *testing.T) {
 	c := open(t)
 	want := rules{
-		holdTime: loop.HoldTime, holdSends: loop.HoldSends, holdFrom: math.MaxInt32, lookEvery: loop.LookEvery,
+		holdTime: loop.HoldTime, holdMost: loop.HoldMost, holdSends: loop.HoldSends, holdFrom: math.MaxInt32, lookEvery: loop.LookEvery,
 		bellAfter: loop.BellAfter, bellPatience: loop.BellPatience, crowd: loop.Crowd,
 		highWater: 64 << 10, lowWater: 16 << 10,
 	}

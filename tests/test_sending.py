@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 
 import pytest
 
@@ -10,6 +11,7 @@ from protocols import DatagramRecorder, Recorder, turns
 
 CROWD = 12  # callbacks of one turn, such as a server under load has
 PIECE = bytes(range(250)) * 240  # of many writes, less than a buffer's limit
+LONG = 100  # as many that a turn of theirs takes a ms and more
 BRISK = 1500  # short callbacks, after which goloop lets a crowd's writes leave together
 
 
@@ -328,6 +330,63 @@ def test_a_brisk_crowd_asks_what_it_has_written(loop, run, socket_pair):
         await asyncio.sleep(0)
         assert seen == [b"x"] * CROWD
         transport.close()
+
+    run(main())
+
+
+async def long_turn(loop, socket_pair):
+    """A brisk crowd's turn of some ms: for each writer when it wrote, when its call ended, in s since before the turn, and
+    which writers' bytes had come before the next call."""
+    pairs = [socket_pair() for _ in range(LONG)]
+    ends = [await loop.create_connection(Recorder, sock=ours) for ours, _ in pairs]
+    await crowd(loop, BRISK // CROWD)
+    pairs[0][1].send(b"x")  # a turn that asks the system, after those that did not need to
+    await ends[0][1].received(1)
+    wrote, ended, came, missing = [], [], [], list(range(LONG))
+
+    def answer(number):
+        seen = [other for other in missing[:number] if other < number and kernel_has(pairs[other][1])]
+        came.append(seen)
+        missing[:] = [other for other in missing if other not in seen]
+        began = time.monotonic()
+        while time.monotonic() < began + 0.000012:
+            pass
+        wrote.append(time.monotonic() - start)
+        ends[number][0].write(b"x")
+        ended.append(time.monotonic() - start)
+
+    for number in range(LONG):
+        loop.call_soon(answer, number)
+    start = time.monotonic()
+    await turns(2)
+    assert all(kernel_has(pairs[number][1]) for number in missing)
+    for transport, _ in ends:
+        transport.close()
+    return wrote, ended, came
+
+
+def test_an_answer_waits_no_longer_for_those_behind_it_than_for_those_before_it(loop, run, socket_pair):
+    """But for 100 µs at least, and 400 at most."""
+
+    async def main():
+        wrote, ended, came = await long_turn(loop, socket_pair)
+        waiting = set()
+        for number in range(1, LONG):
+            waiting = (waiting | {number - 1}) - set(came[number])
+            for other in waiting:  # while the call before this one ended, it still had to wait
+                assert ended[number - 1] - wrote[other] < min(max(wrote[other], 0.0001), 0.0004)
+
+    run(main())
+
+
+@pytest.mark.goloop_only  # asyncio's leave one by one
+def test_a_long_turn_sends_seldom(loop, run, socket_pair):
+    async def main():
+        for _ in range(20):  # where the machine takes the processor from it, the crowd is not brisk
+            _, ended, came = await long_turn(loop, socket_pair)
+            if sum(map(bool, came)) <= 3 + ended[-1] / 0.0004:  # after 100, 200, 400 µs, then each 400
+                return
+        pytest.fail(f"writes came at {[number for number in range(LONG) if came[number]]}")
 
     run(main())
 

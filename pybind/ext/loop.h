@@ -82,7 +82,8 @@ struct LoopObject {
 
     /* sending.c */
     bool holds;         /* what the batch writes may leave together; */
-    int64_t held_since; /* ns: since when what is held has waited, or earlier */
+    int64_t batch_began; /* ns */
+    int64_t holds_until; /* ns: what is held leaves with the first callback that returns then or later */
     int64_t sending;    /* ns: what long sends of the batch have taken */
 
     /* engine.c */

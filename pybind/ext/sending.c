@@ -1,6 +1,7 @@
 /* Writes that are held back, as the engine says (loop/briskness.go, with the reasons): those of batches of
- * hold_from callbacks or more; until hold_sends wait or, as callbacks return, for hold_time; and not those
- * of streams, whose drain() promises that what it lets pass is the kernel's, nor those of pipes.
+ * hold_from callbacks or more; until hold_sends wait or, as callbacks return, for hold_time, and in a long
+ * batch for as long as it has run, up to hold_most; and not those of streams, whose drain() promises that what
+ * it lets pass is the kernel's, nor those of pipes.
  *
  * Nothing is held above the high-water mark unless the kernel has room for it, before close(), abort() and write_eof(), when
  * get_write_buffer_size() asks, and outside a running loop. */
@@ -16,7 +17,9 @@ int64_t batch_begins(LoopObject *loop, int64_t callbacks) {
     loop->holds = batch_may_hold(loop, callbacks);
     if (callbacks < loop->shared.crowd) return 0;
     loop->sending = 0;
-    return loop->held_since = monotonic_ns();
+    loop->batch_began = monotonic_ns();
+    loop->holds_until = loop->batch_began + loop->shared.hold_time;
+    return loop->batch_began;
 }
 
 /* The engine judges: of one that was long, before the next. */
@@ -33,9 +36,11 @@ void batch_ended(LoopObject *loop, int64_t callbacks, int64_t began) {
 
 bool batch_holds(LoopObject *loop) {
     if (!loop->holds) return false;
+    gl_shared *sh = &loop->shared;
     int64_t now = monotonic_ns();
-    if (loop->sq_sends < loop->shared.hold_sends && now - loop->held_since < loop->shared.hold_time) return true;
-    loop->held_since = now;
+    if (loop->sq_sends < sh->hold_sends && now < loop->holds_until) return true;
+    int64_t ran = now - loop->batch_began;
+    loop->holds_until = now + (ran < sh->hold_time ? sh->hold_time : ran < sh->hold_most ? ran : sh->hold_most);
     return false;
 }
 
