@@ -55,7 +55,7 @@ def test_create_task_takes_name_and_context(loop, run):
 
 
 @pytest.mark.since("3.14")
-@pytest.mark.parametrize("eager", [True, False])
+@pytest.mark.parametrize("eager", [True, False, None])
 def test_create_task_starts_a_task_at_once_when_it_is_to_be_eager(loop, run, eager):
     context = contextvars.copy_context()
     context.run(COLOUR.set, "green")
@@ -65,10 +65,13 @@ def test_create_task_starts_a_task_at_once_when_it_is_to_be_eager(loop, run, eag
 
     async def main():
         task = loop.create_task(which(), name="painter", context=context, eager_start=eager)
-        assert task.done() is eager
+        assert task.done() is bool(eager)
         assert task.get_name() == "painter"
         assert await task == (task, "green")
         assert asyncio.current_task() is not task
+        alone = loop.create_task(which(), eager_start=eager)
+        assert alone.done() is bool(eager)
+        assert await alone == (alone, "none")
 
     run(main())
 

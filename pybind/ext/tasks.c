@@ -62,16 +62,33 @@ static PyObject *new_instance(LoopObject *loop, PyObject *class, PyObject *coro)
 
 void tasks_run_ended(LoopObject *loop) { Py_CLEAR(loop->keywords); }
 
-/* create_task(coro, *, name=None, context=None, ...) */
+/* Whether BaseEventLoop hands the keyword on to Task. */
+static bool is_of_task(State *state, PyObject *name) {
+    if (name == state->names.name) return true;
+    if (name == state->names.context) return PY_VERSION_HEX >= 0x030B0000;
+    return PY_VERSION_HEX >= 0x030E0000 && name == state->names.eager_start;
+}
+
+/* ("loop", and n names) */
+static PyObject *new_keywords(State *state, PyObject *const *names, Py_ssize_t n) {
+    PyObject *keywords = PyTuple_New(1 + n);
+    if (!keywords) return NULL;
+    PyTuple_SET_ITEM(keywords, 0, Py_NewRef(state->names.loop));
+    for (Py_ssize_t i = 0; i < n; i++) PyTuple_SET_ITEM(keywords, 1 + i, Py_NewRef(names[i]));
+    return keywords;
+}
+
+/* create_task(coro, *, name=None, context=None, eager_start=None, ...) */
 PyObject *method_create_task(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     State *state = loop->state;
-    PyObject *argv[5] = {NULL, n == 1 ? args[0] : NULL, (PyObject *)loop}, *names[2];
+    enum { KEYWORDS = 3 };
+    PyObject *argv[3 + KEYWORDS] = {NULL, n == 1 ? args[0] : NULL, (PyObject *)loop}, *names[KEYWORDS];
     Py_ssize_t given = kwnames ? PyTuple_GET_SIZE(kwnames) : 0, kept = 0;
-    bool usual = n == 1 && given <= 2 && !loop->debug && !loop->closed &&
+    bool usual = n == 1 && given <= KEYWORDS && !loop->debug && !loop->closed &&
                  (!loop->task_factory || loop->task_factory == Py_None) && base_is_own(state);
     for (Py_ssize_t i = 0; usual && i < given; i++) {
         PyObject *name = PyTuple_GET_ITEM(kwnames, i);
-        usual = name == state->names.name || (PY_VERSION_HEX >= 0x030B0000 && name == state->names.context);
+        usual = is_of_task(state, name);
         if (args[n + i] == Py_None) continue; /* as if it had not been given */
         names[kept] = name;
         argv[3 + kept++] = args[n + i];
@@ -82,8 +99,7 @@ PyObject *method_create_task(LoopObject *loop, PyObject *const *args, Py_ssize_t
     if (kept == 0)
         task = new_instance(loop, class, args[0]);
     else
-        keywords = kept == 1 ? PyTuple_Pack(2, state->names.loop, names[0])
-                             : PyTuple_Pack(3, state->names.loop, names[0], names[1]);
+        keywords = new_keywords(state, names, kept);
     if (keywords) task = PyObject_Vectorcall(class, argv + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, keywords);
     Py_XDECREF(keywords);
     Py_DECREF(class);
