@@ -13,9 +13,9 @@ import (
 // they leave earlier.
 //
 // What a long batch sends early wakes a client that will sleep again before it sends more, and each
-// such waking costs some 10 µs. So once a batch has sent what it held, it holds what comes
-// then for as long as it has run by then, up to HoldMost: the first answers leave as early as those of a
-// short batch, and none waits longer for those after it than it has waited for those before it.
+// such waking costs some 10 µs. So once a batch has sent what it held, it holds what comes then for as
+// long as it has run by then, long sends apart, up to HoldMost: the first answers leave as early as
+// those of a short batch, and none waits longer for those after it than it has waited for those before.
 //
 // A callback that goes on for long thus holds up nobody's bytes, unless a thousand before it
 // were short: then those of few, and once.

@@ -39,7 +39,7 @@ bool batch_holds(LoopObject *loop) {
     gl_shared *sh = &loop->shared;
     int64_t now = monotonic_ns();
     if (loop->sq_sends < sh->hold_sends && now < loop->holds_until) return true;
-    int64_t ran = now - loop->batch_began;
+    int64_t ran = now - loop->batch_began - loop->sending;
     loop->holds_until = now + (ran < sh->hold_time ? sh->hold_time : ran < sh->hold_most ? ran : sh->hold_most);
     return false;
 }
