@@ -33,12 +33,8 @@ static int creation_failed(LoopObject *loop, PyObject *protocol) {
 static int discard(StreamObject *t) {
     PyObject *protocol = t->protocol;
     t->protocol = NULL;
-    int rc = 0;
-    if (protocol) {
-        PyObject *argv[2] = {(PyObject *)t->loop, protocol};
-        rc = call_method_of(t->loop->state->names._accept_dropped, argv, 2);
-        Py_DECREF(protocol);
-    }
+    int rc = protocol ? call_method_drop((PyObject *)t->loop, t->loop->state->names._accept_dropped, protocol) : 0;
+    Py_XDECREF(protocol);
     return rc < 0 || t->loop->closed ? rc : transport_force_close(TRANSPORT(t), NULL);
 }
 
@@ -125,13 +121,7 @@ failed:
     rc = creation_failed(loop, protocol);
     if (t) {
         PyObject *exit = PyErr_GetRaisedException();
-        if (discard(t) < 0) {
-            if (exit)
-                PyErr_Clear();
-            else
-                rc = -1;
-        }
-        if (exit) PyErr_SetRaisedException(exit);
+        rc = raise_again(exit, discard(t));
     }
 done:
     steal_entered(context);
@@ -143,15 +133,10 @@ done:
 /* Whatever connection_made made of it: after an exit the loop may run again. */
 static int start_reading(StreamObject *t, int rc) {
     PyObject *exit = rc < 0 ? PyErr_GetRaisedException() : NULL;
-    if (t->attached && !t->paused && !t->closing && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen)) {
-        if (exit)
-            PyErr_Clear();
-        else
-            rc = -1;
-    }
+    bool reads = t->attached && !t->paused && !t->closing;
+    rc = reads && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen) ? -1 : 0;
     transport_pin(TRANSPORT(t));
-    if (exit) PyErr_SetRaisedException(exit);
-    return rc;
+    return raise_again(exit, rc);
 }
 
 static int make(LoopObject *loop, StreamObject *t) {

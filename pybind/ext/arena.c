@@ -42,8 +42,7 @@ int arena_take(LoopObject *loop) {
     sh->arena_len = ARENA;
     free_large_once();
     if (sh->cq && sh->arena && loop->sq[0] && loop->sq[1]) return 0;
-    PyErr_NoMemory();
-    return -1;
+    return no_memory();
 }
 
 void arena_give(LoopObject *loop) {

@@ -95,8 +95,7 @@ static PyObject *arrival_call(PyObject *self, PyObject *args, PyObject *kwargs) 
     LoopObject *loop = (LoopObject *)PyTuple_GET_ITEM(args, 0);
     if (is_barred(loop, &a->c)) {
         if (!loop->barred && !(loop->barred = PyList_New(0))) return NULL;
-        if (PyList_Append(loop->barred, self) < 0) return NULL;
-        Py_RETURN_NONE;
+        return none_or_null(PyList_Append(loop->barred, self));
     }
     gl_cqe c = a->c;
     if (bytes_of(&c)) c.ptr = (uintptr_t)a->room;
@@ -136,10 +135,7 @@ int gather_completions(LoopObject *loop) {
     gl_cqe *cq = loop->cq + loop->cq_head;
     PyObject **handles = PyMem_Calloc(2 * (size_t)n, sizeof *handles), **released = handles + n;
     int32_t made = 0, dropped = 0;
-    if (!handles) {
-        PyErr_NoMemory();
-        return -1;
-    }
+    if (!handles) return no_memory();
     for (int32_t i = 0; i < n; i++) {
         if (cq[i].kind == GL_NOTHING) continue;
         if (cq[i].kind == GL_RELEASED) {

@@ -201,8 +201,7 @@ PyObject *method_writable(LoopObject *loop, PyObject *fd) { return new_wait(loop
 static int again(AttemptObject *self, LoopObject *loop, PyObject **result) {
     What *what = &self->what;
     if (!what->sock) { /* it has ended */
-        PyErr_SetString(PyExc_RuntimeError, "cannot reuse an awaited call");
-        return -1;
+        return raise_text(PyExc_RuntimeError, "cannot reuse an awaited call");
     }
     int fd = number_of_socket(loop->state, what->sock);
     if (fd == -1 && PyErr_Occurred()) return -1;
@@ -264,10 +263,7 @@ static PyObject *attempt_throw(AttemptObject *self, PyObject *const *args, Py_ss
         value = type;
         type = (PyObject *)Py_TYPE(value);
     }
-    if (!PyExceptionClass_Check(type)) {
-        PyErr_SetString(PyExc_TypeError, "throw() wants an exception");
-        return NULL;
-    }
+    if (!PyExceptionClass_Check(type)) return PyErr_Format(PyExc_TypeError, "throw() wants an exception");
     if (value == Py_None) value = NULL;
     if (traceback == Py_None) traceback = NULL;
     if (traceback)

@@ -32,10 +32,9 @@ int clock_look(LoopObject *loop) {
     loop->custom_call_at = !call_at;
     if (loop->custom_time == !time) return 0;
     loop->custom_time = !time;
-    PyObject *r = PyObject_CallMethod((PyObject *)loop, time ? "_stop_clock" : "_start_clock", NULL);
-    Py_XDECREF(r);
-    if (!r) loop->custom_time = !loop->custom_time; /* the next run tries again */
-    return r ? 0 : -1;
+    int rc = steal_result(PyObject_CallMethod((PyObject *)loop, time ? "_stop_clock" : "_start_clock", NULL));
+    if (rc < 0) loop->custom_time = !loop->custom_time; /* the next run tries again */
+    return rc;
 }
 
 int loop_setattro(PyObject *self, PyObject *name, PyObject *value) {

@@ -200,8 +200,7 @@ static PyObject *method_sendto(DatagramObject *t, PyObject *const *args, Py_ssiz
     if (take_named((PyObject *)t, "sendto", names, 2, args, n, kwnames, given) < 0) return NULL;
     PyObject *data = given[0], *address = given[1] ? given[1] : Py_None;
     if (!PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data)) {
-        PyErr_Format(PyExc_TypeError, "data argument must be a bytes-like object, not '%.200s'", Py_TYPE(data)->tp_name);
-        return NULL;
+        return PyErr_Format(PyExc_TypeError, "data argument must be a bytes-like object, not '%.200s'", Py_TYPE(data)->tp_name);
     }
     if (!SENDS_EMPTY) {
         Py_ssize_t length = PyObject_Length(data);

@@ -77,17 +77,13 @@ static int take_api(void *library) {
     void *symbol = dlsym(library, "goloop_api");
     memcpy(&fill, &symbol, sizeof fill);
     if (fill && fill(&api) == GOLOOP_ABI) return 0; /* the first call waits until the runtime is up */
-    PyErr_SetString(PyExc_RuntimeError, "goloop: extension and engine are of different builds: reinstall goloop");
-    return -1;
+    return raise_text(PyExc_RuntimeError, "goloop: extension and engine are of different builds: reinstall goloop");
 }
 
 static int load(const char *path, int processors) {
     if (api_generation == process_generation) return 0; /* another thread was faster */
     if (!atfork_registered) {
-        if (pthread_atfork(before_fork, in_parent, in_child) != 0) {
-            PyErr_NoMemory();
-            return -1;
-        }
+        if (pthread_atfork(before_fork, in_parent, in_child) != 0) return no_memory();
         atfork_registered = true;
     }
     ensure_signal_stack(); /* or Go gives this thread one of its own, which is too small for many signals at once */
@@ -122,8 +118,7 @@ PyObject *load_engine(PyObject *module, PyObject *args) {
 /* goloop.engine loads it. */
 static int check_loaded(void) {
     if (api_generation == process_generation) return 0;
-    PyErr_SetString(PyExc_RuntimeError, "goloop: its engine is not loaded");
-    return -1;
+    return raise_text(PyExc_RuntimeError, "goloop: its engine is not loaded");
 }
 
 void *engine_symbol(const char *name) {
@@ -177,13 +172,9 @@ void engine_close(LoopObject *loop) {
 }
 
 int engine_usable_slow(LoopObject *loop) {
-    if (loop->closed || loop->engine <= 0) {
-        PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
-        return -1;
-    }
+    if (loop->closed || loop->engine <= 0) return raise_text(PyExc_RuntimeError, "Event loop is closed");
     if (!loop_is_ours(loop)) {
-        PyErr_SetString(PyExc_RuntimeError, "this event loop belongs to the parent process: make a new one after fork()");
-        return -1;
+        return raise_text(PyExc_RuntimeError, "this event loop belongs to the parent process: make a new one after fork()");
     }
     return 0;
 }

@@ -44,8 +44,7 @@ int guard_check(void) {
     Py_DECREF(o);
     Py_DECREF(other);
     if (!before && within && !beside && both && !after) return 0;
-    PyErr_SetString(PyExc_ImportError, "goloop: this CPython keeps its critical sections differently");
-    return -1;
+    return raise_text(PyExc_ImportError, "goloop: this CPython keeps its critical sections differently");
 }
 
 #endif

@@ -186,10 +186,7 @@ static int set_context(PyObject *self, PyObject *value, void *ignored) {
     old = ((HandleObject *)self)->context;
     ((HandleObject *)self)->context = Py_XNewRef(value);
     Py_END_CRITICAL_SECTION();
-    if (!value && !old && !snapshot) {
-        PyErr_SetString(PyExc_AttributeError, "_context");
-        return -1;
-    }
+    if (!value && !old && !snapshot) return raise_text(PyExc_AttributeError, "_context");
     Py_XDECREF(snapshot);
     Py_XDECREF(old);
     return 0;
@@ -237,10 +234,9 @@ static int failed(LoopObject *loop, PyObject *handle, PyObject *exception) {
         return -1;
     }
     PyObject *argv[3] = {(PyObject *)loop, handle, exception};
-    PyObject *r = PyObject_VectorcallMethod(loop->state->names._handle_failed, argv, 3, NULL);
-    Py_XDECREF(r);
+    int rc = call_method_of(loop->state->names._handle_failed, argv, 3);
     Py_DECREF(exception);
-    return r ? 0 : -1;
+    return rc;
 }
 
 int callback_failed(LoopObject *loop, PyObject *exception, PyObject *callback, PyObject *const *args, Py_ssize_t n,
@@ -257,13 +253,8 @@ int callback_failed(LoopObject *loop, PyObject *exception, PyObject *callback, P
 
 HOT int run_callback(LoopObject *loop, PyObject *self) {
     HandleObject *h = (HandleObject *)self;
-    if (loop->debug) {
-        if (handle_is_cancelled(self)) return 0;
-        PyObject *r = PyObject_CallMethodOneArg((PyObject *)loop, loop->state->names._run_handle_in_debug, self);
-        if (!r) return -1;
-        Py_DECREF(r);
-        return 0;
-    }
+    if (loop->debug)
+        return handle_is_cancelled(self) ? 0 : call_method_drop((PyObject *)loop, loop->state->names._run_handle_in_debug, self);
     /* The callback may cancel its own handle: keep what it uses. */
     PyObject *callback = NULL, *args = NULL, *context = NULL, *result = NULL, *snapshot = NULL;
     Py_BEGIN_CRITICAL_SECTION(self);

@@ -44,10 +44,7 @@ static PyObject *loop_open(LoopObject *loop, PyObject *args) {
     const char *selector;
     int batched;
     if (!PyArg_ParseTuple(args, "sp", &selector, &batched)) return NULL;
-    if (loop->engine) {
-        PyErr_SetString(PyExc_RuntimeError, "the engine of this event loop is open already");
-        return NULL;
-    }
+    if (loop->engine) return PyErr_Format(PyExc_RuntimeError, "the engine of this event loop is open already");
     ensure_signal_stack();
     gl_shared *sh = &loop->shared;
     sh->wake_fd = sh->poll_fd = sh->batch_fd = -1;
@@ -56,8 +53,7 @@ static PyObject *loop_open(LoopObject *loop, PyObject *args) {
     loop->cq = sh->cq;
     loop->sq_epoch = 1;
     loop->generation = process_generation;
-    if (engine_open(loop, selector, batched) < 0 || clock_look(loop) < 0) return NULL;
-    Py_RETURN_NONE;
+    return none_or_null(engine_open(loop, selector, batched) < 0 ? -1 : clock_look(loop));
 }
 
 /* Queued writes hold references: let the engine name them before it goes. */
@@ -83,10 +79,7 @@ PyDoc_STRVAR(close_engine_doc, "_close_engine($self, /)\n--\n\nDrop what is sche
 
 static PyObject *loop_close_engine(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
-    if (loop->in_turn) {
-        PyErr_SetString(PyExc_RuntimeError, "Cannot close a running event loop");
-        return NULL;
-    }
+    if (loop->in_turn) return PyErr_Format(PyExc_RuntimeError, "Cannot close a running event loop");
     completions_clear(loop);
     accepted_clear(loop);
     release_transports(loop);
@@ -143,8 +136,7 @@ static int loop_clear(LoopObject *loop) {
     Py_CLEAR(loop->task_factory);
     Py_CLEAR(loop->keywords);
     GUARD(loop->guard)
-    PyObject *r = loop_close_engine(loop, NULL);
-    Py_XDECREF(r);
+    steal_result(loop_close_engine(loop, NULL));
     UNGUARD
     return 0;
 }
@@ -186,8 +178,7 @@ static PyObject *loop_is_closed(LoopObject *loop, PyObject *i) { (void)i; return
 static PyObject *loop_check_closed(LoopObject *loop, PyObject *i) {
     (void)i;
     if (!is_closed(loop)) Py_RETURN_NONE;
-    PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
-    return NULL;
+    return PyErr_Format(PyExc_RuntimeError, "Event loop is closed");
 }
 
 static PyObject *write_to_self(LoopObject *loop, PyObject *ignored) {
@@ -200,10 +191,7 @@ static PyObject *signal_fd(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     if (engine_usable(loop) < 0 || engine_taken(loop)) return NULL;
     int32_t fd = loop->api->signal_fd(loop->engine);
-    if (fd < 0) {
-        engine_error(loop, fd);
-        return NULL;
-    }
+    if (fd < 0) return none_or_null(engine_error(loop, fd));
     loop->signal_pipe = true;
     return PyLong_FromLong(fd);
 }
@@ -213,10 +201,7 @@ static PyObject *loop_stats(LoopObject *loop, PyObject *ignored) {
     if (engine_usable(loop) < 0) return NULL;
     gl_stats s;
     int32_t rc = loop->api->stats(loop->engine, &s);
-    if (rc < 0) {
-        engine_error(loop, rc);
-        return NULL;
-    }
+    if (rc < 0) return none_or_null(engine_error(loop, rc));
     return Py_BuildValue("(y#s)", (const char *)&s, (Py_ssize_t)sizeof s, loop->shared.selector);
 }
 
@@ -227,8 +212,7 @@ static PyObject *is_inherited(LoopObject *loop, PyObject *ignored) {
 
 static PyObject *inject_panic(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
-    if (engine_usable(loop) < 0 || !new_sqe(loop, GL_OP_PANIC, -1, 0) || submit_now(loop) < 0) return NULL;
-    Py_RETURN_NONE;
+    return engine_usable(loop) < 0 || !new_sqe(loop, GL_OP_PANIC, -1, 0) ? NULL : none_or_null(submit_now(loop));
 }
 
 PyDoc_STRVAR(call_soon_doc,

@@ -25,8 +25,7 @@ static int module_exec(PyObject *module) {
     State *state = state_of(module);
 #if PY_VERSION_HEX < 0x030D0000
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
-        PyErr_SetString(PyExc_ImportError, "module goloop._core does not support loading in subinterpreters");
-        return -1;
+        return raise_text(PyExc_ImportError, "module goloop._core does not support loading in subinterpreters");
     }
 #endif
     if (guard_check() < 0 || state_fill(state) < 0 || reader_setup(state) < 0) return -1;

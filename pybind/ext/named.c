@@ -48,6 +48,5 @@ PyObject *borrow_named(PyObject *self, const char *method, const char *name, PyO
 
 int check_number(const char *usage, Py_ssize_t n, Py_ssize_t wanted) {
     if (n == wanted) return 0;
-    PyErr_SetString(PyExc_TypeError, usage);
-    return -1;
+    return raise_text(PyExc_TypeError, usage);
 }

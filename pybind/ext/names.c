@@ -253,6 +253,5 @@ PyObject *loop_getnameinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n
 PyObject *loop_resolve_cancel(LoopObject *loop, PyObject *arg) {
     gl_sqe s = {.op = GL_OP_RESOLVE, .flags = GL_RESOLVE_CANCEL, .user = PyLong_AsUnsignedLongLong(arg)};
     if (PyErr_Occurred()) return NULL;
-    if (loop->engine > 0 && loop_is_ours(loop) && submit_one(loop, &s) < 0) return NULL;
-    Py_RETURN_NONE;
+    return none_or_null(loop->engine > 0 && loop_is_ours(loop) ? submit_one(loop, &s) : 0);
 }

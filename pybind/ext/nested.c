@@ -48,8 +48,7 @@ PyObject *loop_ready_pop(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     if (gather_all(loop) < 0) return NULL;
     if (loop->ready_len) return ready_steal(loop);
-    PyErr_SetString(PyExc_IndexError, "no handle is ready");
-    return NULL;
+    return PyErr_Format(PyExc_IndexError, "no handle is ready");
 }
 
 /* _ready_insert(handle): before all others. */

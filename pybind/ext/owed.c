@@ -28,10 +28,9 @@ static TransportObject *steal_first(LoopObject *loop) {
 static int end(TransportObject *t) {
     PyObject *exception = t->end;
     t->end = NULL;
-    PyObject *r = method_call_connection_lost(t, exception);
+    int rc = steal_result(method_call_connection_lost(t, exception));
     Py_DECREF(exception);
-    Py_XDECREF(r);
-    return r ? 0 : transport_callback_failed(t, PyErr_GetRaisedException(), t->kind->lost_name);
+    return rc == 0 ? 0 : transport_callback_failed(t, PyErr_GetRaisedException(), t->kind->lost_name);
 }
 
 static int pay(TransportObject *t) {

@@ -145,9 +145,7 @@ static PyObject *start_reading(TransportObject *t, PyObject *ignored) {
 
 static PyObject *resume_reading(TransportObject *t, PyObject *ignored) {
     (void)ignored;
-    PyObject *r = transport_resume_reading(t);
-    Py_XDECREF(r);
-    return r ? start_reading(t, NULL) : NULL;
+    return steal_result(transport_resume_reading(t)) < 0 ? NULL : start_reading(t, NULL);
 }
 
 static GETTER(get_pipe, Py_XNewRef(t->sock))

@@ -8,10 +8,7 @@ int ready_reserve(LoopObject *loop, size_t n) {
     while (cap < loop->ready_len + n) cap *= 2;
     if (cap == loop->ready_cap) return 0;
     PyObject **items = PyMem_Malloc(cap * sizeof *items);
-    if (!items) {
-        PyErr_NoMemory();
-        return -1;
-    }
+    if (!items) return no_memory();
     for (size_t i = 0; i < loop->ready_len; i++)
         items[i] = loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)];
     PyMem_Free(loop->ready);

@@ -57,15 +57,9 @@ static int grow(LoopObject *loop) {
     gl_sqe reserve = {.op = GL_OP_TIMER_RESERVE, .fd = -1, .len = n};
     int error = n > FEWEST && !loop->in_turn ? submit_one(loop, &reserve) : 0;
     if (error < 0) return -1;
-    if (error) {
-        PyErr_NoMemory();
-        return -1;
-    }
+    if (error) return no_memory();
     TimerEntry *timers = PyMem_Realloc(loop->timers, n * sizeof *timers);
-    if (!timers) {
-        PyErr_NoMemory();
-        return -1;
-    }
+    if (!timers) return no_memory();
     for (uint32_t i = loop->timers_len; i < n; i++) timers[i] = (TimerEntry){.handle = NULL, .gen = loop->timers_gen};
     if (loop->timers_room == 0) loop->timers_free = UINT32_MAX;
     free_from(loop, timers, loop->timers_len, n);
@@ -146,10 +140,7 @@ static int fresh_grow(Fresh *f) {
     }
     uint32_t n = f->cap[f->now] ? 2 * f->cap[f->now] : FEWEST;
     FreshTimer *timers = PyMem_Realloc(f->timers[f->now], n * sizeof *timers);
-    if (!timers) {
-        PyErr_NoMemory();
-        return -1;
-    }
+    if (!timers) return no_memory();
     f->timers[f->now] = timers;
     f->cap[f->now] = n;
     return 0;

@@ -41,10 +41,7 @@ PyObject *loop_listen(LoopObject *loop, PyObject *args) {
                           &proto, &named, &handshakes, &context))
         return NULL;
     if (engine_usable(loop) < 0) return NULL;
-    if (fd < 0) {
-        PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %d", fd);
-        return NULL;
-    }
+    if (fd < 0) return PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %d", fd);
     FdEntry *e = fd_entry(loop, fd);
     if (!e) return NULL;
     if (e->kind != FD_FREE && fd_vacate(loop, fd, FOR_OWNER) < 0) return NULL;

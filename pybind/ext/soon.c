@@ -94,8 +94,7 @@ PyObject *method_call_soon_threadsafe(LoopObject *loop, PyObject *const *args, P
 
 PyObject *method_add_callback(LoopObject *loop, PyObject *handle) {
     if (check_handle(loop->state, handle) < 0) return NULL;
-    if (!handle_is_cancelled(handle) && push(loop, handle) < 0) return NULL;
-    Py_RETURN_NONE;
+    return none_or_null(handle_is_cancelled(handle) ? 0 : push(loop, handle));
 }
 
 PyObject *method_add_callback_signalsafe(LoopObject *loop, PyObject *handle) {

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "errors.h"
 #include "handle.h"
 
 typedef struct {
@@ -29,17 +30,10 @@ PyObject *new_thread_safe_handle(LoopObject *loop, PyObject *callback, PyObject 
 /* Lets the waiting threads go on, whatever exception is on its way. Steals the list. */
 static int release_waiting(PyObject *waiting, int rc) {
     PyObject *exception = PyErr_GetRaisedException();
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(waiting); i++) {
-        PyObject *r = PyObject_CallMethod(PyList_GET_ITEM(waiting, i), "release", NULL);
-        if (!r) rc = -1;
-        Py_XDECREF(r);
-    }
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(waiting); i++)
+        put_aside(&exception, steal_result(PyObject_CallMethod(PyList_GET_ITEM(waiting, i), "release", NULL)));
     Py_DECREF(waiting);
-    if (exception) {
-        PyErr_SetRaisedException(exception);
-        rc = -1;
-    }
-    return rc;
+    return raise_again(exception, rc);
 }
 
 static __attribute__((noinline)) int run_thread_safe_handle(LoopObject *loop, PyObject *self) {

@@ -65,8 +65,7 @@ static int refuse_none(Call *c, bool later) {
     if (later) return 0; /* 3.10 lets the addition complain */
 #endif
     if (c->args[0] != Py_None) return 0;
-    PyErr_SetString(PyExc_TypeError, later ? "delay must not be None" : "when cannot be None");
-    return -1;
+    return raise_text(PyExc_TypeError, later ? "delay must not be None" : "when cannot be None");
 }
 
 /* time() + delay. */
@@ -111,15 +110,11 @@ PyObject *loop_take_timers(LoopObject *loop, PyObject *ignored) {
 
 /* _give_timer(handle): the engine keeps it from now on. */
 PyObject *loop_give_timer(LoopObject *loop, PyObject *handle) {
-    if (!Py_IS_TYPE(handle, loop->state->types.TimerHandle)) {
-        PyErr_SetString(PyExc_TypeError, "not a timer of this loop");
-        return NULL;
-    }
+    if (!Py_IS_TYPE(handle, loop->state->types.TimerHandle)) return PyErr_Format(PyExc_TypeError, "not a timer of this loop");
     TimerHandleObject *h = (TimerHandleObject *)handle;
     double seconds = PyFloat_AsDouble(h->when);
     if (seconds == -1.0 && PyErr_Occurred()) return NULL;
-    if (enroll(loop, h, to_ns(seconds)) < 0) return NULL;
-    Py_RETURN_NONE;
+    return none_or_null(enroll(loop, h, to_ns(seconds)));
 }
 
 TimerHandleObject *new_alarm(LoopObject *loop, double seconds) {

@@ -129,8 +129,7 @@ int tls_process_outgoing(SSLProtocolObject *p) {
 
 static PyObject *process_outgoing(SSLProtocolObject *p, PyObject *ignored) {
     (void)ignored;
-    if (tls_process_outgoing(p) < 0) return NULL;
-    Py_RETURN_NONE;
+    return none_or_null(tls_process_outgoing(p));
 }
 
 static PyObject *write_appdata(SSLProtocolObject *p, PyObject *list) {
@@ -145,8 +144,7 @@ static PyObject *write_appdata(SSLProtocolObject *p, PyObject *list) {
     }
     int rc = write_pieces(p, ((PyTupleObject *)pieces)->ob_item, n);
     Py_DECREF(pieces);
-    if (rc < 0 && tls_failed(p) < 0) return NULL;
-    Py_RETURN_NONE;
+    return none_or_null(rc < 0 ? tls_failed(p) : 0);
 }
 
 /* Writes one piece, if nothing waits: 1, 0 when it has not, -1 with an exception. */

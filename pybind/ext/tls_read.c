@@ -209,11 +209,9 @@ static int read_buffered(SSLProtocolObject *p, PyObject *inner) {
     if (end == NO_ROOM) rc = read_soon(p);
     if (rc == 0 && sink.len > 0) {
         PyObject *count = PyLong_FromSsize_t(sink.len), *updated = Py_NewRef(p->_app_protocol_buffer_updated);
-        PyObject *r = count ? PyObject_CallOneArg(updated, count) : NULL;
+        rc = count ? steal_result(PyObject_CallOneArg(updated, count)) : -1;
         Py_DECREF(updated);
         Py_XDECREF(count);
-        Py_XDECREF(r);
-        rc = r ? 0 : -1;
     }
     return rc == 0 && end == CLOSE_NOTIFY ? close_notify(p) : rc;
 }
@@ -306,8 +304,7 @@ PyObject *tls_feed(SSLProtocolObject *p, PyObject *data) {
     if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) return NULL;
     int rc = to_incoming(p, view.buf, view.len);
     PyBuffer_Release(&view);
-    if (rc < 0) return NULL;
-    Py_RETURN_NONE;
+    return none_or_null(rc);
 }
 
 PyObject *tls_buffer_updated(SSLProtocolObject *p, PyObject *nbytes) {
@@ -326,8 +323,7 @@ static int received(SSLProtocolObject *p, const char *data, Py_ssize_t n) {
     if (to_incoming(p, (void *)data, n) < 0) return -1;
     if (can_read(p)) return read_some(p, n) < 0 ? read_ended(p) : 0;
     PyObject *r = tls_standard(p->state->tls.protocol, (PyObject *)p, p->state->names.buffer_updated, p->state->tls.zero); /* acts on its state */
-    Py_XDECREF(r);
-    return r ? 0 : PyErr_ExceptionMatches(PyExc_Exception) ? -1 : read_ended(p);
+    return steal_result(r) == 0 ? 0 : PyErr_ExceptionMatches(PyExc_Exception) ? -1 : read_ended(p);
 }
 
 /* get_buffer(), the bytes and buffer_updated() in one. */

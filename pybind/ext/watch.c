@@ -21,8 +21,7 @@ int descriptor_of(LoopObject *loop, PyObject *file) {
         if (!number || (fd == -1 && PyErr_Occurred())) return -1;
     }
     if (overflow <= 0 && fd < INT32_MAX) return (int)fd;
-    PyErr_SetString(PyExc_OverflowError, "Python int too large to convert to C int");
-    return -1;
+    return raise_text(PyExc_OverflowError, "Python int too large to convert to C int");
 }
 
 /* Asks the engine to watch an entry for the handles it has, of which one direction may have begun (0: neither). replaced: the
