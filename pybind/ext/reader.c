@@ -7,29 +7,12 @@
  * any of them on the way. All else goes to data_received. */
 #include "reader.h"
 
-enum owner { OF_PROTOCOL, OF_READER };
-
-/* What data_received goes through. */
-static const struct {
-    enum owner owner;
-    const char *name;
-} METHODS[STREAM_METHODS] = {
-    {OF_PROTOCOL, "data_received"}, {OF_PROTOCOL, "_stream_reader"}, {OF_READER, "feed_data"}, {OF_READER, "_wakeup_waiter"}};
+/* Places in the lists of state.h. */
 enum { DATA_RECEIVED, STREAM_READER, FEED_DATA, WAKEUP_WAITER };
-
-/* What __init__ sets, of both, in its order; the first of each are the ones that are read. */
-static const char *const READER[READER_FIELDS] = {"_limit",  "_loop",      "_buffer",    "_eof",
-                                                 "_waiter", "_exception", "_transport", "_paused"};
 enum { LIMIT, BUFFER = 2, EOF_FED, WAITER };
-static const char *const PROTOCOL[PROTOCOL_FIELDS] = {
-    "_loop",         "_paused",            "_drain_waiters", "_connection_lost", "_stream_reader_wr",    "_source_traceback",
-    "_strong_reader", "_reject_connection", "_task",         "_transport",       "_client_connected_cb", "_over_ssl",
-    "_closed"};
 enum { READER_WR = 4 };
 
 /* ---- the classes ---- */
-
-static PyObject *class_of(Streams *s, enum owner owner) { return owner == OF_PROTOCOL ? s->protocol : s->reader; }
 
 static bool has(PyObject *class, PyObject *name) {
     PyObject *found = PyObject_GetAttr(class, name);
@@ -42,13 +25,14 @@ static bool has(PyObject *class, PyObject *name) {
 static bool look_at_classes(Streams *s) {
     bool own = true;
     for (int i = 0; own && i < STREAM_METHODS; i++) {
-        PyObject *found = s->methods[i] ? PyObject_GetAttr(class_of(s, METHODS[i].owner), s->method_names[i]) : NULL;
+        PyObject *class = i < FEED_DATA ? s->protocol : s->reader;
+        PyObject *found = s->methods[i] ? PyObject_GetAttr(class, s->method_names[i]) : NULL;
         if (!found) PyErr_Clear();
         own = found && found == s->methods[i];
         Py_XDECREF(found);
     }
     for (int i = 0; own && i < 2; i++) {
-        PyTypeObject *type = (PyTypeObject *)class_of(s, i);
+        PyTypeObject *type = (PyTypeObject *)(i ? s->reader : s->protocol);
         own = type->tp_getattro == PyObject_GenericGetAttr && type->tp_setattro == PyObject_GenericSetAttr;
     }
     for (int i = 0; own && i < READER_FIELDS; i++) own = !has(s->reader, s->reader_fields[i]);
@@ -247,18 +231,8 @@ enum fed reader_take(State *state, PyObject *protocol, const char *p, Py_ssize_t
 
 /* ---- the module's start ---- */
 
-static int intern(PyObject **to, const char *const *from, int n) {
-    for (int i = 0; i < n; i++)
-        if (!(to[i] = PyUnicode_InternFromString(from[i]))) return -1;
-    return 0;
-}
-
 int reader_setup(State *state) {
     Streams *s = &state->streams;
-    if (intern(s->reader_fields, READER, READER_FIELDS) < 0 || intern(s->protocol_fields, PROTOCOL, PROTOCOL_FIELDS) < 0)
-        return -1;
-    for (int i = 0; i < STREAM_METHODS; i++)
-        if (intern(&s->method_names[i], &METHODS[i].name, 1) < 0) return -1;
     if (find_places(s->reader, s->reader_fields, READER_FIELDS, state->reader_places) < 0) return -1;
     return find_places(s->protocol, s->protocol_fields, PROTOCOL_FIELDS, state->protocol_places);
 }

@@ -4,14 +4,6 @@
 #include <stddef.h>
 #include <structmember.h>
 
-static int intern_names(Names *names) {
-#define X(n)                                                                                       \
-    if (!(names->n = PyUnicode_InternFromString(#n))) return -1;
-    NAMES(X)
-#undef X
-    return 0;
-}
-
 PyObject *import_attribute(const char *module, const char *name) {
     PyObject *m = PyImport_ImportModule(module);
     PyObject *value = m ? PyObject_GetAttrString(m, name) : NULL;
@@ -34,21 +26,23 @@ PyObject *call_class(PyObject *class, PyObject *name, PyObject *self, PyObject *
     return result;
 }
 
-/* The values that a dict of goloop.standard has under these names. */
+/* The values that a dict of goloop.standard has under these names; NULL: the names themselves. */
 static int take(PyObject *standard, const char *dict, const char *const *names, size_t n, PyObject **to) {
-    PyObject *all = PyObject_GetAttrString(standard, dict);
+    PyObject *all = dict ? PyObject_GetAttrString(standard, dict) : NULL;
+    if (dict && !all) return -1;
     size_t i = 0;
-    for (; all && i < n && (to[i] = PyMapping_GetItemString(all, names[i])); i++)
+    for (; i < n && (to[i] = all ? PyMapping_GetItemString(all, names[i]) : PyUnicode_InternFromString(names[i])); i++)
         if (to[i] == Py_None) Py_CLEAR(to[i]);
     Py_XDECREF(all);
-    return all && i == n ? 0 : -1;
+    return i == n ? 0 : -1;
 }
 
 int state_fill(State *state) {
 #define X(n) #n,
-    static const char *const imports[] = {IMPORTS(X)}, *const tls[] = {TLS_IMPORTS(X)}, *const tasks[] = {TASK_IMPORTS(X)},
+    static const char *const texts[] = {NAMES(X)}, *const imports[] = {IMPORTS(X)}, *const tls[] = {TLS_IMPORTS(X)}, *const tasks[] = {TASK_IMPORTS(X)},
                       *const lookups[] = {LOOKUP_IMPORTS(X)}, *const plain[] = {PLAIN_IMPORTS(X)},
                       *const classes[] = {STREAM_CLASSES(X)}, *const path[] = {STREAM_PATH(X)},
+                      *const reader[] = {READER_NAMES(X)}, *const protocol[] = {PROTOCOL_NAMES(X)},
                       *const callbacks[] = {CALLBACK_NAMES(X)};
 #undef X
 #define LIST(names, to) names, sizeof names / sizeof *names, (PyObject **)(to)
@@ -56,7 +50,11 @@ int state_fill(State *state) {
         const char *dict, *const *names;
         size_t n;
         PyObject **to;
-    } lists[] = {{"imports", LIST(imports, &state->imports)},
+    } lists[] = {{NULL, LIST(texts, &state->names)},
+                 {NULL, LIST(path, state->streams.method_names)},
+                 {NULL, LIST(reader, state->streams.reader_fields)},
+                 {NULL, LIST(protocol, state->streams.protocol_fields)},
+                 {"imports", LIST(imports, &state->imports)},
                  {"tls", LIST(tls, &state->tls)},
                  {"task_imports", LIST(tasks, &state->tasks)},
                  {"lookups", LIST(lookups, &state->lookups)},
@@ -68,7 +66,7 @@ int state_fill(State *state) {
                  {"callback_names", LIST(callbacks, state->callback_names)}};
 #undef LIST
     PyObject *standard = PyImport_ImportModule("goloop.standard");
-    int rc = standard ? intern_names(&state->names) : -1;
+    int rc = standard ? 0 : -1;
     for (size_t i = 0; rc == 0 && i < sizeof lists / sizeof *lists; i++)
         rc = take(standard, lists[i].dict, lists[i].names, lists[i].n, lists[i].to);
     Py_XDECREF(standard);

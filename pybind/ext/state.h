@@ -40,8 +40,13 @@ typedef struct {
 #define PLAIN_IMPORTS(X) /* what plain.c looks for: names and methods are tuples, None for what was replaced before */ \
     X(c_socket) X(module) X(fileno) X(gettimeout) X(names) X(methods)
 #define STREAM_CLASSES(X) X(protocol) X(reader)
-/* What of them data_received goes through. */
+/* What of them data_received goes through: first the protocol's methods. */
 #define STREAM_PATH(X) X(data_received) X(_stream_reader) X(feed_data) X(_wakeup_waiter)
+/* What __init__ sets, of both, in its order. */
+#define READER_NAMES(X) X(_limit) X(_loop) X(_buffer) X(_eof) X(_waiter) X(_exception) X(_transport) X(_paused)
+#define PROTOCOL_NAMES(X)                                                                                              \
+    X(_loop) X(_paused) X(_drain_waiters) X(_connection_lost) X(_stream_reader_wr) X(_source_traceback)                \
+    X(_strong_reader) X(_reject_connection) X(_task) X(_transport) X(_client_connected_cb) X(_over_ssl) X(_closed)
 
 #define FIELD(n) PyObject *n;
 typedef struct {
