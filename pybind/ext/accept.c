@@ -58,13 +58,7 @@ static bool forget(LoopObject *loop, int32_t place, int32_t n) {
 
 static int fill_addresses(StreamObject *t, ListenerObject *l, gl_cqe *c) {
     t->sockname = Py_XNewRef(l->sockname);
-    const void *peer = (const void *)(uintptr_t)c->ptr;
-    if (c->len == 0 || transport_set_peer(TRANSPORT(t), peer, (socklen_t)c->len)) return 0;
-    /* the path of a Unix socket: rare, and no place is kept for it */
-    PyObject *peername = sockaddr_to_python(peer, (socklen_t)c->len);
-    int rc = peername ? transport_fill_extra(TRANSPORT(t), peername) : -1;
-    Py_XDECREF(peername);
-    return rc;
+    return c->len == 0 || transport_set_peer(TRANSPORT(t), at(c->ptr), (socklen_t)c->len) ? 0 : no_memory();
 }
 
 /* The program has replaced socket.socket, or a method of it: the connection gets what accept()

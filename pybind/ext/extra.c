@@ -1,16 +1,14 @@
-/* They are found when somebody asks, or when the descriptor is about to go; the socket object is made when it
- * itself is asked for. */
+/* They are found when somebody asks, or when the descriptor is about to go. */
 #include "extra.h"
 
 #include <netinet/in.h>
 
-#include "errors.h"
 #include "named.h"
 #include "sockaddr.h"
 
 /* NULL without an exception for want of memory, or of an address. */
 static Address *new_address(const void *raw, socklen_t len) {
-    Address *a = len && len <= LONGEST_ADDRESS ? PyMem_Malloc(sizeof *a) : NULL;
+    Address *a = len && len <= UINT8_MAX ? PyMem_Malloc(sizeof *a + len) : NULL;
     if (a) memcpy(a->raw, raw, a->len = (uint8_t)len);
     return a;
 }
@@ -64,45 +62,13 @@ PyObject *transport_borrow_sock(TransportObject *t) {
     return t->sock;
 }
 
-static int put(PyObject *dict, PyObject *key, PyObject *value) {
-    int rc = value ? PyDict_SetItem(dict, key, value) : -1;
-    Py_XDECREF(value);
-    return rc;
-}
-
-int transport_fill_extra(TransportObject *t, PyObject *peername) {
-    PyObject *extra = PyDict_New();
-    if (!extra) return -1;
+/* _extra_parts() -> (address of its own, the peer's, socket that it had or None, family, type, proto) */
+PyObject *method_extra_parts(TransportObject *t, PyObject *ignored) {
+    (void)ignored;
     transport_keep_local(t);
-    int rc = put(extra, t->loop->state->names.sockname, t->sockname ? Py_NewRef(t->sockname) : address_to_python(t->local));
-    if (rc == 0)
-        rc = put(extra, t->loop->state->names.peername, peername ? Py_NewRef(peername) : new_peername(t));
-    if (rc < 0)
-        Py_DECREF(extra);
-    else
-        t->extra = extra;
-    t->extra_lacks_socket = rc == 0;
-    return rc;
-}
-
-/* The socket object of a descriptor that is gone: the one that owned it, or one that is closed. */
-static PyObject *new_former_sock(TransportObject *t) {
-    if (t->former_sock) return Py_NewRef(t->former_sock);
-    return PyObject_CallFunction(t->loop->state->imports.new_closed_socket, "iii", t->family, t->type, t->proto);
-}
-
-static int fill_socket(TransportObject *t) {
-    PyObject *sock = Py_XNewRef(transport_borrow_sock(t));
-    if (!sock && t->fd >= 0) return -1;
-    if (!sock && !(sock = new_former_sock(t))) {
-        PyErr_Clear(); /* no descriptor for it: it is not known */
-        return 0;
-    }
-    State *state = t->loop->state;
-    int rc = put(t->extra, state->names.socket, PyObject_CallOneArg(state->imports.transport_socket, sock));
-    Py_DECREF(sock);
-    if (rc == 0) t->extra_lacks_socket = false;
-    return rc;
+    PyObject *sockname = t->sockname ? Py_NewRef(t->sockname) : address_to_python(t->local), *peername = new_peername(t);
+    PyObject *former = t->former_sock ? t->former_sock : Py_None;
+    return Py_BuildValue("(NNOiii)", sockname, peername, former, t->family, t->type, t->proto);
 }
 
 static bool is_named(PyObject *name, PyObject *known) {
@@ -113,14 +79,10 @@ PyObject *method_get_extra_info(TransportObject *t, PyObject *const *args, Py_ss
     static const char *const arguments[] = {"name", "default"};
     PyObject *given[2];
     if (take_named((PyObject *)t, "get_extra_info", arguments, 2, args, n, kwnames, given) < 0) return NULL;
-    PyObject *name = given[0], *fallback = given[1];
     Names *names = &t->loop->state->names;
-    bool asks_socket = is_named(name, names->socket);
-    if (!t->extra && PyUnicode_CheckExact(name) && !asks_socket && !is_named(name, names->sockname) && !is_named(name, names->peername))
-        return Py_NewRef(fallback ? fallback : Py_None);
-    if (!t->extra && transport_fill_extra(t, NULL) < 0) return NULL;
-    if (asks_socket && t->extra_lacks_socket && fill_socket(t) < 0) return NULL;
-    PyObject *value = PyDict_GetItemWithError(t->extra, name);
+    bool lacks = !t->extra || (t->extra_lacks_socket && is_named(given[0], names->socket));
+    if (lacks && call_method_drop((PyObject *)t, names->_find_extra, given[0]) < 0) return NULL;
+    PyObject *value = t->extra ? PyDict_GetItemWithError(t->extra, given[0]) : NULL;
     if (!value && PyErr_Occurred()) return NULL;
-    return Py_NewRef(value ? value : fallback ? fallback : Py_None);
+    return Py_NewRef(value ? value : given[1] ? given[1] : Py_None);
 }

@@ -74,6 +74,7 @@ static PyObject *set_protocol(TransportObject *t, PyObject *protocol) {
 TAKES_ONE(table_set_protocol, "set_protocol", "protocol", TransportObject, set_protocol)
 
 GUARDED_CALL(TransportObject, method_get_extra_info)
+GUARDED_ONE(TransportObject, method_extra_parts)
 
 static GETTER(get_sock, Py_XNewRef(transport_borrow_sock(t)))
 static GETTER(get_server, Py_XNewRef(t->server))
@@ -86,11 +87,13 @@ static PyMethodDef methods[] = {
     METHOD("resume_reading", table_resume_reading, METH_NOARGS, RESUME_DOC),
     METHOD("close", table_close, METH_NOARGS, CLOSE_DOC),
     METHOD("get_extra_info", GUARDED(method_get_extra_info), METH_FASTCALL | METH_KEYWORDS, "get_extra_info($self, name, default=None)\n--\n\n'socket', 'sockname', 'peername'."),
+    METHOD("_extra_parts", GUARDED(method_extra_parts), METH_NOARGS, NULL),
     METHOD("_force_close", table_force_close, METH_O, NULL),
     {0}};
 
 static PyMemberDef members[] = {
     COMMON_MEMBERS,
+    {"_lacks_socket", T_BOOL, offsetof(TransportObject, extra_lacks_socket), 0, NULL},
     {"_sock_fd", T_INT, offsetof(TransportObject, fd), READONLY, NULL},
     {"_conn_lost", T_INT, offsetof(TransportObject, conn_lost), READONLY, NULL},
     {"_protocol_paused", T_BOOL, offsetof(TransportObject, protocol_paused), READONLY, NULL},

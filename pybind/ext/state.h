@@ -19,7 +19,7 @@
     X(read) X(write) X(pending) X(append) X(call_soon) X(_loop) X(_sslobj) X(_ssl_protocol)        \
     X(_do_read) X(_do_write) X(_process_outgoing) X(_write_slowly) X(_control_ssl_reading)        \
     X(_control_app_writing) X(_call_eof_received) X(_start_shutdown)                               \
-    X(_app_protocol) X(create_task) X(Task) X(Future) X(loop) X(name) X(eager_start)
+    X(_app_protocol) X(_find_extra) X(create_task) X(Task) X(Future) X(loop) X(name) X(eager_start)
 typedef struct {
 #define X(n) PyObject *n;
     NAMES(X)
@@ -28,8 +28,8 @@ typedef struct {
 
 /* Found by goloop.standard, a dict of it for each list; NULL for what it has None for. */
 #define IMPORTS(X) /* socket: socket.socket as the standard library defines it */                                     \
-    X(transport_socket) X(socket) X(buffered_protocol) X(flow_control) X(ssl_protocol) X(logger_warning)               \
-    X(gaierror) X(fileobj_to_fd) X(lock) X(extract_stack) X(new_socket) X(new_closed_socket)
+    X(socket) X(buffered_protocol) X(flow_control) X(ssl_protocol) X(logger_warning)               \
+    X(gaierror) X(fileobj_to_fd) X(lock) X(extract_stack) X(new_socket)
 #define TLS_IMPORTS(X) /* protocol: NULL where there is no ssl */                                                      \
     X(protocol) X(transport) X(again_errors) X(wrapped) X(ssl_object) X(memory_bio) X(deque) X(zero)
 #define TASK_IMPORTS(X) /* tasks, futures: what the modules hold. The methods are of base, asyncio.SelectorEventLoop */ \

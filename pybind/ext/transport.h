@@ -32,10 +32,9 @@ typedef struct TransportKind {
     int (*lost)(TransportObject *t); /* after that; may be NULL */
 } TransportKind;
 
-/* Of IPv4 what follows is always zero. */
-enum { SHORT_ADDRESS = 8, LONGEST_ADDRESS = 28 };
+enum { SHORT_ADDRESS = 8 }; /* of IPv4 what follows is always zero */
 typedef struct {
-    uint8_t len, raw[LONGEST_ADDRESS];
+    uint8_t len, raw[];
 } Address;
 
 /* The slots of asyncio's transports._FlowControlMixin, which loop.sendfile asks for, come first;

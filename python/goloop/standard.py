@@ -20,7 +20,6 @@ from asyncio import (
     sslproto,
     streams,
     tasks,
-    trsock,
     unix_events,
 )
 from asyncio.log import logger
@@ -69,14 +68,7 @@ def _new_socket(family: int, type: int, proto: int, fileno: int) -> Any:
     return sock
 
 
-def _new_closed_socket(family: int, type: int, proto: int) -> Any:
-    sock = _Socket(family, type, proto)
-    sock.close()
-    return sock
-
-
 imports: dict[str, Any] = {
-    "transport_socket": trsock.TransportSocket,
     "socket": _Socket,
     "buffered_protocol": protocols.BufferedProtocol,
     "flow_control": streams.FlowControlMixin,
@@ -87,7 +79,6 @@ imports: dict[str, Any] = {
     "lock": threading.Lock,
     "extract_stack": format_helpers.extract_stack,
     "new_socket": _new_socket,
-    "new_closed_socket": _new_closed_socket,
 }
 
 # Members of socket's enumerations by their numbers.

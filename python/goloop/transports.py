@@ -6,6 +6,8 @@ import asyncio
 from asyncio import transports
 from typing import TYPE_CHECKING, Any
 
+from .extra import Extra
+
 if TYPE_CHECKING:
     _FlowControl = asyncio.WriteTransport
 else:
@@ -31,7 +33,7 @@ class _Closing:
             self._force_close(exc)
 
 
-class Transport(_Closing, _FlowControl):
+class Transport(_Closing, Extra, _FlowControl):
     """The base of sockets' transports."""
 
     __slots__ = ()
