@@ -99,7 +99,7 @@ typedef struct gl_message {
     int64_t addr_len;
 } gl_message;
 
-/* What a completion tells. */
+/* What a completion tells. The first five, and DATAGRAM, are for a transport. */
 enum gl_kind {
     GL_DATA = 1,          /* fd, gen, ptr, len: bytes in the arena, valid until the next turn */
     GL_READABLE = 2,      /* fd, gen, len: a stream that fills its reads; fetch up to len bytes with goloop_read */

@@ -64,17 +64,14 @@ static int fill_addresses(StreamObject *t, ListenerObject *l, gl_cqe *c) {
 /* The program has replaced socket.socket, or a method of it: the connection gets what accept()
  * would have made, and asyncio's transport. */
 static int accept_replaced(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
-    PyObject *peer = sockaddr_to_python((const void *)(uintptr_t)c->ptr, (socklen_t)c->len);
+    PyObject *peer = sockaddr_to_python(at(c->ptr), (socklen_t)c->len);
     PyObject *fd = peer ? PyLong_FromLong(c->res) : NULL;
-    if (!fd) {
-        close(c->res);
-        Py_XDECREF(peer);
-        return -1;
-    }
-    PyObject *argv[] = {(PyObject *)loop, l->sock, fd, peer, l->factory, l->server, l->context};
-    int rc = call_method_of(loop->state->names._accept_replaced, argv, sizeof argv / sizeof *argv);
-    Py_DECREF(fd);
-    Py_DECREF(peer);
+    if (!fd) close(c->res);
+    int rc = fd ? steal_result(PyObject_CallMethod((PyObject *)loop, "_accept_replaced", "OOOOOO", l->sock, fd, peer, l->factory,
+                                                   l->server, l->context))
+                : -1;
+    Py_XDECREF(fd);
+    Py_XDECREF(peer);
     return rc;
 }
 

@@ -37,20 +37,12 @@ static bool is_entered(PyObject *context) {
 }
 
 static bool is_barred(LoopObject *loop, const gl_cqe *c) {
-    switch (c->kind) {
-    case GL_DATA:
-    case GL_READABLE:
-    case GL_EOF:
-    case GL_ERROR:
-    case GL_WROTE:
-    case GL_DATAGRAM:;
-        FdEntry *e = fd_lookup(loop, c->fd, c->gen);
-        PyObject *owner = e && e->kind == FD_TRANSPORT ? fd_new_owner(e) : NULL;
-        bool barred = owner && is_entered(TRANSPORT(owner)->context);
-        Py_XDECREF(owner);
-        return barred;
-    }
-    return false;
+    if (c->kind > GL_WROTE && c->kind != GL_DATAGRAM) return false;
+    FdEntry *e = fd_lookup(loop, c->fd, c->gen);
+    PyObject *owner = e && e->kind == FD_TRANSPORT ? fd_new_owner(e) : NULL;
+    bool barred = owner && is_entered(TRANSPORT(owner)->context);
+    Py_XDECREF(owner);
+    return barred;
 }
 
 static PyObject *arrival_handle(LoopObject *loop, PyObject *arrival) {

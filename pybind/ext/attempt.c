@@ -258,20 +258,16 @@ static int attempt_clear(AttemptObject *self) {
 
 static PyObject *attempt_throw(AttemptObject *self, PyObject *const *args, Py_ssize_t n) {
     attempt_clear(self);
-    PyObject *type = n > 0 ? args[0] : Py_None, *value = n > 1 ? args[1] : NULL, *traceback = n > 2 ? args[2] : NULL;
+    PyObject *type = n > 0 ? args[0] : Py_None, *value = n > 1 ? args[1] : NULL;
     if (PyExceptionInstance_Check(type)) {
         value = type;
         type = (PyObject *)Py_TYPE(value);
     }
     if (!PyExceptionClass_Check(type)) return PyErr_Format(PyExc_TypeError, "throw() wants an exception");
-    if (value == Py_None) value = NULL;
-    if (traceback == Py_None) traceback = NULL;
-    if (traceback)
-        PyErr_Restore(Py_NewRef(type), Py_XNewRef(value), Py_NewRef(traceback));
-    else if (value)
-        PyErr_SetObject(type, value);
+    if (n > 2 && args[2] != Py_None)
+        PyErr_Restore(Py_NewRef(type), Py_XNewRef(value), Py_NewRef(args[2]));
     else
-        PyErr_SetNone(type);
+        PyErr_SetObject(type, value); /* None: without arguments */
     return NULL;
 }
 
@@ -293,16 +289,8 @@ static int attempt_traverse(AttemptObject *self, visitproc visit, void *arg) {
     return readiness_traverse(&self->wait, visit, arg);
 }
 
-static void attempt_dealloc(AttemptObject *self) {
-    PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    attempt_clear(self);
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
 static PyType_Slot slots[] = {{Py_tp_doc, "A call of a socket's method that waits until it can be made."},
-                              {Py_tp_dealloc, attempt_dealloc},
+                              {Py_tp_dealloc, object_dealloc},
                               {Py_tp_traverse, attempt_traverse},
                               {Py_tp_clear, attempt_clear},
                               {Py_tp_methods, methods},

@@ -10,14 +10,6 @@
 #include "names.h"
 #include "threadsafe.h"
 
-static int on_signal(LoopObject *loop, int number) {
-    PyObject *n = PyLong_FromLong(number);
-    if (!n) return -1;
-    int rc = call_method_drop((PyObject *)loop, loop->state->names._handle_signal, n);
-    Py_DECREF(n);
-    return rc;
-}
-
 int dispatch(LoopObject *loop, gl_cqe *c) {
     switch (c->kind) {
     case GL_RUN_HANDLE: {
@@ -32,7 +24,7 @@ int dispatch(LoopObject *loop, gl_cqe *c) {
         Py_DECREF((PyObject *)(uintptr_t)c->user);
         return 0;
     case GL_SIGNAL:
-        return on_signal(loop, c->res);
+        return steal_result(PyObject_CallMethod((PyObject *)loop, "_handle_signal", "i", (int)c->res));
     case GL_RESOLVED:
         return on_resolved(loop, c);
     case GL_CHILD_EXITED:

@@ -51,9 +51,6 @@ int tell_unless_exit(LoopObject *loop, const char *message, PyObject *exception,
 
 /* Debug mode: what a transport's callbacks took, as asyncio says it of handles. */
 int warn_if_slow(LoopObject *loop, PyObject *owner, int64_t started) {
-    PyObject *seconds = PyFloat_FromDouble((double)(monotonic_ns() - started) * 1e-9);
-    PyObject *argv[3] = {(PyObject *)loop, owner, seconds};
-    int rc = seconds ? call_method_of(loop->state->names._warn_slow, argv, 3) : -1;
-    Py_XDECREF(seconds);
-    return rc;
+    double seconds = (double)(monotonic_ns() - started) * 1e-9;
+    return steal_result(PyObject_CallMethod((PyObject *)loop, "_warn_slow", "Od", owner, seconds));
 }

@@ -1,14 +1,4 @@
-/* The object, and what it knows of its address. */
 #include "listener.h"
-
-#include "sockaddr.h"
-
-int listener_name(ListenerObject *l, int fd) {
-    struct sockaddr_storage local;
-    socklen_t length = sizeof local;
-    if (getsockname(fd, (struct sockaddr *)&local, &length) < 0) return 0;
-    return (l->sockname = sockaddr_to_python(&local, length)) ? 0 : -1;
-}
 
 ListenerObject *new_listener(LoopObject *loop) {
     ListenerObject *l = PyObject_GC_New(ListenerObject, loop->state->types.Listener);
@@ -35,16 +25,8 @@ static int listener_clear(ListenerObject *l) {
     return 0;
 }
 
-static void listener_dealloc(ListenerObject *l) {
-    PyTypeObject *type = Py_TYPE(l);
-    PyObject_GC_UnTrack(l);
-    listener_clear(l);
-    PyObject_GC_Del(l);
-    Py_DECREF(type);
-}
-
 static PyType_Slot slots[] = {
-    {Py_tp_dealloc, listener_dealloc}, {Py_tp_traverse, listener_traverse}, {Py_tp_clear, listener_clear}, {0, NULL}};
+    {Py_tp_dealloc, object_dealloc}, {Py_tp_traverse, listener_traverse}, {Py_tp_clear, listener_clear}, {0, NULL}};
 static PyType_Spec spec = {"goloop._core._Listener", sizeof(ListenerObject), 0,
                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
 

@@ -4,8 +4,6 @@
 
 #include "loop.h"
 
-#include <sys/socket.h>
-
 typedef struct ListenerObject {
     PyObject_HEAD
     LoopObject *loop; /* whose table owns it: borrowed */
@@ -13,11 +11,10 @@ typedef struct ListenerObject {
     int family, type, proto;
     bool attach_takes_transport; /* base_events.Server._attach(transport), 3.13 */
     bool handshakes;             /* TLS: goloop.accepting knows its connections until theirs are done */
-    PyObject *sockname; /* the address, where every accepted socket has the listener's own; or NULL */
+    PyObject *sockname; /* the address, where every accepted socket has the listener's own; or NULL: each has one of its own */
 } ListenerObject;
 
 int listener_setup(PyObject *module);
 ListenerObject *new_listener(LoopObject *loop); /* not tracked yet */
-int listener_name(ListenerObject *l, int fd); /* finds the address that its sockets have */
 
 #endif

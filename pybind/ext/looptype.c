@@ -22,6 +22,7 @@
 #include "owed.h"
 #include "ready.h"
 #include "ring.h"
+#include "scheduled.h"
 #include "server.h"
 #include "settle.h"
 #include "sigstack.h"
@@ -279,7 +280,7 @@ PyDoc_STRVAR(readable_doc,
     X(FAST, METH_FASTCALL, "_send", method_send, NULL)                                                                \
     X(ONE, METH_O, "_fd_has_transport", loop_fd_has_transport, NULL)                                                  \
     X(FAST, METH_FASTCALL, "_getaddrinfo", loop_getaddrinfo, NULL)                                                    \
-    X(FAST, METH_FASTCALL, "_getnameinfo", loop_getnameinfo, NULL)                                                    \
+    X(ONE, METH_VARARGS, "_getnameinfo", loop_getnameinfo, NULL)                                                      \
     X(ONE, METH_O, "_resolve_cancel", loop_resolve_cancel, NULL)                                                      \
     X(ONE, METH_O, "_child_watcher", loop_child_watcher, NULL)                                                        \
     X(ONE, METH_VARARGS, "_child", loop_child, NULL)                                                                  \

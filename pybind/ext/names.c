@@ -85,12 +85,7 @@ int on_resolved(LoopObject *loop, gl_cqe *c) {
     PyObject *answer = c->res || c->fd ? new_error(loop, c->res, c->fd)
                                        : new_answer(loop->state, c->flags, (const uint8_t *)(uintptr_t)c->ptr, c->gen, c->len);
     if (!answer) answer = PyErr_GetRaisedException();
-    PyObject *number = PyLong_FromUnsignedLongLong(c->user);
-    PyObject *argv[3] = {(PyObject *)loop, number, answer};
-    int rc = number ? call_method_of(loop->state->names._resolved, argv, 3) : -1;
-    Py_XDECREF(number);
-    Py_DECREF(answer);
-    return rc;
+    return steal_result(PyObject_CallMethod((PyObject *)loop, "_resolved", "KN", (unsigned long long)c->user, answer));
 }
 
 /* ---- queries ---- */
@@ -220,32 +215,20 @@ PyObject *loop_getaddrinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n
     return result;
 }
 
-/* _getnameinfo(sockaddr, flags): the same. */
-PyObject *loop_getnameinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
-    if (check_number("_getnameinfo(sockaddr, flags)", n, 2) < 0) return NULL;
-    if (engine_usable(loop) < 0) return NULL;
-    PyObject *address = args[0];
-    gl_query q = {.what = GL_NAMEINFO};
-    Py_ssize_t size = PyTuple_Check(address) ? PyTuple_GET_SIZE(address) : 0;
-    if (loop->debug || loop->in_turn || size < 2 || size > 4 || !take_int(args[1], &q.flags)) Py_RETURN_NOTIMPLEMENTED;
-    int32_t port, more[2] = {0, 0};
-    PyObject *host = PyTuple_GET_ITEM(address, 0);
-    bool known = PyUnicode_Check(host) && take_int(PyTuple_GET_ITEM(address, 1), &port);
-    for (Py_ssize_t i = 2; known && i < size; i++)
-        known = take_int(PyTuple_GET_ITEM(address, i), &more[i - 2]) && more[i - 2] >= 0;
-    if (!known || more[0] > 0xfffff) Py_RETURN_NOTIMPLEMENTED;
+/* _getnameinfo(sockaddr, flags, host, port, flow, scope): the same. */
+PyObject *loop_getnameinfo(LoopObject *loop, PyObject *args) {
+    gl_query q = {.what = GL_NAMEINFO, .service_len = -1};
+    PyObject *address;
+    const char *host;
     Py_ssize_t len;
-    const char *text = PyUnicode_AsUTF8AndSize(host, &len);
-    if (!text) return NULL;
-    /* A zero in it, or more than two members for IPv4, is an error. */
-    if (strlen(text) != (size_t)len || (size > 2 && !strchr(text, ':'))) Py_RETURN_NOTIMPLEMENTED;
+    int port;
+    if (!PyArg_ParseTuple(args, "Ois#iII", &address, &q.flags, &host, &len, &port, &q.flow, &q.scope)) return NULL;
+    if (engine_usable(loop) < 0) return NULL;
+    if (loop->debug || loop->in_turn) Py_RETURN_NOTIMPLEMENTED;
     if (PySys_Audit("socket.getnameinfo", "(O)", address) < 0) return NULL;
-    q.host = (uintptr_t)text;
+    q.host = (uintptr_t)host;
     q.host_len = len;
     q.service = (uint64_t)(int64_t)port;
-    q.service_len = -1;
-    q.flow = (uint32_t)more[0];
-    q.scope = (uint32_t)more[1];
     return resolve(loop, &q);
 }
 

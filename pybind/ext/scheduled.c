@@ -241,7 +241,8 @@ PyObject *steal_due_timer(LoopObject *loop, uint32_t id, uint32_t gen) {
     return (PyObject *)h;
 }
 
-PyObject *timers_take(LoopObject *loop) {
+PyObject *loop_take_timers(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
     PyObject *list = PyList_New((Py_ssize_t)loop->timers_live + loop->fresh.live);
     Py_ssize_t n = 0;
     for (uint32_t i = 0; list && i < loop->timers_len; i++) {

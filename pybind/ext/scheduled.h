@@ -19,7 +19,8 @@ typedef struct TimerEntry {
 
 int enroll(LoopObject *loop, TimerHandleObject *handle, int64_t ns); /* due at ns */
 void timer_cancelled(LoopObject *loop, TimerHandleObject *handle); /* forget it here and in the engine */
-PyObject *timers_take(LoopObject *loop); /* a list of all, of which none is scheduled any more */
+/* _take_timers() -> a list of the scheduled handles, of which none is scheduled any more. */
+PyObject *loop_take_timers(LoopObject *loop, PyObject *ignored);
 
 /* What the fresh ones need of a turn: none of them is due; all are, in the order in which they stand, and are run
  * without the engine; or the engine has to sort them. known: a reading of the clock. */

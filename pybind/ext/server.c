@@ -19,11 +19,8 @@ static void forgotten(PyObject *owner) { (void)owner; }
 static int evict(PyObject *owner, int fd, bool gone) { (void)gone; return forget(((ListenerObject *)owner)->loop, fd); }
 
 static int on_accept_failed(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
-    PyObject *argv[4] = {(PyObject *)loop, l->sock, PyLong_FromLong(c->res), PyBool_FromLong(c->flags & 1)};
-    int rc = argv[2] ? call_method_of(loop->state->names._accept_failed, argv, 4) : -1;
-    Py_XDECREF(argv[2]);
-    Py_XDECREF(argv[3]);
-    return rc;
+    return steal_result(PyObject_CallMethod((PyObject *)loop, "_accept_failed", "OiO", l->sock, (int)c->res,
+                                            c->flags & 1 ? Py_True : Py_False));
 }
 
 static int arrived(LoopObject *loop, PyObject *owner, gl_cqe *c) {
@@ -33,12 +30,13 @@ static int arrived(LoopObject *loop, PyObject *owner, gl_cqe *c) {
 
 static const FdOwner asks = {file, keeps, evict, forgotten, arrived};
 
-/* _listen(fd, sock, factory, server, attach_takes_transport, backlog, family, type, proto, named, handshakes, context) */
+/* _listen(fd, sock, factory, server, attach_takes_transport, backlog, family, type, proto, sockname, handshakes, context):
+ * sockname: what its connections have, or None. */
 PyObject *loop_listen(LoopObject *loop, PyObject *args) {
-    int fd, takes_transport, backlog, family, type, proto, named, handshakes;
-    PyObject *sock, *factory, *server, *context;
-    if (!PyArg_ParseTuple(args, "iOOOpiiiippO", &fd, &sock, &factory, &server, &takes_transport, &backlog, &family, &type,
-                          &proto, &named, &handshakes, &context))
+    int fd, takes_transport, backlog, family, type, proto, handshakes;
+    PyObject *sock, *factory, *server, *sockname, *context;
+    if (!PyArg_ParseTuple(args, "iOOOpiiiiOpO", &fd, &sock, &factory, &server, &takes_transport, &backlog, &family, &type,
+                          &proto, &sockname, &handshakes, &context))
         return NULL;
     if (engine_usable(loop) < 0) return NULL;
     if (fd < 0) return PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %d", fd);
@@ -55,9 +53,10 @@ PyObject *loop_listen(LoopObject *loop, PyObject *args) {
     l->proto = proto;
     l->attach_takes_transport = takes_transport;
     l->handshakes = handshakes;
-    if (!named || listener_name(l, fd) == 0) l->context = context != Py_None ? Py_NewRef(context) : PyContext_CopyCurrent();
+    l->sockname = sockname == Py_None ? NULL : Py_NewRef(sockname);
+    l->context = Py_NewRef(context);
     PyObject_GC_Track(l);
-    if (!l->context || fd_give(loop, fd, FD_LISTENER, (PyObject *)l, &asks, true) < 0) {
+    if (fd_give(loop, fd, FD_LISTENER, (PyObject *)l, &asks, true) < 0) {
         Py_DECREF(l);
         return NULL;
     }

@@ -12,17 +12,10 @@ PyObject *import_attribute(const char *module, const char *name) {
 }
 
 PyObject *call_class(PyObject *class, PyObject *name, PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
-    PyObject *room[4], **argv = room, *method = PyObject_GetAttr(class, name), *result = NULL;
-    if (!method) return NULL;
-    size_t all = (size_t)n + (kwnames ? (size_t)PyTuple_GET_SIZE(kwnames) : 0) + 1;
-    if (all > sizeof room / sizeof *room && !(argv = PyMem_Malloc(all * sizeof *argv))) PyErr_NoMemory();
-    if (argv) {
-        argv[0] = self;
-        for (size_t i = 1; i < all; i++) argv[i] = args[i - 1];
-        result = PyObject_Vectorcall(method, argv, (size_t)n + 1, kwnames);
-    }
-    if (argv != room) PyMem_Free(argv);
-    Py_DECREF(method);
+    PyObject *function = PyObject_GetAttr(class, name), *method = function ? PyMethod_New(function, self) : NULL;
+    PyObject *result = method ? PyObject_Vectorcall(method, args, (size_t)n, kwnames) : NULL;
+    Py_XDECREF(method);
+    Py_XDECREF(function);
     return result;
 }
 
@@ -98,6 +91,14 @@ PyObject *borrow_module(PyTypeObject *type) {
         PyErr_Clear();
     }
     return NULL;
+}
+
+void object_dealloc(PyObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    type->tp_clear(self);
+    type->tp_free(self);
+    Py_DECREF(type);
 }
 
 PyTypeObject *new_type(PyObject *module, PyType_Spec *spec, PyObject *base) {

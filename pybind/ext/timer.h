@@ -11,7 +11,6 @@ TimerHandleObject *new_alarm(LoopObject *loop, double seconds); /* calls nothing
 PyObject *loop_call_later(LoopObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *loop_call_at(LoopObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *loop_timer_handle_cancelled(LoopObject *, PyObject *);
-PyObject *loop_take_timers(LoopObject *loop, PyObject *ignored);
 PyObject *loop_give_timer(LoopObject *loop, PyObject *handle);
 
 #endif

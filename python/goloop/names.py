@@ -19,6 +19,22 @@ _asyncio: Any = base_events
 _type = type  # getaddrinfo has an argument of that name
 
 
+_MOST = (1 << 31) - 1  # of a C int
+
+
+def _name_query(sockaddr: Any, flags: Any) -> tuple[str, int, int, int] | None:
+    """Host, port, flow and scope; None for what only the standard library knows the error of."""
+    if _type(sockaddr) is not tuple or not 2 <= len(sockaddr) <= 4 or _type(sockaddr[0]) is not str:
+        return None
+    host, port, *more = sockaddr
+    if not all(isinstance(number, int) and -_MOST <= number <= _MOST for number in (port, flags, *more)):
+        return None
+    flow, scope = (*more, 0, 0)[:2]
+    if flow < 0 or flow > 0xFFFFF or scope < 0 or "\0" in host or (more and ":" not in host):
+        return None
+    return host, port, flow, scope
+
+
 class Names(_Base):
     """``getaddrinfo`` and ``getnameinfo``.
 
@@ -56,7 +72,9 @@ class Names(_Base):
         """
         answer = NotImplemented
         if _asyncio.socket.getnameinfo is _getnameinfo and not self._executor_shutdown_called:
-            answer = self._getnameinfo(sockaddr, flags)
+            query = _name_query(sockaddr, flags)
+            if query is not None:
+                answer = self._getnameinfo(sockaddr, flags, *query)
             if _type(answer) is int:
                 answer = await self._wait_for_lookup(answer)
         if answer is NotImplemented:

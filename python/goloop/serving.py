@@ -41,6 +41,14 @@ def set_nodelay(sock: socket.socket) -> None:
 _WILDCARDS = ("0.0.0.0", "::", "::ffff:0.0.0.0")
 
 
+def _name_of_connections(sock: socket.socket) -> Any:
+    """The address that every connection of a listening socket has, or None."""
+    if sock.family == socket.AF_UNIX:
+        return sock.getsockname() if sock.fileno() >= 0 else None
+    name = sock.getsockname() if sock.family in INTERNET else None
+    return name if name and name[0] not in _WILDCARDS else None
+
+
 class Serving(_Base):
     """The hooks that ``asyncio.Server`` starts and stops listening with."""
 
@@ -87,11 +95,9 @@ class Serving(_Base):
             sock.family,
             sock.type,
             sock.proto,
-            sock.family == socket.AF_UNIX
-            or sock.family in INTERNET
-            and sock.getsockname()[0] not in _WILDCARDS,
+            _name_of_connections(sock),
             sslcontext is not None,
-            context,
+            contextvars.copy_context() if context is None else context,
         )
 
     def _stop_serving(self, sock: socket.socket) -> None:
