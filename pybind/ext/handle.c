@@ -139,18 +139,13 @@ int handle_cancel_fields(PyObject *self, LoopObject *loop) {
     return 0;
 }
 
-int handle_cancel_with_loop(PyObject *self) {
+PyObject *handle_cancel(PyObject *self, PyObject *ignored) {
+    (void)ignored;
+    if (handle_is_cancelled(self)) Py_RETURN_NONE;
     LoopObject *loop = new_loop_of(state_of_type(Py_TYPE(self)), self);
     int rc = handle_cancel_fields(self, loop);
     Py_XDECREF(loop);
-    return rc;
-}
-
-PyDoc_STRVAR(cancel_doc, "cancel($self, /)\n--\n\nCancel the callback. A second call, or one after it has run, does nothing.");
-
-static PyObject *handle_cancel(PyObject *self, PyObject *ignored) {
-    (void)ignored;
-    return handle_is_cancelled(self) ? Py_NewRef(Py_None) : none_or_null(handle_cancel_with_loop(self));
+    return none_or_null(rc);
 }
 
 /* ---- _context ---- */
@@ -286,7 +281,7 @@ HOT int run_callback(LoopObject *loop, PyObject *self) {
     return rc;
 }
 
-static PyMethodDef methods[] = {{"cancel", handle_cancel, METH_NOARGS, cancel_doc}, {0}};
+static PyMethodDef methods[] = {{"cancel", handle_cancel, METH_NOARGS, CANCEL_DOC}, {0}};
 
 static PyType_Slot slots[] = {{Py_tp_doc, "A callback that call_soon or a descriptor has scheduled; see asyncio.Handle."},
                               {Py_tp_dealloc, handle_dealloc},

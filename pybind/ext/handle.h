@@ -74,7 +74,8 @@ int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject 
 int handle_traverse(PyObject *handle, visitproc visit, void *arg);
 int handle_clear(PyObject *handle);
 int handle_cancel_fields(PyObject *handle, LoopObject *loop); /* loop: its own, or NULL */
-int handle_cancel_with_loop(PyObject *handle); /* finds its loop */
+PyObject *handle_cancel(PyObject *handle, PyObject *ignored); /* finds its loop */
+#define CANCEL_DOC "cancel($self, /)\n--\n\nCancel the callback. A second call, or one after it has run, does nothing."
 LoopObject *new_loop_of(State *state, PyObject *handle); /* NULL when its loop is none of ours */
 
 #endif

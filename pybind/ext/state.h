@@ -12,10 +12,10 @@
     X(time) X(call_at) X(call_later)                                                                             \
     X(buffer_updated) X(pause_writing) X(resume_writing) X(_attach)      \
     X(_detach) X(close) X(fileno) X(transport) X(protocol) X(socket) X(sockname) X(peername)       \
-    X(set_result) X(done) X(context) X(_handle_signal) X(_run_handle_in_debug) X(_handle_failed)   \
-    X(create_future) X(_ensure_fd_no_transport) X(_accept_failed) X(_warn_slow) X(_resolved)       \
+    X(set_result) X(done) X(context) X(_run_handle_in_debug) X(_handle_failed)   \
+    X(create_future) X(_ensure_fd_no_transport)       \
     X(datagram_received) X(error_received) X(_sendfile_lost) X(_accept_dropped) X(_sockets)        \
-    X(_accept_replaced) X(cancelled)                                                               \
+    X(cancelled)                                                                                   \
     X(read) X(write) X(pending) X(append) X(call_soon) X(_loop) X(_sslobj) X(_ssl_protocol)        \
     X(_do_read) X(_do_write) X(_process_outgoing) X(_write_slowly) X(_control_ssl_reading)        \
     X(_control_app_writing) X(_call_eof_received) X(_start_shutdown)                               \
@@ -29,7 +29,7 @@ typedef struct {
 /* Found by goloop.standard, a dict of it for each list; NULL for what it has None for. */
 #define IMPORTS(X) /* socket: socket.socket as the standard library defines it */                                     \
     X(socket) X(buffered_protocol) X(flow_control) X(ssl_protocol) X(logger_warning)               \
-    X(gaierror) X(fileobj_to_fd) X(lock) X(extract_stack) X(new_socket)
+    X(gaierror) X(fileobj_to_fd) X(extract_stack) X(new_socket)
 #define TLS_IMPORTS(X) /* protocol: NULL where there is no ssl */                                                      \
     X(protocol) X(transport) X(again_errors) X(wrapped) X(ssl_object) X(memory_bio) X(deque) X(zero)
 #define TASK_IMPORTS(X) /* tasks, futures: what the modules hold. The methods are of base, asyncio.SelectorEventLoop */ \
@@ -135,6 +135,8 @@ static inline State *state_of_type(PyTypeObject *type) {
     return module ? state_of(module) : NULL;
 }
 
+/* Of a type that nobody derives from, whose tp_clear lets go of all that an object has. */
+void object_dealloc(PyObject *self);
 /* Makes a type of the module over base, or over nothing (NULL), and adds it to the module. */
 PyTypeObject *new_type(PyObject *module, PyType_Spec *spec, PyObject *base);
 /* class.name(self, *args, **kwargs) */

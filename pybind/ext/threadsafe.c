@@ -1,8 +1,8 @@
-/* ThreadSafeHandle. cancel() and cancelled() of another thread wait while the callback runs: once
- * cancel() has returned, it is not running.
+/* cancel() and cancelled() of another thread wait while the callback runs (goloop/handles.py): once cancel() has
+ * returned, it is not running.
  *
- * asyncio gives each of these handles a lock. Here runner says that the callback is under way, and only a
- * thread that has to wait makes one. Both fields are read and written in the handle's critical section. */
+ * asyncio gives each of these handles a lock. Here runner says that the callback is under way, and who asks brings
+ * one. Both fields are read and written in the handle's critical section. */
 #include "threadsafe.h"
 
 #include <stddef.h>
@@ -55,60 +55,18 @@ int run_handle(LoopObject *loop, PyObject *self) {
     return Py_IS_TYPE(self, loop->state->types.ThreadSafeHandle) ? run_thread_safe_handle(loop, self) : run_callback(loop, self);
 }
 
-/* A lock that release_waiting will let go; NULL: nothing to wait for, or an exception. */
-static PyObject *new_wait(ThreadSafeHandleObject *h, PyObject *lock) {
+/* _wait(lock) -> bool: whether the callback is under way in another thread, and the lock, which is held, will be let go
+ * when it has returned. The thread that runs it never waits: it would do so for itself. */
+static PyObject *wait(PyObject *self, PyObject *lock) {
+    ThreadSafeHandleObject *h = (ThreadSafeHandleObject *)self;
     bool waits;
+    int rc = 0;
     Py_BEGIN_CRITICAL_SECTION(h);
     waits = h->runner && h->runner != PyThread_get_thread_ident();
     if (waits && !h->waiting) h->waiting = PyList_New(0);
-    if (waits && (!h->waiting || PyList_Append(h->waiting, lock) < 0)) waits = false;
+    if (waits) rc = h->waiting ? PyList_Append(h->waiting, lock) : -1;
     Py_END_CRITICAL_SECTION();
-    return waits ? Py_NewRef(lock) : NULL;
-}
-
-/* Until the callback is not running, or -1 with what a signal handler raised. The
- * thread that runs it never waits: it would do so for itself. */
-static int wait_for_callback(ThreadSafeHandleObject *h) {
-    State *state = state_of_type(Py_TYPE(h));
-    while (h->runner && h->runner != PyThread_get_thread_ident()) {
-        PyObject *lock = PyObject_CallNoArgs(state->imports.lock);
-        PyObject *r = lock ? PyObject_CallMethod(lock, "acquire", NULL) : NULL;
-        Py_XDECREF(r);
-        PyObject *wait = r ? new_wait(h, lock) : NULL;
-        Py_XDECREF(lock);
-        if (wait) {
-            r = PyObject_CallMethod(wait, "acquire", NULL); /* until release_waiting */
-            Py_XDECREF(r);
-            Py_DECREF(wait);
-            if (!r) return -1;
-        } else if (PyErr_Occurred())
-            return -1;
-    }
-    return 0;
-}
-
-PyDoc_STRVAR(cancel_doc, "cancel($self, /)\n--\n\n"
-                         "Cancel the callback. From another thread this waits while the callback runs, and then does nothing.");
-
-static PyObject *cancel(PyObject *self, PyObject *ignored) {
-    (void)ignored;
-    if (wait_for_callback((ThreadSafeHandleObject *)self) < 0) return NULL;
-    if (!handle_is_cancelled(self) && handle_cancel_with_loop(self) < 0) return NULL;
-    Py_RETURN_NONE;
-}
-
-PyDoc_STRVAR(cancelled_doc, "cancelled($self, /)\n--\n\nWhether cancel() was called. From another thread this waits while the callback runs.");
-
-static PyObject *cancelled(PyObject *self, PyObject *ignored) {
-    (void)ignored;
-    if (wait_for_callback((ThreadSafeHandleObject *)self) < 0) return NULL;
-    return PyBool_FromLong(handle_is_cancelled(self));
-}
-
-/* For debug mode. asyncio's own would ask for its lock. */
-static PyObject *run(PyObject *self, PyObject *ignored) {
-    (void)ignored;
-    return PyObject_CallMethod((PyObject *)state_of_type(Py_TYPE(self))->types.AsyncioHandle, "_run", "O", self);
+    return rc < 0 ? NULL : PyBool_FromLong(waits);
 }
 
 static int traverse(PyObject *self, visitproc visit, void *arg) {
@@ -131,10 +89,7 @@ static void dealloc(PyObject *self) {
     handle_free(self, state ? &state->free_thread_safe : NULL);
 }
 
-static PyMethodDef methods[] = {{"cancel", cancel, METH_NOARGS, cancel_doc},
-                                {"cancelled", cancelled, METH_NOARGS, cancelled_doc},
-                                {"_run", run, METH_NOARGS, NULL},
-                                {0}};
+static PyMethodDef methods[] = {{"_wait", wait, METH_O, NULL}, {"_cancel", handle_cancel, METH_NOARGS, NULL}, {0}};
 static PyType_Slot slots[] = {{Py_tp_doc, "A callback that call_soon_threadsafe has scheduled; see asyncio.Handle."},
                               {Py_tp_dealloc, dealloc},
                               {Py_tp_traverse, traverse},
@@ -149,7 +104,7 @@ static PyType_Spec spec = {"goloop._core._ThreadSafeHandle", sizeof(ThreadSafeHa
 int thread_safe_handle_setup(PyObject *module) {
     static const Place places[] = {{"_lock", offsetof(ThreadSafeHandleObject, unused_lock)},
                                    {NULL, offsetof(ThreadSafeHandleObject, runner)}};
-    PyTypeObject *type = new_type_over(module, &spec, "asyncio.events", "_ThreadSafeHandle", places);
+    PyTypeObject *type = new_type_over(module, &spec, "goloop.handles", "ThreadSafeHandle", places);
     state_of(module)->types.ThreadSafeHandle = type;
     if (type) return 0;
     if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;

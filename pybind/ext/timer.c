@@ -102,12 +102,6 @@ PyObject *loop_timer_handle_cancelled(LoopObject *loop, PyObject *handle) {
     Py_RETURN_NONE;
 }
 
-/* _take_timers() -> list: the scheduled handles, which the engine then forgets. */
-PyObject *loop_take_timers(LoopObject *loop, PyObject *ignored) {
-    (void)ignored;
-    return timers_take(loop);
-}
-
 /* _give_timer(handle): the engine keeps it from now on. */
 PyObject *loop_give_timer(LoopObject *loop, PyObject *handle) {
     if (!Py_IS_TYPE(handle, loop->state->types.TimerHandle)) return PyErr_Format(PyExc_TypeError, "not a timer of this loop");
@@ -164,8 +158,7 @@ static PyObject *timer_cancel(PyObject *self, PyObject *ignored) {
     return none_or_null(rc);
 }
 
-PyDoc_STRVAR(cancel_doc, "cancel($self, /)\n--\n\nCancel the callback. A second call, or one after it has run, does nothing.");
-static PyMethodDef methods[] = {{"cancel", timer_cancel, METH_NOARGS, cancel_doc}, {0}};
+static PyMethodDef methods[] = {{"cancel", timer_cancel, METH_NOARGS, CANCEL_DOC}, {0}};
 
 static PyType_Slot slots[] = {
     {Py_tp_doc, "A callback that call_later or call_at has scheduled; see asyncio.TimerHandle."},

@@ -11,7 +11,6 @@ import collections
 import selectors
 import socket
 import sys
-import threading
 from asyncio import (
     format_helpers,
     futures,
@@ -76,7 +75,6 @@ imports: dict[str, Any] = {
     "logger_warning": logger.warning,
     "gaierror": socket.gaierror,
     "fileobj_to_fd": _selectors._fileobj_to_fd,
-    "lock": threading.Lock,
     "extract_stack": format_helpers.extract_stack,
     "new_socket": _new_socket,
 }
