@@ -62,7 +62,6 @@ var extension = house{
 		"engine.c api_generation":     "atomic",
 		"engine.c loaded_library":     "load_lock; read once its generation is",
 		"engine.c atfork_registered":  "load_lock",
-		"flow.c keywords":             "never written: PyArg_ParseTupleAndKeywords takes no constant",
 		"pulse.c number":              "the thread's own",
 		"pulse.c generation":          "the thread's own",
 		"sigstack.c key":              "once",

@@ -76,29 +76,18 @@ PyObject *method_get_write_buffer_limits(TransportObject *t, PyObject *i) {
     return Py_BuildValue("(LL)", (long long)t->low, (long long)t->high);
 }
 
-/* asyncio's own method has the words for it. */
-static PyObject *refuse_limits(TransportObject *t, PyObject *high, PyObject *low) {
-    PyObject *r = PyObject_CallMethod((PyObject *)t, "_set_write_buffer_limits", "OO", high, low);
-    if (r) PyErr_Format(PyExc_ValueError, "high (%R) must be >= low (%R) must be >= 0", high, low);
-    Py_XDECREF(r);
-    return NULL;
-}
-
-/* What is left out, the engine fills in. */
-PyObject *method_set_write_buffer_limits(TransportObject *t, PyObject *args, PyObject *kwargs) {
-    static char *keywords[] = {"high", "low", NULL};
-    PyObject *high_object = Py_None, *low_object = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:set_write_buffer_limits", keywords, &high_object, &low_object))
-        return NULL;
-    int32_t given = (high_object != Py_None ? GL_LIMIT_HIGH : 0) | (low_object != Py_None ? GL_LIMIT_LOW : 0);
-    double low = given & GL_LIMIT_LOW ? PyFloat_AsDouble(low_object) : 0;
-    double high = given & GL_LIMIT_HIGH && !PyErr_Occurred() ? PyFloat_AsDouble(high_object) : 0;
-    if (PyErr_Occurred() || (!loop_is_ours(t->loop) && engine_usable_slow(t->loop) < 0)) return NULL;
+/* _set_limits(has_high, high, has_low, low) -> bool: what is left out, the engine fills in; False: it refuses these. */
+PyObject *method_set_limits(TransportObject *t, PyObject *args) {
+    int has_high, has_low;
+    double high, low;
     int64_t bytes[2];
+    if (!PyArg_ParseTuple(args, "pdpd", &has_high, &high, &has_low, &low)) return NULL;
+    if (!loop_is_ours(t->loop) && engine_usable_slow(t->loop) < 0) return NULL;
+    int32_t given = (has_high ? GL_LIMIT_HIGH : 0) | (has_low ? GL_LIMIT_LOW : 0);
     int32_t rc = t->loop->api->write_buffer_limits(given, &high, &low, bytes);
-    if (rc == -EINVAL) return refuse_limits(t, high_object, low_object);
+    if (rc == -EINVAL) Py_RETURN_FALSE;
     if (rc < 0) return none_or_null(engine_error(t->loop, rc));
     t->high = bytes[0];
     t->low = bytes[1];
-    return none_or_null(transport_maybe_pause(t));
+    return transport_maybe_pause(t) < 0 ? NULL : Py_NewRef(Py_True);
 }

@@ -52,19 +52,12 @@ TABLE(table_start_reading, start_reading(t))
 TABLE(table_resume_reading, transport_resume_reading(t))
 TABLE(table_get_write_buffer_size, method_get_write_buffer_size(t, NULL))
 TABLE(table_get_write_buffer_limits, method_get_write_buffer_limits(t, NULL))
+TABLE(table_set_limits, method_set_limits(t, arg))
 TABLE(table_call_connection_lost, method_call_connection_lost(t, arg))
 TABLE(table_force_close, none_or_null(transport_force_close(t, arg == Py_None ? NULL : arg)))
 
 GETTER(table_get_protocol_member, Py_XNewRef(t->protocol))
 PyObject *table_get_paused(PyObject *self, void *i) { (void)i; return PyBool_FromLong(TRANSPORT(self)->paused); }
-
-PyObject *table_set_write_buffer_limits(PyObject *self, PyObject *args, PyObject *kwargs) {
-    PyObject *result;
-    GUARD(TRANSPORT(self)->loop->guard)
-    result = method_set_write_buffer_limits(TRANSPORT(self), args, kwargs);
-    UNGUARD
-    return result;
-}
 
 static PyObject *set_protocol(TransportObject *t, PyObject *protocol) {
     Py_XSETREF(t->protocol, Py_NewRef(protocol));

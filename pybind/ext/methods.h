@@ -33,9 +33,7 @@
            "get_write_buffer_size($self, /)\n--\n\nBytes that the kernel has not taken."),                                     \
     METHOD("get_write_buffer_limits", table_get_write_buffer_limits, METH_NOARGS,                                     \
            "get_write_buffer_limits($self, /)\n--\n\n(low, high) in bytes."),                                                  \
-    METHOD("set_write_buffer_limits", table_set_write_buffer_limits, METH_VARARGS | METH_KEYWORDS,                    \
-           "set_write_buffer_limits($self, high=None, low=None)\n--\n\n"                                                      \
-           "Bytes at which pause_writing and resume_writing are called. Raises ValueError.")
+    METHOD("_set_limits", table_set_limits, METH_VARARGS, NULL)
 
 #define COMMON_MEMBERS                                                                                                 \
     {"_loop", T_OBJECT, offsetof(TransportObject, loop), READONLY, NULL},                                              \
@@ -72,7 +70,7 @@ PyObject *table_get_write_buffer_limits(PyObject *self, PyObject *ignored);
 PyObject *table_force_close(PyObject *self, PyObject *exception);
 PyObject *table_call_connection_lost(PyObject *self, PyObject *exception);
 PyObject *table_set_protocol(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
-PyObject *table_set_write_buffer_limits(PyObject *self, PyObject *args, PyObject *kwargs);
+PyObject *table_set_limits(PyObject *self, PyObject *args);
 PyObject *table_get_paused(PyObject *self, void *closure);
 PyObject *table_get_protocol_member(PyObject *self, void *closure);
 

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import transports
 from typing import TYPE_CHECKING, Any
 
 from .extra import Extra
-
-if TYPE_CHECKING:
-    _FlowControl = asyncio.WriteTransport
-else:
-    _FlowControl = transports._FlowControlMixin
+from .flow import Flow
 
 
 class _Closing:
@@ -33,7 +28,7 @@ class _Closing:
             self._force_close(exc)
 
 
-class Transport(_Closing, Extra, _FlowControl):
+class Transport(_Closing, Extra, Flow):
     """The base of sockets' transports."""
 
     __slots__ = ()
@@ -56,6 +51,19 @@ class Transport(_Closing, Extra, _FlowControl):
 
     def _fatal_error(self, exc: BaseException, message: str = "Fatal error on transport") -> None:
         self._failed(exc, message)
+
+
+class Datagram(asyncio.DatagramTransport):
+    """What datagrams' transports have besides."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        get_write_buffer_size: Any
+
+    @property
+    def _buffer_size(self) -> int:
+        return self.get_write_buffer_size()  # type: ignore[no-any-return]
 
 
 class _Pipe(_Closing):
@@ -97,7 +105,7 @@ class ReadPipe(_Pipe, asyncio.ReadTransport):
         return "polling" if self._pinned else "idle"
 
 
-class WritePipe(_Pipe, _FlowControl):
+class WritePipe(_Pipe, Flow):
     """The base of writing ends."""
 
     __slots__ = ()

@@ -1,0 +1,35 @@
+"""Flow control of what is written."""
+
+from __future__ import annotations
+
+from asyncio import transports
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+
+    _FlowControl = asyncio.WriteTransport
+else:
+    _FlowControl = transports._FlowControlMixin
+
+
+class Flow(_FlowControl):
+    """asyncio's, whose limits the engine knows."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _set_limits: Any
+        _set_write_buffer_limits: Any
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Bytes at which ``pause_writing`` and ``resume_writing`` are called.
+
+        Raises:
+            ValueError: not ``high >= low >= 0``.
+        """
+        if not self._set_limits(
+            high is not None, 0 if high is None else high, low is not None, 0 if low is None else low
+        ):
+            self._set_write_buffer_limits(high, low)  # asyncio's own has the words for it
+            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
