@@ -312,20 +312,17 @@ static const TransportKind kind = {.asks = {transport_file, transport_keeps, tra
                                    .deliver_held = deliver_held,
                                    .connection_lost = method_call_connection_lost};
 
-/* datagram_transport(loop, sock, fd, protocol, address, extra) -> transport: around a
- * non-blocking datagram socket of IPv4, IPv6 or Unix, not reading yet. */
+/* datagram_transport(loop, sock, fd, family, protocol, address, extra, connected) -> transport: around a
+ * non-blocking datagram socket of IPv4, IPv6 or Unix, not reading yet. connected: to a peer with a name. */
 PyObject *datagram_transport(PyObject *module, PyObject *args) {
     State *state = state_of(module);
     LoopObject *loop;
     PyObject *sock, *protocol, *address, *extra;
-    int fd, family;
-    if (!PyArg_ParseTuple(args, "O!OiiOOO!", state->types.Loop, &loop, &sock, &fd, &family, &protocol, &address, &PyDict_Type,
-                          &extra))
+    int fd, family, connected;
+    if (!PyArg_ParseTuple(args, "O!OiiOOO!p", state->types.Loop, &loop, &sock, &fd, &family, &protocol, &address, &PyDict_Type,
+                          &extra, &connected))
         return NULL;
     if (engine_usable(loop) < 0) return NULL;
-    PyObject *peername = PyDict_GetItemWithError(extra, state->names.peername);
-    int connected = peername ? PyObject_IsTrue(peername) : 0;
-    if (connected < 0 || PyErr_Occurred()) return NULL;
     DatagramObject *t = (DatagramObject *)state->types.Datagram->tp_alloc(state->types.Datagram, 0);
     if (!t) return NULL;
     int rc = transport_init(TRANSPORT(t), &kind, loop, fd, NULL);
@@ -342,11 +339,6 @@ PyObject *datagram_transport(PyObject *module, PyObject *args) {
     return (PyObject *)t;
 }
 
-static PyObject *get_buffer_size(DatagramObject *t, void *ignored) {
-    (void)ignored;
-    return PyObject_CallMethod((PyObject *)t, "get_write_buffer_size", NULL);
-}
-
 #ifdef Py_GIL_DISABLED
 static PyObject *guard_of_DatagramObject(DatagramObject *t) { return t->loop->guard; }
 #endif
@@ -361,8 +353,6 @@ static PyMethodDef methods[] = {
     {0}};
 
 static PyMemberDef members[] = {{"_address", T_OBJECT, offsetof(DatagramObject, address), READONLY, NULL}, {0}};
-
-static PyGetSetDef getset[] = {{"_buffer_size", (getter)get_buffer_size, NULL, NULL, NULL}, {0}};
 
 static int datagram_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(((DatagramObject *)self)->address);
@@ -384,7 +374,6 @@ static PyType_Slot slots[] = {{Py_tp_doc, "A datagram socket; see asyncio.Datagr
                               {Py_tp_clear, datagram_clear},
                               {Py_tp_methods, methods},
                               {Py_tp_members, members},
-                              {Py_tp_getset, getset},
                               {0, NULL}};
 static PyType_Spec spec = {"goloop._core._SelectorDatagramTransport", sizeof(DatagramObject), 0,
                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
@@ -395,7 +384,7 @@ static PyType_Spec message_spec = {"goloop._core._Message", sizeof(Message), 0,
 
 int datagram_setup(PyObject *module) {
     State *state = state_of(module);
-    PyObject *interface = import_attribute("asyncio.transports", "DatagramTransport");
+    PyObject *interface = import_attribute("goloop.transports", "Datagram");
     PyObject *bases = interface ? PyTuple_Pack(2, (PyObject *)state->types.Transport, interface) : NULL;
     Py_XDECREF(interface);
     if (bases) state->types.Datagram = (PyTypeObject *)PyType_FromModuleAndSpec(module, &spec, bases);

@@ -177,21 +177,19 @@ static PyObject *remove_watch(LoopObject *loop, PyObject *file, bool writer) {
     Py_RETURN_TRUE;
 }
 
-/* _watched() -> dict: (reader's handle or None, writer's, file or None) by descriptor. */
+static PyObject *or_none(PyObject *o) { return o ? o : Py_None; }
+
+/* _watched() -> list: (descriptor, reader's handle or None, writer's, file or None). */
 PyObject *loop_watched(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
-    PyObject *all = PyDict_New();
+    PyObject *all = PyList_New(0);
     for (int fd = 0; all && fd < loop->fds_len; fd++) {
         FdEntry *e = &loop->fds[fd];
         if (e->kind != FD_WATCHED) continue;
-        PyObject *number = PyLong_FromLong(fd);
-        PyObject *file = e->reader_file ? e->reader_file : e->writer_file;
-        PyObject *handles = number ? PyTuple_Pack(3, e->reader ? e->reader : Py_None, e->writer ? e->writer : Py_None,
-                                                  file ? file : Py_None)
-                                   : NULL;
-        if (!handles || PyDict_SetItem(all, number, handles) < 0) Py_CLEAR(all);
-        Py_XDECREF(handles);
-        Py_XDECREF(number);
+        PyObject *file = or_none(e->reader_file ? e->reader_file : e->writer_file);
+        PyObject *one = Py_BuildValue("(iOOO)", fd, or_none(e->reader), or_none(e->writer), file);
+        if (!one || PyList_Append(all, one) < 0) Py_CLEAR(all);
+        Py_XDECREF(one);
     }
     return all;
 }

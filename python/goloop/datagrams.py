@@ -47,8 +47,9 @@ class Datagrams(_Base):
                 # Netlink, packet, CAN and their kin: Python's socket knows their addresses.
                 return super()._make_datagram_transport(sock, protocol, address, waiter, extra)
             made = protocol.connection_made
+            info = extra_of(sock, extra)
             transport = _core.datagram_transport(
-                self, sock, sock.fileno(), sock.family, protocol, address, extra_of(sock, extra)
+                self, sock, sock.fileno(), sock.family, protocol, address, info, info.get("peername")
             )
         except BaseException:
             let_go(sock)
