@@ -56,29 +56,28 @@ static bool forget(LoopObject *loop, int32_t place, int32_t n) {
     return gone;
 }
 
-static int fill_addresses(StreamObject *t, ListenerObject *l, gl_cqe *c) {
-    t->sockname = Py_XNewRef(l->sockname);
+static int fill_addresses(StreamObject *t, PyObject *l, gl_cqe *c) {
+    PyObject *sockname = listener_part(l, SOCKNAME);
+    t->sockname = sockname == Py_None ? NULL : Py_NewRef(sockname);
     return c->len == 0 || transport_set_peer(TRANSPORT(t), at(c->ptr), (socklen_t)c->len) ? 0 : no_memory();
 }
 
 /* The program has replaced socket.socket, or a method of it: the connection gets what accept()
  * would have made, and asyncio's transport. */
-static int accept_replaced(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
+static int accept_replaced(LoopObject *loop, PyObject *l, gl_cqe *c) {
     PyObject *peer = sockaddr_to_python(at(c->ptr), (socklen_t)c->len);
     PyObject *fd = peer ? PyLong_FromLong(c->res) : NULL;
     if (!fd) close(c->res);
-    int rc = fd ? steal_result(PyObject_CallMethod((PyObject *)loop, "_accept_replaced", "OOOOOO", l->sock, fd, peer, l->factory,
-                                                   l->server, l->context))
-                : -1;
+    int rc = fd ? steal_result(PyObject_CallMethod((PyObject *)loop, "_accept_replaced", "OOO", l, fd, peer)) : -1;
     Py_XDECREF(fd);
     Py_XDECREF(peer);
     return rc;
 }
 
-int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
+int on_accepted(LoopObject *loop, PyObject *l, gl_cqe *c) {
     int fd = c->res;
     if (!accepts_plain_sockets(loop->state)) return accept_replaced(loop, l, c);
-    PyObject *context = PyContext_Copy(l->context);
+    PyObject *context = PyContext_Copy(listener_part(l, CONTEXT));
     if (!context || PyContext_Enter(context) < 0) {
         Py_XDECREF(context);
         close(fd);
@@ -88,20 +87,20 @@ int on_accepted(LoopObject *loop, ListenerObject *l, gl_cqe *c) {
     int rc = 0;
     StreamObject *t = NULL;
     loop->accept_begun = true; /* a factory may look, and cancel */
-    PyObject *protocol = PyObject_CallNoArgs(l->factory);
+    PyObject *protocol = PyObject_CallNoArgs(listener_part(l, FACTORY));
     loop->accept_begun = false;
     if (protocol) t = new_stream(loop, fd, protocol, context);
     if (!t) {
         close(fd);
         goto failed;
     }
-    t->family = l->family;
-    t->type = l->type;
-    t->proto = l->proto;
-    t->attach_takes_transport = l->attach_takes_transport;
-    t->handshakes = l->handshakes;
+    t->family = (uint16_t)listener_number(l, FAMILY);
+    t->type = (uint16_t)listener_number(l, TYPE);
+    t->proto = (uint16_t)listener_number(l, PROTO);
+    t->attach_takes_transport = listener_part(l, ATTACH_TAKES_TRANSPORT) == Py_True;
+    t->handshakes = listener_part(l, HANDSHAKES) == Py_True;
     if (fill_addresses(t, l, c) < 0) goto failed;
-    if (transport_attach_to(TRANSPORT(t), l->server) < 0) goto failed;
+    if (transport_attach_to(TRANSPORT(t), listener_part(l, SERVER)) < 0) goto failed;
     if (stream_attach(t) < 0 || push(loop, t) < 0) goto failed;
     if (cancels != loop->accept_cancels) { /* by the factory */
         forget(loop, loop->accepted_len - 1, 1);

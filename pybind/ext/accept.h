@@ -5,7 +5,7 @@
 #include "listener.h"
 #include "stream.h"
 
-int on_accepted(LoopObject *loop, ListenerObject *listener, gl_cqe *c);
+int on_accepted(LoopObject *loop, PyObject *listener, gl_cqe *c);
 /* Calls connection_made of what is attached. put_off: stop() came in between, so that those whose server
  * was closed by now are not wanted any more. */
 int make_accepted(LoopObject *loop, bool put_off);

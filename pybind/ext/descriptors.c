@@ -132,7 +132,7 @@ int fd_vacate(LoopObject *loop, int fd, enum fd_claim claim) {
     e = fd_lookup(loop, fd, gen);
     PyObject *owner = e ? fd_new_owner(e) : NULL;
     if (!owner) return 0;
-    int rc = e->asks->evict(owner, fd, gone);
+    int rc = e->asks->evict(loop, owner, fd, gone);
     Py_DECREF(owner);
     return rc;
 }

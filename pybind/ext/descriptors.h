@@ -11,7 +11,7 @@ enum fd_claim { FOR_WATCH, FOR_OWNER, NEW_NUMBER };
 typedef struct FdOwner {
     PyObject *(*file)(PyObject *owner);                     /* whose number it is, or NULL; borrowed */
     bool (*keeps)(PyObject *owner, enum fd_claim claim);    /* it is open, or has bytes to send that a watch would keep from leaving */
-    int (*evict)(PyObject *owner, int fd, bool gone);       /* the number is another's; gone: and its file is closed */
+    int (*evict)(LoopObject *loop, PyObject *owner, int fd, bool gone); /* the number is another's; gone: and its file is closed */
     void (*forgotten)(PyObject *owner);                     /* it stands in the table no more */
     int (*arrived)(LoopObject *loop, PyObject *owner, gl_cqe *c); /* a completion for it */
 } FdOwner;

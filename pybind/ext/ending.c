@@ -88,8 +88,9 @@ int transport_fatal(TransportObject *t, PyObject *exception, const char *message
 
 /* Its number is another's from now on. gone: its file has been closed behind its back, so
  * that nothing which is queued can leave, and the number is not its to close. */
-int transport_evict(PyObject *owner, int fd, bool gone) {
+int transport_evict(LoopObject *loop, PyObject *owner, int fd, bool gone) {
     TransportObject *t = TRANSPORT(owner);
+    (void)loop;
     (void)fd;
     if (!gone) transport_keep_local(t);
     int rc = transport_detach(t);

@@ -11,7 +11,7 @@ int transport_schedule_lost(TransportObject *t, PyObject *exception); /* connect
 int transport_attach_to(TransportObject *t, PyObject *server); /* Server._attach, unless it is None */
 int transport_detach_from(TransportObject *t); /* the end of that; of a copy of asyncio's server too that takes no transport */
 int transport_release(TransportObject *t); /* out of the tables, and closes its descriptor */
-int transport_evict(PyObject *owner, int fd, bool gone); /* for the table of descriptors */
+int transport_evict(LoopObject *loop, PyObject *owner, int fd, bool gone); /* for the table of descriptors */
 PyObject *method_call_connection_lost(TransportObject *t, PyObject *exception);
 
 #endif

@@ -1,20 +1,12 @@
-/* Listening sockets. */
+/* Listening sockets: each is a tuple, goloop.listening.Listener. */
 #ifndef GOLOOP_LISTENER_H
 #define GOLOOP_LISTENER_H
 
 #include "loop.h"
 
-typedef struct ListenerObject {
-    PyObject_HEAD
-    LoopObject *loop; /* whose table owns it: borrowed */
-    PyObject *factory, *server, *sock, *context;
-    int family, type, proto;
-    bool attach_takes_transport; /* base_events.Server._attach(transport), 3.13 */
-    bool handshakes;             /* TLS: goloop.accepting knows its connections until theirs are done */
-    PyObject *sockname; /* the address, where every accepted socket has the listener's own; or NULL: each has one of its own */
-} ListenerObject;
+enum listener_part { SOCK, FACTORY, SERVER, CONTEXT, SOCKNAME, FAMILY, TYPE, PROTO, ATTACH_TAKES_TRANSPORT, HANDSHAKES, LISTENER_PARTS };
 
-int listener_setup(PyObject *module);
-ListenerObject *new_listener(LoopObject *loop); /* not tracked yet */
+static inline PyObject *listener_part(PyObject *listener, enum listener_part part) { return PyTuple_GET_ITEM(listener, part); } /* borrowed */
+static inline int listener_number(PyObject *listener, enum listener_part part) { return (int)PyLong_AsLong(listener_part(listener, part)); }
 
 #endif

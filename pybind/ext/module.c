@@ -8,7 +8,6 @@
 #include "datagram.h"
 #include "engine.h"
 #include "handle.h"
-#include "listener.h"
 #include "looptype.h"
 #include "methods.h"
 #include "pipe.h"
@@ -30,7 +29,7 @@ static int module_exec(PyObject *module) {
 #endif
     if (guard_check() < 0 || state_fill(state) < 0 || reader_setup(state) < 0) return -1;
     int (*const setups[])(PyObject *) = {snapshot_setup, handle_setup, timer_setup, thread_safe_handle_setup, methods_setup,
-                                         stream_setup, pipe_setup, datagram_setup, listener_setup, readiness_setup,
+                                         stream_setup, pipe_setup, datagram_setup, readiness_setup,
                                          attempt_setup, arrival_setup, attached_setup,
                                          tls_setup, loop_setup};
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++)

@@ -78,7 +78,7 @@ typedef struct {
 
 typedef struct {
     PyTypeObject *Loop, *Handle, *TimerHandle, *ThreadSafeHandle, *AsyncioHandle;
-    PyTypeObject *Transport, *Stream, *Datagram, *ReadPipe, *WritePipe, *Listener;
+    PyTypeObject *Transport, *Stream, *Datagram, *ReadPipe, *WritePipe;
     PyTypeObject *Message, *Attempt, *Arrival, *SSLProtocol;
 } Types;
 

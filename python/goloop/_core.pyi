@@ -7,6 +7,8 @@ from typing import Any, TypeAlias, TypeVar, final
 
 from typing_extensions import TypeVarTuple, Unpack, disjoint_base
 
+from .listening import Listener
+
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 _CoroutineLike: TypeAlias = Coroutine[Any, Any, _T] | Generator[Any, None, _T]
@@ -168,22 +170,7 @@ class Loop:
         self, sockaddr: Any, flags: int, host: str, port: int, flow: int, scope: int, /
     ) -> Any: ...
     def _resolve_cancel(self, number: int, /) -> None: ...
-    def _listen(
-        self,
-        fd: int,
-        sock: Any,
-        factory: Any,
-        server: Any,
-        attach_takes_transport: bool,
-        backlog: int,
-        family: int,
-        type: int,
-        proto: int,
-        sockname: Any,
-        handshakes: bool,
-        context: Context,
-        /,
-    ) -> None: ...
+    def _listen(self, fd: int, backlog: int, listener: Listener, /) -> None: ...
     def _unlisten(self, sock: Any, /) -> bool: ...
     def _is_accepting(self) -> bool: ...
     def _cancel_accepted(self) -> None: ...

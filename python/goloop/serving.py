@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .clients import keep_clients
 from .factories import deferring
+from .listening import Listener
 from .plainsocket import INTERNET, accepts_plain, family_and_type, is_plain
 
 if TYPE_CHECKING:
@@ -85,20 +86,19 @@ class Serving(_Base):
         if self._accepting is None:
             self._renew_accepting()
         set_nodelay(sock)  # accepted sockets inherit it, which saves a system call each
-        self._listen(
-            sock.fileno(),
+        listener = Listener(
             sock,
             factory,
             server,
-            ATTACH_TAKES_TRANSPORT,
-            backlog,
+            contextvars.copy_context() if context is None else context,
+            _name_of_connections(sock),
             sock.family,
             sock.type,
             sock.proto,
-            _name_of_connections(sock),
+            ATTACH_TAKES_TRANSPORT,
             sslcontext is not None,
-            contextvars.copy_context() if context is None else context,
         )
+        self._listen(sock.fileno(), backlog, listener)
 
     def _stop_serving(self, sock: socket.socket) -> None:
         self._unlisten(sock)
@@ -107,19 +107,12 @@ class Serving(_Base):
         else:
             super()._stop_serving(sock)
 
-    def _accept_replaced(
-        self,
-        sock: socket.socket,
-        fd: int,
-        address: Any,
-        factory: Any,
-        server: Any,
-        context: contextvars.Context,
-    ) -> None:
+    def _accept_replaced(self, listener: Listener, fd: int, address: Any) -> None:
         """Serve what the engine has accepted while ``socket.socket`` is not the standard library's.
 
         So asyncio does: ``accept`` makes an object of the class that is there, which may refuse.
         """
+        sock, factory, server, context = listener[:4]
         try:
             conn = socket.socket(sock.family, sock.type, sock.proto, fileno=fd)
         except BaseException as exc:
