@@ -6,19 +6,15 @@
 
 #include "engine.h"
 #include "errors.h"
-#include "ring.h"
 
 /* _child_watcher(name) -> str: forces a child watcher unless name is empty, and tells
  * which one the next child gets. ValueError for one that this system does not have. */
 PyObject *loop_child_watcher(LoopObject *loop, PyObject *name) {
     const char *wanted = PyUnicode_AsUTF8(name);
     if (!wanted || engine_usable(loop) < 0 || engine_taken(loop)) return NULL;
-    char chosen[GL_NAME] = "";
-    int32_t rc = -EINVAL;
-    if (strlen(wanted) < sizeof chosen) {
-        strcpy(chosen, wanted);
-        rc = loop->api->child_watcher(loop->engine, chosen);
-    }
+    char chosen[GL_NAME]; /* longer than any that there is */
+    PyOS_snprintf(chosen, sizeof chosen, "%s", wanted);
+    int32_t rc = loop->api->child_watcher(loop->engine, chosen);
     if (rc == 0) return PyUnicode_FromString(chosen);
     if (rc == -EINVAL)
         PyErr_Format(PyExc_ValueError, "goloop: this system has no child watcher called %.50s (GOLOOP_CHILD_WATCHER)",
@@ -26,20 +22,6 @@ PyObject *loop_child_watcher(LoopObject *loop, PyObject *name) {
     else
         engine_error(loop, rc);
     return NULL;
-}
-
-/* _child(flags, number, pid, signal) -> errno: one GL_OP_CHILD. From another thread while
- * the loop waits, it is done soon and the answer is 0. */
-PyObject *loop_child(LoopObject *loop, PyObject *args) {
-    unsigned int flags;
-    unsigned long long number;
-    int pid;
-    Py_ssize_t signal;
-    if (!PyArg_ParseTuple(args, "IKin", &flags, &number, &pid, &signal)) return NULL;
-    if (signal != (int)signal) return PyLong_FromLong(EINVAL);
-    gl_sqe s = {.op = GL_OP_CHILD, .fd = (int)signal, .flags = (uint16_t)flags, .user = number, .len = pid};
-    int error = submit_one(loop, &s);
-    return error < 0 ? NULL : PyLong_FromLong(error);
 }
 
 int on_child_exited(LoopObject *loop, gl_cqe *c) {

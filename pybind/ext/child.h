@@ -8,6 +8,5 @@ int on_child_exited(LoopObject *loop, gl_cqe *c);
 
 /* Methods of the loop. */
 PyObject *loop_child_watcher(LoopObject *, PyObject *name);
-PyObject *loop_child(LoopObject *, PyObject *args);
 
 #endif

@@ -25,10 +25,3 @@ PyObject *control_module(PyObject *module, PyObject *ignored) {
     UNGUARD
     return found;
 }
-
-/* is_main_interpreter() -> bool: whether the thread that answers the control plane's questions may be this one's. */
-PyObject *is_main_interpreter(PyObject *module, PyObject *ignored) {
-    (void)module;
-    (void)ignored;
-    return PyBool_FromLong(PyInterpreterState_Get() == PyInterpreterState_Main());
-}

@@ -5,6 +5,5 @@
 #include "state.h"
 
 PyObject *control_module(PyObject *module, PyObject *ignored);
-PyObject *is_main_interpreter(PyObject *module, PyObject *ignored);
 
 #endif

@@ -131,11 +131,7 @@ void *engine_symbol(const char *name) {
 int engine_open(LoopObject *loop, const char *selector, bool batched) {
     if (check_loaded() < 0) return -1;
     gl_shared *sh = &loop->shared;
-    if (strlen(selector) >= sizeof sh->selector) {
-        PyErr_Format(PyExc_ValueError, "goloop: no selector is called %.50s", selector);
-        return -1;
-    }
-    strcpy(sh->selector, selector);
+    PyOS_snprintf(sh->selector, sizeof sh->selector, "%s", selector); /* longer than any that there is */
     sh->unbatched = !batched;
     loop->api = &api;
     int64_t handle = api.open(sh);

@@ -2,6 +2,7 @@
  * Python class goloop.Loop derives from it and from asyncio's loop, whose run_forever calls our _run_once. */
 #include "looptype.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <structmember.h>
 
@@ -211,9 +212,20 @@ static PyObject *is_inherited(LoopObject *loop, PyObject *ignored) {
     return PyBool_FromLong(!loop_is_ours(loop));
 }
 
-static PyObject *inject_panic(LoopObject *loop, PyObject *ignored) {
-    (void)ignored;
-    return engine_usable(loop) < 0 || !new_sqe(loop, GL_OP_PANIC, -1, 0) ? NULL : none_or_null(submit_now(loop));
+/* _submit(op, flags, user, len, fd) -> errno: one submission. From another thread while the loop waits, it is done soon and
+ * the answer is 0. */
+static PyObject *submit(LoopObject *loop, PyObject *args) {
+    gl_sqe s = {0};
+    unsigned long long user;
+    long long len;
+    Py_ssize_t fd;
+    if (!PyArg_ParseTuple(args, "HHKLn", &s.op, &s.flags, &user, &len, &fd)) return NULL;
+    if (fd != (int)fd) return PyLong_FromLong(EINVAL);
+    s.fd = (int)fd;
+    s.user = user;
+    s.len = len;
+    int error = submit_one(loop, &s);
+    return error < 0 ? NULL : PyLong_FromLong(error);
 }
 
 PyDoc_STRVAR(call_soon_doc,
@@ -268,7 +280,7 @@ PyDoc_STRVAR(readable_doc,
     X(ONE, METH_NOARGS, "_close_engine", loop_close_engine, close_engine_doc)                                         \
     X(ONE, METH_NOARGS, "_signal_fd", signal_fd, NULL)                                                                \
     X(ONE, METH_NOARGS, "_stats_struct", loop_stats, NULL)                                                            \
-    X(ONE, METH_NOARGS, "_inject_panic", inject_panic, NULL)                                                          \
+    X(ONE, METH_VARARGS, "_submit", submit, NULL)                                                                     \
     X(CALL, METH_FASTCALL | METH_KEYWORDS, "_add_reader", method_add_reader, NULL)                                    \
     X(CALL, METH_FASTCALL | METH_KEYWORDS, "_add_writer", method_add_writer, NULL)                                    \
     X(ONE, METH_O, "_remove_reader", method_remove_reader, NULL)                                                      \
@@ -281,9 +293,7 @@ PyDoc_STRVAR(readable_doc,
     X(ONE, METH_O, "_fd_has_transport", loop_fd_has_transport, NULL)                                                  \
     X(FAST, METH_FASTCALL, "_getaddrinfo", loop_getaddrinfo, NULL)                                                    \
     X(ONE, METH_VARARGS, "_getnameinfo", loop_getnameinfo, NULL)                                                      \
-    X(ONE, METH_O, "_resolve_cancel", loop_resolve_cancel, NULL)                                                      \
     X(ONE, METH_O, "_child_watcher", loop_child_watcher, NULL)                                                        \
-    X(ONE, METH_VARARGS, "_child", loop_child, NULL)                                                                  \
     X(ONE, METH_VARARGS, "_listen", loop_listen, NULL)                                                                \
     X(ONE, METH_O, "_unlisten", loop_unlisten, NULL)                                                                  \
     X(ONE, METH_NOARGS, "_is_accepting", loop_is_accepting, NULL)                                                     \

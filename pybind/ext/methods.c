@@ -57,7 +57,6 @@ TABLE(table_call_connection_lost, method_call_connection_lost(t, arg))
 TABLE(table_force_close, none_or_null(transport_force_close(t, arg == Py_None ? NULL : arg)))
 
 GETTER(table_get_protocol_member, Py_XNewRef(t->protocol))
-PyObject *table_get_paused(PyObject *self, void *i) { (void)i; return PyBool_FromLong(TRANSPORT(self)->paused); }
 
 static PyObject *set_protocol(TransportObject *t, PyObject *protocol) {
     Py_XSETREF(t->protocol, Py_NewRef(protocol));
@@ -87,6 +86,7 @@ static PyMethodDef methods[] = {
 static PyMemberDef members[] = {
     COMMON_MEMBERS,
     {"_lacks_socket", T_BOOL, offsetof(TransportObject, extra_lacks_socket), 0, NULL},
+    {"_paused", T_BOOL, offsetof(TransportObject, paused), READONLY, NULL},
     {"_sock_fd", T_INT, offsetof(TransportObject, fd), READONLY, NULL},
     {"_conn_lost", T_INT, offsetof(TransportObject, conn_lost), READONLY, NULL},
     {"_protocol_paused", T_BOOL, offsetof(TransportObject, protocol_paused), READONLY, NULL},
@@ -94,7 +94,6 @@ static PyMemberDef members[] = {
 
 static PyGetSetDef getset[] = {{"_sock", get_sock, NULL, NULL, NULL},
                                {"_server", get_server, NULL, NULL, NULL},
-                               {"_paused", table_get_paused, NULL, NULL, NULL},
                                COMMON_GETSET,
                                {0}};
 

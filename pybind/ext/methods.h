@@ -71,7 +71,6 @@ PyObject *table_force_close(PyObject *self, PyObject *exception);
 PyObject *table_call_connection_lost(PyObject *self, PyObject *exception);
 PyObject *table_set_protocol(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
 PyObject *table_set_limits(PyObject *self, PyObject *args);
-PyObject *table_get_paused(PyObject *self, void *closure);
 PyObject *table_get_protocol_member(PyObject *self, void *closure);
 
 PyObject *transport_resume_reading(TransportObject *t);

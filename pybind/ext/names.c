@@ -231,10 +231,3 @@ PyObject *loop_getnameinfo(LoopObject *loop, PyObject *args) {
     q.service = (uint64_t)(int64_t)port;
     return resolve(loop, &q);
 }
-
-/* _resolve_cancel(number): a lookup that waits for its turn shall have none. */
-PyObject *loop_resolve_cancel(LoopObject *loop, PyObject *arg) {
-    gl_sqe s = {.op = GL_OP_RESOLVE, .flags = GL_RESOLVE_CANCEL, .user = PyLong_AsUnsignedLongLong(arg)};
-    if (PyErr_Occurred()) return NULL;
-    return none_or_null(loop->engine > 0 && loop_is_ours(loop) ? submit_one(loop, &s) : 0);
-}

@@ -9,6 +9,5 @@ int on_resolved(LoopObject *loop, gl_cqe *c);
 /* Methods of the loop. */
 PyObject *loop_getaddrinfo(LoopObject *, PyObject *const *, Py_ssize_t);
 PyObject *loop_getnameinfo(LoopObject *, PyObject *);
-PyObject *loop_resolve_cancel(LoopObject *, PyObject *);
 
 #endif

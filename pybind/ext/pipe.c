@@ -43,9 +43,7 @@ static int ended(StreamObject *t) {
     int rc = callback ? loop_call_soon_drop(t->loop, callback, NULL, t->context) : -1;
     Py_XDECREF(callback);
     if (rc < 0) return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(), t->kind->failed[0]);
-    t->closing = true;
-    t->conn_lost++;
-    return transport_schedule_lost(TRANSPORT(t), NULL);
+    return transport_close(TRANSPORT(t));
 }
 
 /* data_received raised: said, as of any callback, and reading goes on. */
@@ -201,7 +199,10 @@ static PyMethodDef write_methods[] = {
     {0}};
 
 static PyMemberDef read_members[] = {
-    COMMON_MEMBERS, {"_fileno", T_INT, offsetof(PipeObject, fileno), READONLY, NULL}, {0}};
+    COMMON_MEMBERS,
+    {"_fileno", T_INT, offsetof(PipeObject, fileno), READONLY, NULL},
+    {"_paused", T_BOOL, offsetof(TransportObject, paused), READONLY, NULL},
+    {0}};
 
 static PyMemberDef write_members[] = {
     COMMON_MEMBERS,
@@ -210,24 +211,19 @@ static PyMemberDef write_members[] = {
     {"_protocol_paused", T_BOOL, offsetof(TransportObject, protocol_paused), READONLY, NULL},
     {0}};
 
-static PyGetSetDef read_getset[] = {COMMON_GETSET,
-                                    {"_pipe", get_pipe, set_pipe, NULL, NULL},
-                                    {"_paused", table_get_paused, NULL, NULL, NULL},
-                                    {0}};
-
-static PyGetSetDef write_getset[] = {COMMON_GETSET, {"_pipe", get_pipe, set_pipe, NULL, NULL}, {0}};
+static PyGetSetDef getset[] = {COMMON_GETSET, {"_pipe", get_pipe, set_pipe, NULL, NULL}, {0}};
 
 static PyType_Slot read_slots[] = {{Py_tp_doc, "The reading end of a pipe; see asyncio.ReadTransport."},
                                    LIFE_SLOTS,
                                    {Py_tp_methods, read_methods},
                                    {Py_tp_members, read_members},
-                                   {Py_tp_getset, read_getset},
+                                   {Py_tp_getset, getset},
                                    {0, NULL}};
 static PyType_Slot write_slots[] = {{Py_tp_doc, "The writing end of a pipe; see asyncio.WriteTransport."},
                                     LIFE_SLOTS,
                                     {Py_tp_methods, write_methods},
                                     {Py_tp_members, write_members},
-                                    {Py_tp_getset, write_getset},
+                                    {Py_tp_getset, getset},
                                     {0, NULL}};
 
 enum { FLAGS = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION };

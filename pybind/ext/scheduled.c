@@ -245,14 +245,9 @@ PyObject *loop_take_timers(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     PyObject *list = PyList_New((Py_ssize_t)loop->timers_live + loop->fresh.live);
     Py_ssize_t n = 0;
-    for (uint32_t i = 0; list && i < loop->timers_len; i++) {
-        TimerHandleObject *h = loop->timers[i].handle;
-        if (!h) continue;
-        PyList_SET_ITEM(list, n++, Py_NewRef((PyObject *)h));
-        timer_cancelled(loop, h);
-    }
-    for (uint32_t i = 0; list && i < loop->fresh.len; i++) {
-        TimerHandleObject *h = loop->fresh.timers[loop->fresh.now][i].handle;
+    for (uint32_t i = 0; list && i < loop->timers_len + loop->fresh.len; i++) {
+        uint32_t at = i - loop->timers_len;
+        TimerHandleObject *h = i < loop->timers_len ? loop->timers[i].handle : loop->fresh.timers[loop->fresh.now][at].handle;
         if (!h) continue;
         PyList_SET_ITEM(list, n++, Py_NewRef((PyObject *)h));
         timer_cancelled(loop, h);

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from . import _core, engine
+from . import _core, engine, interpreter
 
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
@@ -37,7 +37,7 @@ def start() -> None:
         OSError: the system refuses a pipe or a thread.
     """
     global _thread
-    if not _core.is_main_interpreter():
+    if not interpreter.is_main():
         raise RuntimeError(
             "this is a sub-interpreter; the main interpreter's goloop.watch() and serve() tell of its loops too"
         )

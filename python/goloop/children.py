@@ -90,6 +90,9 @@ class Children(_Base):
             self._uses_sigchld = False
             _sigchld.release()
 
+    def _child(self, flags: int, number: int, pid: int, sig: int) -> int:
+        return self._submit(_core.OP_CHILD, flags, number, pid, sig)
+
     def _prepare_child(self) -> int:
         """Get ready to watch one more child; what it gives is for :meth:`_watch_child`."""
         if not self._watcher_name:

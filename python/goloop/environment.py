@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import _core
+from . import interpreter
 
 _begun = False
 
@@ -27,7 +27,7 @@ def begin() -> None:
     global _begun
     _begun = True
     threshold, address = setting("GOLOOP_WATCHDOG"), setting("GOLOOP_CONTROL")
-    if not (threshold or address or _inherited) or not _core.is_main_interpreter():
+    if not (threshold or address or _inherited) or not interpreter.is_main():
         return
     from . import control, watching
 

@@ -155,6 +155,10 @@ class Loop(
         """The engine has a wake-up descriptor of its own."""
         self._internal_fds -= 1
 
+    def _inject_panic(self) -> None:
+        """For tests: a panic inside the engine."""
+        self._submit(_core.OP_PANIC, 0, 0, 0, -1)
+
     def _ensure_fd_no_transport(self, fd: Any) -> None:
         """Refuse a descriptor that a transport uses.
 

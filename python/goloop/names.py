@@ -7,6 +7,8 @@ import socket
 from asyncio import base_events
 from typing import TYPE_CHECKING, Any
 
+from . import _core
+
 if TYPE_CHECKING:
     from ._base import LoopBase as _Base
 else:
@@ -115,8 +117,9 @@ class Names(_Base):
         try:
             return await future
         finally:
-            if self._lookups.pop(number, None) is not None:  # cancelled
-                self._resolve_cancel(number)
+            cancelled = self._lookups.pop(number, None) is not None
+            if cancelled and self._engine_id > 0 and not self._is_inherited():
+                self._submit(_core.OP_RESOLVE, _core.RESOLVE_CANCEL, number, 0, -1)
 
     def _resolved(self, number: int, answer: Any) -> None:
         """Called by the engine's completion; nobody waits for what was cancelled."""
