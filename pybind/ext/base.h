@@ -49,6 +49,19 @@ static inline int call_method_drop(PyObject *o, PyObject *name, PyObject *arg) {
     return call_method_of(name, argv, arg ? 2 : 1);
 }
 
+/* o.name, or NULL without an exception. */
+static inline PyObject *new_attribute(PyObject *o, PyObject *name) {
+    PyObject *value = PyObject_GetAttr(o, name);
+    if (!value) PyErr_Clear();
+    return value;
+}
+/* Whether o.name is this very object. */
+static inline bool attribute_is(PyObject *o, PyObject *name, PyObject *expected) {
+    PyObject *value = new_attribute(o, name);
+    Py_XDECREF(value);
+    return value && value == expected;
+}
+
 /* Entries of the tables of methods, of functions with any first argument. */
 #define METHOD(name, f, flags, doc) {name, (PyCFunction)(void (*)(void))(f), flags, doc}
 

@@ -49,10 +49,6 @@ static inline void guard_leave(Guard *g) {
     return result_;
 #define GUARDED_ONE(T, f) /* METH_NOARGS, METH_O, METH_VARARGS */                                                      \
     static PyObject *f##_guarded(PyObject *self, PyObject *arg) { GUARD_RESULT(T, f((T *)self, arg)) }
-#define GUARDED_KEYWORDS(T, f) /* METH_VARARGS | METH_KEYWORDS */                                                      \
-    static PyObject *f##_guarded(PyObject *self, PyObject *args, PyObject *kwargs) {                                   \
-        GUARD_RESULT(T, f((T *)self, args, kwargs))                                                                    \
-    }
 #define GUARDED_FAST(T, f) /* METH_FASTCALL */                                                                         \
     static PyObject *f##_guarded(PyObject *self, PyObject *const *args, Py_ssize_t n) {                                \
         GUARD_RESULT(T, f((T *)self, args, n))                                                                         \
@@ -71,7 +67,6 @@ static inline int guard_check(void) { return 0; }
 #define UNGUARD }
 #define GUARDED(f) f
 #define GUARDED_ONE(T, f)
-#define GUARDED_KEYWORDS(T, f)
 #define GUARDED_FAST(T, f)
 #define GUARDED_CALL(T, f)
 

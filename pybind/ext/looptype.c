@@ -275,7 +275,6 @@ PyDoc_STRVAR(readable_doc,
     X(ONE, METH_O, "_give_timer", loop_give_timer, NULL)                                                              \
     X(FAST, METH_FASTCALL, "_connect", loop_connect, NULL)                                                            \
     X(ONE, METH_NOARGS, "_watched", loop_watched, NULL)                                                               \
-    X(ONE, METH_O, "_watched_fd", loop_watched_fd, NULL)                                                              \
     X(ONE, METH_VARARGS, "_open", loop_open, open_doc)                                                                \
     X(ONE, METH_NOARGS, "_close_engine", loop_close_engine, close_engine_doc)                                         \
     X(ONE, METH_NOARGS, "_signal_fd", signal_fd, NULL)                                                                \

@@ -80,7 +80,6 @@ static PyMethodDef methods[] = {
     METHOD("close", table_close, METH_NOARGS, CLOSE_DOC),
     METHOD("get_extra_info", GUARDED(method_get_extra_info), METH_FASTCALL | METH_KEYWORDS, "get_extra_info($self, name, default=None)\n--\n\n'socket', 'sockname', 'peername'."),
     METHOD("_extra_parts", GUARDED(method_extra_parts), METH_NOARGS, NULL),
-    METHOD("_force_close", table_force_close, METH_O, NULL),
     {0}};
 
 static PyMemberDef members[] = {

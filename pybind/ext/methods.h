@@ -20,7 +20,8 @@
            "set_protocol($self, protocol)\n--\n\nDeliver to another protocol from now on."),                                  \
     METHOD("get_protocol", table_get_protocol, METH_NOARGS,                                                           \
            "get_protocol($self, /)\n--\n\nThe current protocol, None once the connection is lost."),                           \
-    METHOD("_call_connection_lost", table_call_connection_lost, METH_O, NULL)
+    METHOD("_call_connection_lost", table_call_connection_lost, METH_O, NULL),                                        \
+    METHOD("_force_close", table_force_close, METH_O, NULL)
 
 #define READING_METHODS                                                                                                \
     METHOD("is_reading", table_is_reading, METH_NOARGS, "is_reading($self, /)\n--\n\nWhether data are delivered."),           \

@@ -177,13 +177,9 @@ GUARDED_ONE(TransportObject, read_close)
 GUARDED_ONE(TransportObject, start_reading)
 GUARDED_ONE(TransportObject, resume_reading)
 
-#define PIPE_METHODS                                                                                                   \
-    METHOD("_force_close", table_force_close, METH_O, NULL)
-
 static PyMethodDef read_methods[] = {
     COMMON_METHODS,
     READING_METHODS,
-    PIPE_METHODS,
     METHOD("_start_reading", GUARDED(start_reading), METH_NOARGS, NULL),
     METHOD("resume_reading", GUARDED(resume_reading), METH_NOARGS, RESUME_DOC),
     METHOD("close", GUARDED(read_close), METH_NOARGS, "close($self, /)\n--\n\nClose; what is unread stays in the pipe."),
@@ -192,7 +188,6 @@ static PyMethodDef read_methods[] = {
 static PyMethodDef write_methods[] = {
     COMMON_METHODS,
     WRITING_METHODS,
-    PIPE_METHODS,
     METHOD("write", method_write, METH_FASTCALL | METH_KEYWORDS, "write($self, data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."),
     METHOD("write_eof", table_close, METH_NOARGS, "write_eof($self, /)\n--\n\nClose once what is queued has left."),
     METHOD("close", table_close, METH_NOARGS, CLOSE_DOC),

@@ -13,12 +13,8 @@ static bool look_at_class(State *state, PyTypeObject *type) {
     PyTypeObject *c_socket = (PyTypeObject *)own->c_socket;
     if (!PyType_IsSubtype(type, c_socket) || type->tp_getattro != c_socket->tp_getattro) return false;
     bool plain = true;
-    for (Py_ssize_t i = 0; plain && i < PyTuple_GET_SIZE(own->names); i++) {
-        PyObject *found = PyObject_GetAttr((PyObject *)type, PyTuple_GET_ITEM(own->names, i));
-        if (!found) PyErr_Clear();
-        plain = found && found == PyTuple_GET_ITEM(own->methods, i);
-        Py_XDECREF(found);
-    }
+    for (Py_ssize_t i = 0; plain && i < PyTuple_GET_SIZE(own->names); i++)
+        plain = attribute_is((PyObject *)type, PyTuple_GET_ITEM(own->names, i), PyTuple_GET_ITEM(own->methods, i));
     return plain;
 }
 
@@ -48,11 +44,8 @@ bool socket_is_plain(State *state, PyObject *sock) {
 
 /* Whether accept() of a plain socket makes plain sockets: it asks for socket.socket. */
 bool accepts_plain_sockets(State *state) {
-    PyObject *now = PyObject_GetAttr(state->plain.module, state->names.socket);
-    if (!now) PyErr_Clear();
-    bool same = now == state->imports.socket;
-    Py_XDECREF(now);
-    return same && class_is_plain(state, (PyTypeObject *)state->imports.socket);
+    return attribute_is(state->plain.module, state->names.socket, state->imports.socket) &&
+           class_is_plain(state, (PyTypeObject *)state->imports.socket);
 }
 
 /* What the socket's own method says, whatever a program has put in its place. */

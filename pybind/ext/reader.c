@@ -15,8 +15,7 @@ enum { READER_WR = 4 };
 /* ---- the classes ---- */
 
 static bool has(PyObject *class, PyObject *name) {
-    PyObject *found = PyObject_GetAttr(class, name);
-    if (!found) PyErr_Clear();
+    PyObject *found = new_attribute(class, name);
     Py_XDECREF(found);
     return found != NULL;
 }
@@ -26,10 +25,7 @@ static bool look_at_classes(Streams *s) {
     bool own = true;
     for (int i = 0; own && i < STREAM_METHODS; i++) {
         PyObject *class = i < FEED_DATA ? s->protocol : s->reader;
-        PyObject *found = s->methods[i] ? PyObject_GetAttr(class, s->method_names[i]) : NULL;
-        if (!found) PyErr_Clear();
-        own = found && found == s->methods[i];
-        Py_XDECREF(found);
+        own = attribute_is(class, s->method_names[i], s->methods[i]);
     }
     for (int i = 0; own && i < 2; i++) {
         PyTypeObject *type = (PyTypeObject *)(i ? s->reader : s->protocol);
@@ -127,17 +123,10 @@ static PyObject **only_values(PyObject *o, const int8_t *places, int n) {
 
 /* Whether o.name is the method of its class. */
 static bool is_own_method(Streams *s, PyObject *o, int method) {
-    PyObject *found = PyObject_GetAttr(o, s->method_names[method]);
-    if (!found) PyErr_Clear();
+    PyObject *found = new_attribute(o, s->method_names[method]);
     bool own = found && PyMethod_Check(found) && PyMethod_GET_FUNCTION(found) == s->methods[method];
     Py_XDECREF(found);
     return own;
-}
-
-static PyObject *new_field(PyObject *o, PyObject *name) {
-    PyObject *value = PyObject_GetAttr(o, name);
-    if (!value) PyErr_Clear();
-    return value;
 }
 
 /* What the protocol's weak reference leads to: a new reference, or NULL; *none: there is no reader any more. */
@@ -149,7 +138,7 @@ static PyObject *new_reader(State *state, PyObject *protocol, bool *none) {
         weak = Py_XNewRef(values[state->protocol_places[READER_WR]]);
     } else {
         if (!is_own_method(s, protocol, DATA_RECEIVED)) return NULL;
-        weak = new_field(protocol, s->protocol_fields[READER_WR]);
+        weak = new_attribute(protocol, s->protocol_fields[READER_WR]);
     }
     if (weak == Py_None) {
         *none = true;
@@ -178,8 +167,8 @@ static void get_fields(State *state, PyObject *reader, Fields *f) {
         *f = (Fields){Py_XNewRef(values[at[LIMIT]]), Py_XNewRef(values[at[BUFFER]]), Py_XNewRef(values[at[EOF_FED]]),
                       Py_XNewRef(values[at[WAITER]])};
     } else if (is_own_method(s, reader, FEED_DATA) && is_own_method(s, reader, WAKEUP_WAITER)) {
-        *f = (Fields){new_field(reader, s->reader_fields[LIMIT]), new_field(reader, s->reader_fields[BUFFER]),
-                      new_field(reader, s->reader_fields[EOF_FED]), new_field(reader, s->reader_fields[WAITER])};
+        *f = (Fields){new_attribute(reader, s->reader_fields[LIMIT]), new_attribute(reader, s->reader_fields[BUFFER]),
+                      new_attribute(reader, s->reader_fields[EOF_FED]), new_attribute(reader, s->reader_fields[WAITER])};
     }
 }
 

@@ -8,18 +8,15 @@
 
 /* Interned. */
 #define NAMES(X)                                                                                   \
-    X(data_received) X(eof_received) X(connection_made) X(connection_lost) X(get_buffer)           \
-    X(time) X(call_at) X(call_later)                                                                             \
-    X(buffer_updated) X(pause_writing) X(resume_writing) X(_attach)      \
-    X(_detach) X(close) X(fileno) X(transport) X(protocol) X(socket) X(sockname) X(peername)       \
-    X(set_result) X(done) X(context) X(_run_handle_in_debug) X(_handle_failed)   \
-    X(create_future) X(_ensure_fd_no_transport)       \
+    X(data_received) X(eof_received) X(connection_made) X(connection_lost) X(get_buffer) X(time)   \
+    X(call_at) X(call_later) X(buffer_updated) X(pause_writing) X(resume_writing) X(_attach)       \
+    X(_detach) X(close) X(fileno) X(socket) X(set_result) X(done) X(context)                       \
+    X(_run_handle_in_debug) X(_handle_failed) X(create_future) X(_ensure_fd_no_transport)          \
     X(datagram_received) X(error_received) X(_sendfile_lost) X(_accept_dropped) X(_sockets)        \
-    X(cancelled)                                                                                   \
-    X(read) X(write) X(pending) X(append) X(call_soon) X(_loop) X(_sslobj) X(_ssl_protocol)        \
-    X(_do_read) X(_do_write) X(_process_outgoing) X(_write_slowly) X(_control_ssl_reading)        \
-    X(_control_app_writing) X(_call_eof_received) X(_start_shutdown)                               \
-    X(_app_protocol) X(_find_extra) X(create_task) X(Task) X(Future) X(loop) X(name) X(eager_start)
+    X(cancelled) X(read) X(write) X(pending) X(call_soon) X(_loop) X(_sslobj) X(_ssl_protocol)     \
+    X(_do_read) X(_do_write) X(_process_outgoing) X(_write_slowly) X(_control_ssl_reading)         \
+    X(_control_app_writing) X(_call_eof_received) X(_start_shutdown) X(_app_protocol)              \
+    X(_find_extra) X(create_task) X(Task) X(Future) X(loop) X(name) X(eager_start)
 typedef struct {
 #define X(n) PyObject *n;
     NAMES(X)
@@ -50,17 +47,8 @@ typedef struct {
 
 #define FIELD(n) PyObject *n;
 typedef struct {
-    IMPORTS(FIELD)
-} Imports;
-typedef struct {
-    TLS_IMPORTS(FIELD)
-} TLSImports;
-typedef struct {
     TASK_IMPORTS(FIELD)
 } TaskImports;
-typedef struct {
-    LOOKUP_IMPORTS(FIELD)
-} LookupImports;
 typedef struct {
     PLAIN_IMPORTS(FIELD)
 } Plain;
@@ -74,7 +62,6 @@ typedef struct {
     PyObject *functions[STREAM_METHODS], *codes[STREAM_METHODS];
     PyObject *reader_fields[READER_FIELDS], *protocol_fields[PROTOCOL_FIELDS];
 } Streams;
-#undef FIELD
 
 typedef struct {
     PyTypeObject *Loop, *Handle, *TimerHandle, *ThreadSafeHandle, *AsyncioHandle;
@@ -97,10 +84,16 @@ typedef struct {
 struct State {
     /* references, up to `reserve` */
     Names names;
-    Imports imports;
-    TLSImports tls;
+    struct {
+        IMPORTS(FIELD)
+    } imports;
+    struct {
+        TLS_IMPORTS(FIELD)
+    } tls;
     TaskImports tasks;
-    LookupImports lookups;
+    struct {
+        LOOKUP_IMPORTS(FIELD)
+    } lookups;
     Plain plain;
     Streams streams;
     Types types;
@@ -121,6 +114,7 @@ struct State {
     FreeList free_handles, free_timers, free_thread_safe;
     int64_t handles_looked; /* ns: handles_give_back */
 };
+#undef FIELD
 
 int state_fill(State *state); /* names, and what goloop.standard has found */
 int state_traverse(PyObject *module, visitproc visit, void *arg);

@@ -3,13 +3,6 @@
  * and when a program has replaced it. The classes are those that asyncio's modules hold at the time. */
 #include "tasks.h"
 
-static bool has_method(PyObject *base, PyObject *name, PyObject *method) {
-    PyObject *found = PyObject_GetAttr(base, name);
-    if (!found) PyErr_Clear();
-    Py_XDECREF(found);
-    return found == method;
-}
-
 /* Whether asyncio's loop still has its own methods. As long as it has the same version nothing has changed about it,
  * but for the code of a function, which is no change of a class. */
 static bool base_is_own(State *state) {
@@ -17,8 +10,8 @@ static bool base_is_own(State *state) {
     uint64_t version = class_version((PyTypeObject *)own->base), seen = atomic_load(&state->tasks_seen);
     bool same = seen & 1;
     if (!version || version != seen >> 1) {
-        same = has_method(own->base, state->names.create_task, own->create_task) &&
-               has_method(own->base, state->names.create_future, own->create_future);
+        same = attribute_is(own->base, state->names.create_task, own->create_task) &&
+               attribute_is(own->base, state->names.create_future, own->create_future);
         atomic_store(&state->tasks_seen, (uint64_t)class_version((PyTypeObject *)own->base) << 1 | same);
     }
     return same && own->task_code && PyFunction_GET_CODE(own->create_task) == own->task_code && own->future_code &&

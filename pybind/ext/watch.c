@@ -140,13 +140,6 @@ static int number_of_watched(LoopObject *loop, PyObject *file) {
     return -1;
 }
 
-/* _watched_fd(file): that number, or None. */
-PyObject *loop_watched_fd(LoopObject *loop, PyObject *file) {
-    int fd = number_of_watched(loop, file);
-    if (fd < 0) Py_RETURN_NONE;
-    return PyLong_FromLong(fd);
-}
-
 /* _remove_reader(fd) and _remove_writer: whether there was one. */
 static PyObject *remove_watch(LoopObject *loop, PyObject *file, bool writer) {
     if (loop->closed || loop->engine <= 0) Py_RETURN_FALSE;
@@ -179,15 +172,15 @@ static PyObject *remove_watch(LoopObject *loop, PyObject *file, bool writer) {
 
 static PyObject *or_none(PyObject *o) { return o ? o : Py_None; }
 
-/* _watched() -> list: (descriptor, reader's handle or None, writer's, file or None). */
+/* _watched() -> list: (descriptor, reader's handle or None, writer's, reader's file or None, writer's). */
 PyObject *loop_watched(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     PyObject *all = PyList_New(0);
     for (int fd = 0; all && fd < loop->fds_len; fd++) {
         FdEntry *e = &loop->fds[fd];
         if (e->kind != FD_WATCHED) continue;
-        PyObject *file = or_none(e->reader_file ? e->reader_file : e->writer_file);
-        PyObject *one = Py_BuildValue("(iOOO)", fd, or_none(e->reader), or_none(e->writer), file);
+        PyObject *one = Py_BuildValue("(iOOOO)", fd, or_none(e->reader), or_none(e->writer), or_none(e->reader_file),
+                                      or_none(e->writer_file));
         if (!one || PyList_Append(all, one) < 0) Py_CLEAR(all);
         Py_XDECREF(one);
     }

@@ -14,7 +14,6 @@ PyObject *method_add_writer(LoopObject *loop, PyObject *const *args, Py_ssize_t 
 PyObject *method_remove_reader(LoopObject *loop, PyObject *file);
 PyObject *method_remove_writer(LoopObject *loop, PyObject *file);
 PyObject *loop_watched(LoopObject *, PyObject *ignored);
-PyObject *loop_watched_fd(LoopObject *, PyObject *file);
 PyObject *loop_fd_has_transport(LoopObject *, PyObject *file);
 
 #endif

@@ -172,8 +172,9 @@ class Loop(
             try:
                 super()._ensure_fd_no_transport(fd)
             except ValueError:
-                if self._watched_fd(fd) is None:  # a file that was closed while it was watched is known
-                    raise
+                known = (file for *_, reads, writes in self._watched() for file in (reads, writes))
+                if fd is None or not any(file is fd for file in known):
+                    raise  # not so a file that was closed while it was watched
         transport = self._fd_has_transport(fd)
         if transport is not None:
             raise RuntimeError(f"File descriptor {fd!r} is used by transport {transport!r}")

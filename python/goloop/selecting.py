@@ -49,7 +49,12 @@ class EngineSelector(selectors.BaseSelector):
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
         loop = self._loop()
         watched = () if loop is None or loop.is_closed() else loop._watched()
-        return _Watched({fd: (reader, writer, file) for fd, reader, writer, file in watched})
+        return _Watched(
+            {
+                fd: (reader, writer, its if other is None else other)
+                for fd, reader, writer, other, its in watched
+            }
+        )
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Let the engine wait for ``timeout`` seconds at most; what has come goes to the loop itself."""
