@@ -27,14 +27,14 @@ static inline PyObject *none_or_null(int rc) {
     Py_RETURN_NONE;
 }
 
-/* -1, with an exception; NULL is what PyErr_Format returns itself. */
+/* -1, with an exception. */
 static inline int raise_text(PyObject *type, const char *text) {
     PyErr_SetString(type, text);
     return -1;
 }
 static inline int no_memory(void) { return PyErr_NoMemory() ? 0 : -1; }
 
-/* Drops the result of a call. */
+/* Drops the result of a call: -1 for the NULL that PyErr_Format gives, too. */
 static inline int steal_result(PyObject *r) {
     Py_XDECREF(r);
     return r ? 0 : -1;

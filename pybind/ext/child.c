@@ -12,7 +12,7 @@
 PyObject *loop_child_watcher(LoopObject *loop, PyObject *name) {
     const char *wanted = PyUnicode_AsUTF8(name);
     if (!wanted || engine_usable(loop) < 0 || engine_taken(loop)) return NULL;
-    char chosen[GL_NAME]; /* longer than any that there is */
+    char chosen[GL_NAME]; /* what is cut is no name */
     PyOS_snprintf(chosen, sizeof chosen, "%s", wanted);
     int32_t rc = loop->api->child_watcher(loop->engine, chosen);
     if (rc == 0) return PyUnicode_FromString(chosen);

@@ -19,17 +19,11 @@
 
 FdEntry *fd_entry(LoopObject *loop, int fd) {
     if (fd >= loop->fds_len) {
-        if (fcntl(fd, F_GETFD) < 0) { /* no table for a number that nobody has */
-            PyErr_SetFromErrno(PyExc_OSError);
-            return NULL;
-        }
+        if (fcntl(fd, F_GETFD) < 0) return (void *)PyErr_SetFromErrno(PyExc_OSError); /* no table for a number that nobody has */
         int32_t n = loop->fds_len ? loop->fds_len : 64;
         while (n <= fd) n *= 2;
         FdEntry *fds = PyMem_Realloc(loop->fds, (size_t)n * sizeof *fds);
-        if (!fds) {
-            PyErr_NoMemory();
-            return NULL;
-        }
+        if (!fds) return (void *)PyErr_NoMemory();
         memset(fds + loop->fds_len, 0, (size_t)(n - loop->fds_len) * sizeof *fds);
         loop->fds = fds;
         loop->fds_len = n;
@@ -125,10 +119,8 @@ int fd_vacate(LoopObject *loop, int fd, enum fd_claim claim) {
     if (e->kind == FD_WATCHED) return forget_watched(loop, fd); /* its user forgot it, or gives the file away */
     bool gone;
     uint32_t gen = e->gen;
-    if (keeps(loop, fd, claim, &gone)) {
-        PyErr_Format(PyExc_RuntimeError, "File descriptor %d is used by transport %R", fd, loop->fds[fd].owner);
-        return -1;
-    }
+    if (keeps(loop, fd, claim, &gone))
+        return steal_result(PyErr_Format(PyExc_RuntimeError, "File descriptor %d is used by transport %R", fd, loop->fds[fd].owner));
     e = fd_lookup(loop, fd, gen);
     PyObject *owner = e ? fd_new_owner(e) : NULL;
     if (!owner) return 0;

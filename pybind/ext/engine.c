@@ -131,14 +131,13 @@ void *engine_symbol(const char *name) {
 int engine_open(LoopObject *loop, const char *selector, bool batched) {
     if (check_loaded() < 0) return -1;
     gl_shared *sh = &loop->shared;
-    PyOS_snprintf(sh->selector, sizeof sh->selector, "%s", selector); /* longer than any that there is */
+    PyOS_snprintf(sh->selector, sizeof sh->selector, "%s", selector); /* what is cut is no name */
     sh->unbatched = !batched;
     loop->api = &api;
     int64_t handle = api.open(sh);
-    if (handle == -EINVAL && *selector) {
-        PyErr_Format(PyExc_ValueError, "goloop: this system has no selector called %.50s (GOLOOP_SELECTOR)", selector);
-        return -1;
-    }
+    if (handle == -EINVAL && *selector)
+        return steal_result(PyErr_Format(PyExc_ValueError, "goloop: this system has no selector called %.50s (GOLOOP_SELECTOR)",
+                                         selector));
     if (handle < 0) return engine_error(loop, handle);
     loop->engine = handle;
     loop->generation = process_generation;
@@ -194,8 +193,7 @@ int engine_error(LoopObject *loop, int64_t code) {
         return -1;
     }
     errno = (int)-code;
-    PyErr_SetFromErrno(PyExc_OSError);
-    return -1;
+    return steal_result(PyErr_SetFromErrno(PyExc_OSError));
 }
 
 /* engine_lacking() -> None: it is loaded. Else (how many forks this process is away from the first, and one more; whether

@@ -210,10 +210,8 @@ static PyObject *new_context_to_run(LoopObject *loop, PyObject *self, PyObject *
 
 /* A handle that a program has made may have any iterable for its arguments; run_callback wants a tuple. */
 int check_handle(State *state, PyObject *handle) {
-    if (!PyObject_TypeCheck(handle, state->types.AsyncioHandle)) {
-        PyErr_Format(PyExc_TypeError, "A Handle is required here, not %.100s", Py_TYPE(handle)->tp_name);
-        return -1;
-    }
+    if (!PyObject_TypeCheck(handle, state->types.AsyncioHandle))
+        return steal_result(PyErr_Format(PyExc_TypeError, "A Handle is required here, not %.100s", Py_TYPE(handle)->tp_name));
     HandleObject *h = (HandleObject *)handle;
     if (handle_is_cancelled(handle) || PyTuple_Check(h->args)) return 0;
     PyObject *args = PySequence_Tuple(h->args);
@@ -248,8 +246,10 @@ int callback_failed(LoopObject *loop, PyObject *exception, PyObject *callback, P
 
 HOT int run_callback(LoopObject *loop, PyObject *self) {
     HandleObject *h = (HandleObject *)self;
-    if (loop->debug)
-        return handle_is_cancelled(self) ? 0 : call_method_drop((PyObject *)loop, loop->state->names._run_handle_in_debug, self);
+    if (loop->debug) {
+        if (handle_is_cancelled(self)) return 0;
+        return steal_result(PyObject_CallMethodOneArg((PyObject *)loop, loop->state->names._run_handle_in_debug, self));
+    }
     /* The callback may cancel its own handle: keep what it uses. */
     PyObject *callback = NULL, *args = NULL, *context = NULL, *result = NULL, *snapshot = NULL;
     Py_BEGIN_CRITICAL_SECTION(self);

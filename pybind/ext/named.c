@@ -1,11 +1,9 @@
 #include "named.h"
 
 static int missing(const char *method, const char *const *names, bool both) {
-    if (both)
-        PyErr_Format(PyExc_TypeError, "%s() missing 2 required positional arguments: '%s' and '%s'", method, names[0], names[1]);
-    else
-        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: '%s'", method, names[0]);
-    return -1;
+    const char *text = both ? "%s() missing 2 required positional arguments: '%s' and '%s'"
+                            : "%s() missing 1 required positional argument: '%s'";
+    return steal_result(PyErr_Format(PyExc_TypeError, text, method, names[0], both ? names[1] : NULL));
 }
 
 int take_arguments(const char *method, const char *const *names, Py_ssize_t required, Py_ssize_t placed, Py_ssize_t most,
@@ -15,11 +13,9 @@ int take_arguments(const char *method, const char *const *names, Py_ssize_t requ
         PyObject *keyword = PyTuple_GET_ITEM(kwnames, i);
         Py_ssize_t place = 0;
         while (place < most && PyUnicode_CompareWithASCIIString(keyword, names[place]) != 0) place++;
-        if (place == most || out[place]) {
-            PyErr_Format(PyExc_TypeError, place == most ? "%s() got an unexpected keyword argument '%U'"
-                                                        : "%s() got multiple values for argument '%U'", method, keyword);
-            return -1;
-        }
+        const char *text = place == most ? "%s() got an unexpected keyword argument '%U'"
+                                         : "%s() got multiple values for argument '%U'";
+        if (place == most || out[place]) return steal_result(PyErr_Format(PyExc_TypeError, text, method, keyword));
         out[place] = args[n + i];
     }
     for (Py_ssize_t i = 0; i < required; i++)
@@ -34,10 +30,9 @@ int take_named_slowly(PyObject *self, const char *method, const char *const *nam
     PyOS_snprintf(full, sizeof full, "%s.%s", type ? type + 1 : Py_TYPE(self)->tp_name, method);
     if (take_arguments(full, names, n > most ? 0 : 1, most, most, args, n, kwnames, out) < 0) return -1;
     if (n <= most) return 0;
-    PyErr_Format(PyExc_TypeError, most == 1 ? "%s() takes %zd positional arguments but %zd were given"
-                                            : "%s() takes from 2 to %zd positional arguments but %zd were given",
-                 full, most + 1, n + 1);
-    return -1;
+    const char *text = most == 1 ? "%s() takes %zd positional arguments but %zd were given"
+                                 : "%s() takes from 2 to %zd positional arguments but %zd were given";
+    return steal_result(PyErr_Format(PyExc_TypeError, text, full, most + 1, n + 1));
 }
 
 PyObject *borrow_named(PyObject *self, const char *method, const char *name, PyObject *const *args, Py_ssize_t n,

@@ -16,10 +16,7 @@ gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen) {
              * but one that must lose nothing. */
             int now = loop->sq_now;
             gl_sqe *sq = realloc(loop->sq[now], 2 * (size_t)loop->sq_cap[now] * sizeof *sq);
-            if (!sq) {
-                PyErr_NoMemory();
-                return NULL;
-            }
+            if (!sq) return (void *)PyErr_NoMemory();
             loop->sq[now] = sq;
             loop->sq_cap[now] *= 2;
         }
