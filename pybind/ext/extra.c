@@ -79,10 +79,13 @@ PyObject *method_get_extra_info(TransportObject *t, PyObject *const *args, Py_ss
     static const char *const arguments[] = {"name", "default"};
     PyObject *given[2];
     if (take_named((PyObject *)t, "get_extra_info", arguments, 2, args, n, kwnames, given) < 0) return NULL;
+    PyObject *name = given[0], *fallback = given[1] ? given[1] : Py_None;
     Names *names = &t->loop->state->names;
-    bool lacks = !t->extra || (t->extra_lacks_socket && is_named(given[0], names->socket));
-    if (lacks && call_method_drop((PyObject *)t, names->_find_extra, given[0]) < 0) return NULL;
-    PyObject *value = t->extra ? PyDict_GetItemWithError(t->extra, given[0]) : NULL;
-    if (!value && PyErr_Occurred()) return NULL;
-    return Py_NewRef(value ? value : given[1] ? given[1] : Py_None);
+    bool asks_socket = is_named(name, names->socket);
+    if (!t->extra && PyUnicode_CheckExact(name) && !asks_socket && !is_named(name, names->sockname) && !is_named(name, names->peername))
+        return Py_NewRef(fallback);
+    if (!t->extra && call_method_drop((PyObject *)t, names->_find_extra, NULL) < 0) return NULL;
+    if (asks_socket && t->extra_lacks_socket && call_method_drop((PyObject *)t, names->_find_socket, NULL) < 0) return NULL;
+    PyObject *value = t->extra ? PyDict_GetItemWithError(t->extra, name) : NULL;
+    return value || !PyErr_Occurred() ? Py_NewRef(value ? value : fallback) : NULL;
 }

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from . import standard
 
-_NAMES = frozenset(("peername", "socket", "sockname"))
-
 
 class Extra:
     """The extension asks it for what ``_extra`` has not yet."""
@@ -22,20 +20,18 @@ class Extra:
         _sock: socket.socket | None  # made of the descriptor, while there is one
         _extra_parts: Any
 
-    def _find_extra(self, name: object) -> None:
-        if not hasattr(self, "_extra"):
-            if type(name) is str and name not in _NAMES:
-                return
-            sockname, peername = self._extra_parts()[:2]
-            self._extra = {"sockname": sockname, "peername": peername}  # type: ignore[misc]
-            self._lacks_socket = True  # type: ignore[misc]
-        if name == "socket" and self._lacks_socket:
-            sock = self._sock
-            if sock is None:
-                sock = self._former_socket()
-            if sock is not None:
-                self._extra["socket"] = TransportSocket(sock)
-                self._lacks_socket = False  # type: ignore[misc]
+    def _find_extra(self) -> None:
+        sockname, peername = self._extra_parts()[:2]
+        self._extra = {"sockname": sockname, "peername": peername}  # type: ignore[misc]
+        self._lacks_socket = True  # type: ignore[misc]
+
+    def _find_socket(self) -> None:
+        sock = self._sock
+        if sock is None:
+            sock = self._former_socket()
+        if sock is not None:
+            self._extra["socket"] = TransportSocket(sock)
+            self._lacks_socket = False  # type: ignore[misc]
 
     def _former_socket(self) -> Any:
         """Of a descriptor that is gone: the one that owned it, or one that is closed, or None where the system has none to give."""
