@@ -16,13 +16,16 @@ func nanotime() int64
 // clock reads CLOCK_MONOTONIC through Go's runtime, which does so without a
 // system call. The offset is measured as a lower bound, so a timer is late by
 // less than a microsecond and never early.
-type clock struct{ offset int64 }
+type clock struct {
+	offset int64
+	counts bool // tick reads the processor's counter
+}
 
 // processClock measures once: the offset is the same for every engine.
 var processClock = sync.OnceValue(newClock)
 
 func newClock() clock {
-	c := clock{math.MinInt64}
+	c := clock{math.MinInt64, counts()}
 	for range 16 {
 		absolute := sys.Monotonic()
 		c.offset = max(c.offset, absolute-nanotime())
@@ -31,3 +34,11 @@ func newClock() clock {
 }
 
 func (c *clock) now() int64 { return nanotime() + c.offset }
+
+// tick is of the processor's counter where that may be used, else of the clock.
+func (c *clock) tick() int64 {
+	if c.counts {
+		return counter()
+	}
+	return nanotime()
+}

@@ -66,8 +66,6 @@ type Options struct {
 	// StartThread runs a function on a thread of its own, for lookups and for waits of other
 	// packages; without one (nil) a goroutine does. Errors: the system's refusal.
 	StartThread func(task func()) error
-	// Phase is where the engine writes PhaseWaiting while it waits in the selector, and PhaseEngine after; nil: nowhere.
-	Phase *uint32
 	// Near is where the engine lists the streams that the host may read (near.go); nil: none.
 	Near *[NearPlaces]Near
 }
@@ -126,10 +124,10 @@ type Engine struct {
 	lookups *lookups           // nil without a Resolver
 	onChild func(*Submission)  // of OpChild
 
-	phase  *uint32
 	stats  Stats // beside what is hot of meters
 	meters Meters
-	seen   atomic.Pointer[[]*descriptor] // fds up to its capacity, for Observe
+	seen   atomic.Pointer[[]*descriptor] // fds up to its capacity, for Observe,
+	told   atomic.Int64                  // and how long it has waited by what it last told
 
 	closed bool
 	slowly bool // closed, or the next turn's time is to be taken
@@ -156,14 +154,12 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{sel: sel, compares: sel.Name() != "epoll", cq: o.Completions, arena: o.Arena, unbatched: o.Unbatched, silent: o.Unbatched, fewest: fewest, clock: processClock()}
 	e.dirty, e.batched, e.lapsed, e.deferred = e.places.dirty[:0], e.places.batched[:0], e.places.lapsed[:0], e.places.deferred[:0]
-	if e.phase = o.Phase; e.phase == nil {
-		e.phase = new(uint32)
-	}
+	e.meters.sinceTick = e.clock.tick()
 	e.meters.Opened = e.clock.now()
+	e.meters.since = e.meters.Opened
 	if HostTries && !e.compares {
 		e.near = nearness{places: o.Near, after: nearAfter}
 	}
-	e.meters.timesWait = measured // it is quiet as yet
 	if e.start = o.StartThread; e.start == nil {
 		e.start = startGoroutine
 	}

@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// Phases of a loop, as Options.Phase and abi.h have them.
+// Phases of a loop, as abi.h has them, and PhaseWaiting, which is that of PhaseEngine while IsWaiting.
 const (
 	PhaseIdle uint32 = iota
 	PhasePython
@@ -13,25 +13,46 @@ const (
 	PhaseGIL
 )
 
-// timed: of so many turns, one's time is taken, and that of the wait in it or after it. A power of two.
-const timed = 16
+// timed: of so many turns, one's time is taken. A power of two.
+const timed = 64
 
-// Meters is what is measured of an engine while it works.
+// Meters is what is measured of an engine while it works. Ticks are made a time when a turn whose time is taken ends: what
+// is between two such ends is a stretch.
+//
+// Observe reads while the engine writes, in an order in which what it finds half written is too little.
 type Meters struct {
-	timesWait bool          // the next wait's length is to be taken
-	waits     uint64        // Stats.Waits when it was last taken
-	share     time.Duration // for how many waits the one under way stands
-	waitFrom  int64         // ns, since when it lasts; 0: it does not, or its length is not taken
-	turnFrom  int64         // ns, when a turn whose time is taken began; 0: it is not
-	waited    time.Duration // in that turn
+	waited    int64 // ticks, of the stretch, less the tick when the wait under way began: less than 0 while there is one
+	turnFrom  int64 // tick, when a turn whose time is taken began; 0: it is not
+	turnWaits int64 // waited then
+	since     int64 // ns of CLOCK_MONOTONIC when the stretch began,
+	sinceTick int64 // and tick
 
-	Waiting time.Duration // in the selector, with nothing to do; of a busy loop estimated from one of sixteen turns
-	Engine  time.Duration // in turns, less the waits; estimated from the same
+	Waiting time.Duration // in the selector, with nothing to do
+	Engine  time.Duration // in turns, less the waits; estimated from one of timed
 	Opened  int64         // ns of CLOCK_MONOTONIC
 
 	AcceptFailures uint64
 
 	Lag Histogram // by how much timers were late when their turn came
+}
+
+// selectByClock asks the selector where it does not wait, or where the counter is not to be had.
+func (e *Engine) selectByClock(timeout time.Duration) (int, error) {
+	if !measured || timeout == 0 {
+		return e.sel.Select(e.events, timeout)
+	}
+	e.meters.waited -= nanotime()
+	n, err := e.sel.Select(e.events, timeout)
+	e.meters.waited += nanotime()
+	return n, err
+}
+
+// waitFailed ends the wait in which the selector failed.
+//
+//go:noinline
+func (e *Engine) waitFailed(err error) error {
+	e.meters.waited += counter()
+	return err
 }
 
 // choose is for the end of the turns of which Stats.Turns%timed is 0 or 1: the one before a turn whose time is taken, and
@@ -41,9 +62,9 @@ type Meters struct {
 func (e *Engine) choose() {
 	m := &e.meters
 	if e.stats.Turns%timed == 0 {
-		e.slowly, m.timesWait = true, true // what the turn waits is to be left out
+		e.slowly = true
 	} else if m.turnFrom != 0 {
-		m.Engine += timed * max(0, time.Duration(e.clock.now()-m.turnFrom)-m.waited)
+		m.settle(e.clock.tick(), e.clock.now())
 		m.turnFrom = 0
 	}
 }
@@ -53,33 +74,62 @@ func (e *Engine) choose() {
 //go:noinline
 func (e *Engine) turnBegins() {
 	e.slowly = false
-	e.meters.turnFrom, e.meters.waited = e.clock.now(), 0
-}
-
-// timedWait asks the selector and takes how long that lasts. Of a busy loop, it stands for those before it that were not
-// timed; a quiet one's waits are all timed.
-//
-//go:noinline
-func (e *Engine) timedWait(timeout time.Duration) (int, error) {
-	m := &e.meters
-	m.timesWait, m.share = e.tempo.quiet(), 1
-	if !m.timesWait {
-		m.share = time.Duration(e.stats.Waits - m.waits)
+	if measured {
+		e.meters.turnFrom, e.meters.turnWaits = e.clock.tick(), e.meters.waited
 	}
-	m.waits = e.stats.Waits
-	m.waitFrom = e.clock.now()
-	n, err := e.sel.Select(e.events, timeout)
-	m.waited = time.Duration(e.clock.now() - m.waitFrom)
-	m.Waiting += m.share * m.waited
-	m.waitFrom = 0
-	return n, err
 }
 
-// setPhase stores a number that others read at any time, and that nothing is ordered by: an atomic store would cost
-// more than the rest.
+// settle ends a stretch with a turn whose time is taken.
+func (m *Meters) settle(tick, now int64) {
+	span, length := tick-m.sinceTick, now-m.since
+	waited, worked := m.waited, tick-m.turnFrom-(m.waited-m.turnWaits)
+	m.waited = 0
+	m.since = now
+	m.sinceTick = tick
+	m.Waiting += part(waited, span, length)
+	m.Engine += timed * part(worked, span, length)
+}
+
+// part is the length of so many ticks, of a span of them that took length.
+func part(ticks, span, length int64) time.Duration {
+	if ticks <= 0 || span <= 0 || length <= 0 {
+		return 0 // the counter has begun anew
+	}
+	return time.Duration(float64(length) * min(1, float64(ticks)/float64(span)))
+}
+
+// waiting is how long the engine has waited, by an observer's clocks. The sum that it tells never falls.
 //
 //go:norace
-func setPhase(phase *uint32, to uint32) { *phase = to }
+func (e *Engine) waiting() time.Duration {
+	m := &e.meters
+	tick, now := e.clock.tick(), e.clock.now() // first: what ends meanwhile does not count until then
+	sum, waited := peek((*int64)(&m.Waiting)), peek(&m.waited)
+	sinceTick := peek(&m.sinceTick)
+	since := peek(&m.since)
+	if waited < 0 {
+		waited += tick
+	}
+	sum += int64(part(waited, tick-sinceTick, now-since))
+	for {
+		told := e.told.Load()
+		if sum <= told {
+			return time.Duration(told)
+		}
+		if e.told.CompareAndSwap(told, sum) {
+			return time.Duration(sum)
+		}
+	}
+}
+
+// peek reads a number that the engine may be writing, in the order of the calls.
+//
+//go:noinline
+//go:norace
+func peek(p *int64) int64 { return *p }
+
+// IsWaiting tells, from any goroutine, whether the engine is in the selector until something happens.
+func (e *Engine) IsWaiting() bool { return peek(&e.meters.waited) < 0 }
 
 // Census is how many descriptors of each kind an engine has, and what they hold.
 type Census struct {
@@ -127,9 +177,7 @@ func (e *Engine) Observe(peers bool) (o Observation, ok bool) {
 	o.Stats, o.Meters = e.stats, e.meters
 	now := e.clock.now()
 	o.Age = time.Duration(now - e.meters.Opened)
-	if m := &o.Meters; m.waitFrom != 0 && now > m.waitFrom {
-		m.Waiting += time.Duration(now - m.waitFrom) // for itself alone until it ends: the sum never falls
-	}
+	o.Meters.Waiting = e.waiting()
 	if fds != nil {
 		for _, d := range *fds {
 			if d != nil {

@@ -13,9 +13,9 @@ func TestWaitEndsWithTheSelector(t *testing.T) {
 	}
 	r := newRig(t, "", settings{})
 	a, b := socketPair(t)
-	var phase uint32
+	read, waits := false, false
 	if err := r.AddSource(a, 1, sourceFunc(func(e *Engine) {
-		phase = *e.phase
+		read, waits = true, e.IsWaiting()
 		time.Sleep(length)
 		e.RemoveSource(a, 1)
 	})); err != nil {
@@ -26,13 +26,13 @@ func TestWaitEndsWithTheSelector(t *testing.T) {
 	}
 	put(t, b, []byte("x"))
 	began := time.Now()
-	for phase == PhaseIdle {
+	for !read {
 		r.turn(TurnWait)
 	}
 	all := time.Since(began)
 	o, _ := r.Observe(false)
-	if phase != PhaseEngine {
-		t.Errorf("phase %d while it reads", phase)
+	if waits {
+		t.Error("it waits while it reads")
 	}
 	if o.Meters.Waiting > all-length {
 		t.Errorf("has waited for %v of %v", o.Meters.Waiting, all)
@@ -50,42 +50,141 @@ func (r *rig) sleep(length time.Duration) {
 	r.until(func() bool { return r.Stats().TimersFired > fired })
 }
 
-// A busy engine's wait stands for those before it, a quiet one's for itself.
-func TestWaitingIsEstimated(t *testing.T) {
-	const short, turns = time.Millisecond, 10 * timed
+// eachTick runs a test with the processor's counter, where there is one, and with the clock in its place.
+func eachTick(t *testing.T, test func(t *testing.T, r *rig)) {
 	if !measured {
 		t.Skip("counts nothing")
 	}
-	r := newRig(t, "", settings{})
-	for range turns {
-		r.sleep(short)
-	}
-	o, _ := r.Observe(false)
-	if least := (turns - 2*timed) * short; o.Meters.Waiting < least {
-		t.Errorf("%d waits of %v: %v", turns, short, o.Meters.Waiting)
-	}
-	r.sleep(2 * time.Duration(quietAfter)) // quiet from here on
-	before, began := r.meters.Waiting, time.Now()
-	r.sleep(2 * time.Duration(quietAfter))
-	if took := r.meters.Waiting - before; took < time.Duration(quietAfter) || took > time.Since(began) {
-		t.Errorf("a quiet wait of %v counts as %v", time.Since(began), took)
+	for _, counts := range []bool{true, false} {
+		t.Run(map[bool]string{true: "counter", false: "clock"}[counts], func(t *testing.T) {
+			if counts && !processClock().counts {
+				t.Skip("the kernel's clock is made of something else")
+			}
+			r := newRig(t, "", settings{})
+			r.clock.counts = counts
+			r.meters.sinceTick, r.meters.since = r.clock.tick(), r.clock.now()
+			test(t, r)
+		})
 	}
 }
 
-// While it lasts, a wait counts for itself, whatever it will have stood for.
-func TestWaitThatLastsCountsForItself(t *testing.T) {
-	if !measured {
-		t.Skip("counts nothing")
-	}
-	r := newRig(t, "", settings{})
-	for range 2*busyAfter + timed {
-		r.sleep(10 * time.Microsecond)
-	}
-	m := &r.meters
-	m.share, m.waitFrom = timed, r.clock.now()-int64(time.Second)
-	before := m.Waiting
+func (r *rig) waited() time.Duration {
 	o, _ := r.Observe(false)
-	if grown := o.Meters.Waiting - before; grown < time.Second || grown > 2*time.Second {
-		t.Errorf("a wait of a second counts as %v", grown)
+	return o.Meters.Waiting
+}
+
+// Of a busy engine as of a quiet one, waits are what their sum is.
+func TestWaitingIsTheSumOfWaits(t *testing.T) {
+	eachTick(t, func(t *testing.T, r *rig) {
+		const short, turns = time.Millisecond, 3*timed + 3
+		began := time.Now()
+		for range turns {
+			r.sleep(short)
+		}
+		if got := r.waited(); got < turns*short*95/100 || got > time.Since(began) {
+			t.Errorf("%d waits of %v: %v of %v", turns, short, got, time.Since(began))
+		}
+	})
+}
+
+// Whichever turn it comes in, a wait that is long to a user counts once, also while it lasts.
+func TestLongWaitBehindABurstCountsOnce(t *testing.T) {
+	eachTick(t, func(t *testing.T, r *rig) {
+		const short, long = 10 * time.Microsecond, 3 * time.Millisecond
+		for n := range timed + 2 { // of waits, one more each time
+			for range 2*busyAfter + n {
+				r.sleep(short)
+			}
+			before, began := r.waited(), time.Now()
+			seen := make(chan time.Duration, 1)
+			go func() {
+				var grown time.Duration
+				for grown < long/2 && time.Since(began) < 10*long {
+					time.Sleep(time.Millisecond / 2)
+					grown = r.waited() - before
+				}
+				seen <- min(grown, time.Since(began)+grown/100)
+			}()
+			r.sleep(long)
+			during, took := <-seen, time.Since(began)
+			if got := r.waited() - before; got < long*95/100 || got > took*101/100 || during < long/2 || during > took*101/100 {
+				t.Errorf("behind %d: a wait of %v counts as %v of %v, and %v while it lasts", 2*busyAfter+n, long, got, took, during)
+			}
+		}
+	})
+}
+
+// Work is no wait, however long it is.
+func TestWorkBetweenWaitsIsNone(t *testing.T) {
+	eachTick(t, func(t *testing.T, r *rig) {
+		const length = 200 * time.Microsecond
+		began, worked := time.Now(), time.Duration(0)
+		for range 3 * timed {
+			r.sleep(length)
+			from := time.Now()
+			for time.Since(from) < length {
+			}
+			worked += time.Since(from)
+		}
+		if got, most := r.waited(), time.Since(began)-worked; got > most {
+			t.Errorf("has waited for %v of %v", got, most)
+		}
+	})
+}
+
+// What it tells never falls, and is never more than there was, whenever it is read.
+func TestWaitingNeverFalls(t *testing.T) {
+	eachTick(t, func(t *testing.T, r *rig) {
+		began := r.clock.now()
+		done := make(chan int)
+		stop := make(chan struct{})
+		go func() {
+			looks := 0
+			for last := time.Duration(0); ; looks++ {
+				select {
+				case <-stop:
+					done <- looks
+					return
+				default:
+				}
+				got := r.waited()
+				if age := time.Duration(r.clock.now() - began); got < last || got > age*101/100+time.Millisecond {
+					t.Errorf("%v, then %v of %v", last, got, age)
+				}
+				last = got
+			}
+		}()
+		for range 20 * timed {
+			r.sleep(20 * time.Microsecond)
+		}
+		close(stop)
+		if looks := <-done; looks < 10 {
+			t.Errorf("looked %d times", looks)
+		}
+	})
+}
+
+// A counter that begins anew, or that stands, makes one stretch wrong, by no more than its length.
+func TestCounterThatBeginsAnew(t *testing.T) {
+	const second = int64(time.Second)
+	m := Meters{sinceTick: 5000, since: second, waited: 800}
+	m.settle(100, 2*second)
+	if m.Waiting != 0 || m.waited != 0 {
+		t.Errorf("%v, and %d ticks", m.Waiting, m.waited)
+	}
+	m.waited = 750
+	m.settle(1100, 3*second)
+	if m.Waiting != 750*time.Millisecond {
+		t.Errorf("three quarters of a second: %v", m.Waiting)
+	}
+	m.waited = 1 << 60
+	m.settle(1200, 4*second)
+	if m.Waiting != 1750*time.Millisecond {
+		t.Errorf("a second more: %v", m.Waiting)
+	}
+	m.waited = -50
+	m.settle(1200, 5*second)
+	if m.Waiting != 1750*time.Millisecond {
+		t.Errorf("nothing more: %v", m.Waiting)
 	}
 }

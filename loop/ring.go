@@ -141,7 +141,7 @@ type Timer struct {
 
 // Stats counts what an engine has done since it was opened: struct gl_stats.
 type Stats struct {
-	Turns, Waits, Events, Submissions, Completions         uint64
+	Turns, Events, Submissions, Completions                uint64
 	Reads, ReadBytes, Writes, WriteBytes, Accepts          uint64
 	TimersAdded, TimersCancelled, TimersFired, Overflowing uint64
 	Batches                                                uint64

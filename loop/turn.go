@@ -52,7 +52,9 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	e.inTurn = true
 	e.ncq, e.arenaEnd = 0, 0
 	e.drainOverflow()
-	e.process(sq)
+	if len(sq) > 0 {
+		e.process(sq)
+	}
 	e.tellDropped()
 	e.tellLookups()
 	e.spent = 0
@@ -248,7 +250,6 @@ func (e *Engine) ask(flags TurnFlags) error {
 	e.looked = e.clock.now()
 	if e.waited && e.tempo.ended(e.looked) {
 		e.sel.SetQuiet(e.tempo.quiet())
-		e.meters.timesWait = measured && e.tempo.quiet()
 	}
 	return err
 }
@@ -264,19 +265,13 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 		if wanted := min(e.sel.Len()+1, maxEvents); wanted > len(e.events) { // the waker is one more
 			e.events = make([]selector.Event, min(max(2*wanted, fewEvents), maxEvents))
 		}
-		if !measured || timeout == 0 {
-			n, err = e.sel.Select(e.events, timeout)
-		} else {
-			e.stats.Waits++
-			setPhase(e.phase, PhaseWaiting)
-			if e.meters.timesWait {
-				n, err = e.timedWait(timeout)
-			} else {
-				n, err = e.sel.Select(e.events, timeout)
+		if measured && timeout != 0 && e.clock.counts {
+			e.meters.waited -= counter()
+			if n, err = e.sel.Select(e.events, timeout); err != nil {
+				return e.waitFailed(err)
 			}
-			setPhase(e.phase, PhaseEngine)
-		}
-		if err != nil {
+			e.meters.waited += counter()
+		} else if n, err = e.selectByClock(timeout); err != nil {
 			return err
 		}
 	}

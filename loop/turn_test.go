@@ -333,7 +333,7 @@ func TestStats(t *testing.T) {
 	r.submit(Submission{})
 	r.turn(0)
 	want := Stats{
-		Turns: 2, Waits: 1, Events: 1, Submissions: 6, Completions: 2,
+		Turns: 2, Events: 1, Submissions: 6, Completions: 2,
 		Reads: 1, ReadBytes: 5, Writes: 1, WriteBytes: 3,
 		TimersAdded: 2, TimersCancelled: 1, TimersFired: 1,
 	}

@@ -177,8 +177,7 @@ enum {
 enum {
     GL_PHASE_IDLE = 0,    /* nobody runs it */
     GL_PHASE_PYTHON = 1,  /* between two callbacks, or in one */
-    GL_PHASE_ENGINE = 2,
-    GL_PHASE_WAITING = 3, /* in the selector, until something happens */
+    GL_PHASE_ENGINE = 2,  /* 3 is loop.PhaseWaiting: in it, until something happens */
     GL_PHASE_GIL = 4,     /* the engine is done, and the GIL or the loop's guard is awaited */
     GL_TIMES = 112,       /* loop.Histogram's */
     GL_TIMED = 64         /* of so many callbacks, one's time is taken */
@@ -281,7 +280,7 @@ enum { GL_TURN_ASIDE = 4 };
 #define GL_PANICKED (-100000)
 
 typedef struct gl_stats {
-    uint64_t turns, waits, events, submissions, completions;
+    uint64_t turns, events, submissions, completions;
     uint64_t reads, read_bytes, writes, write_bytes, accepts;
     uint64_t timers_added, timers_cancelled, timers_fired, overflows;
     uint64_t batches; /* system calls that served several sockets */

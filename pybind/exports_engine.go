@@ -31,7 +31,6 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 		Unbatched:   shared.unbatched != 0,
 		Resolver:    resolve,
 		StartThread: startThread,
-		Phase:       (*uint32)(&shared.pulse.phase),
 		Near:        (*[loop.NearPlaces]loop.Near)(unsafe.Pointer(&shared.near)),
 	})
 	if err != nil {

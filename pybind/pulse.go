@@ -32,6 +32,9 @@ func (b *binding) Pulse() (p loops.Pulse, ok bool) {
 		Phase: atomic.LoadUint32((*uint32)(&c.phase)), Native: atomic.LoadInt32((*int32)(&c.native)), Thread: word(&c.thread),
 		Interpreter: atomic.LoadInt64((*int64)(&c.interpreter)), Turns: b.engine.Turns() + word(&b.shared.near_turns), Ran: word(&c.ran), Ready: word(&c.ready), MostReady: word(&c.most_ready),
 	}
+	if p.Phase == loop.PhaseEngine && b.engine.IsWaiting() {
+		p.Phase = loop.PhaseWaiting
+	}
 	p.Running = time.Duration(atomic.LoadInt64((*int64)(&c.run_before)))
 	if since := atomic.LoadInt64((*int64)(&c.run_since)); since != 0 {
 		p.Running += time.Duration(b.engine.Now() - since)

@@ -9,6 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ClockSource is known of Linux only.
+func ClockSource() string { return "" }
+
 // Recv is recv(2) of up to n bytes to address p.
 func Recv(fd int32, p uintptr, n int) (int, syscall.Errno) {
 	if Faults {

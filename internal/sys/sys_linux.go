@@ -1,12 +1,28 @@
 package sys
 
 import (
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
+
+// ClockSource is what the kernel makes CLOCK_MONOTONIC of; empty when it does not tell.
+func ClockSource() string {
+	fd, err := unix.Open("/sys/devices/system/clocksource/clocksource0/current_clocksource", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(fd)
+	name := make([]byte, 64)
+	n, err := unix.Read(fd, name)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(name[:n]))
+}
 
 // Recv is recv(2) of up to n bytes to address p, which is cheaper than read(2) of a socket.
 func Recv(fd int32, p uintptr, n int) (int, syscall.Errno) {

@@ -26,7 +26,6 @@ _FORMATS_IN_DEBUG: bool = "debug" in inspect.signature(format_helpers._format_ca
 _STATS = (
     *(
         "turns",
-        "waits",
         "events",
         "submissions",
         "completions",
