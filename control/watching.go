@@ -2,6 +2,7 @@ package control
 
 import (
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,11 +32,14 @@ func DeskOpen() (fd int64) {
 // "report TEXT", of which the last takes no answer.
 func DeskTake() string { return desk.Take() }
 
-// DeskAnswer answers a question, with JSON. Error: ESRCH, nobody waits for it any more.
-func DeskAnswer(id int64, text string) (rc int64) {
+// DeskAnswer answers questions, a line each: the number, a blank and JSON. What nobody waits for any more is of no use.
+func DeskAnswer(lines string) (rc int64) {
 	defer failed(&rc)
-	if !desk.Answer(id, text) {
-		return -int64(syscall.ESRCH)
+	for line := range strings.Lines(lines) {
+		number, text, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		if id, err := strconv.ParseInt(number, 10, 64); err == nil {
+			desk.Answer(id, text)
+		}
 	}
 	return 0
 }

@@ -17,10 +17,21 @@ var Snapshot = func(syscall.Signal) (pid int, err error) { return 0, syscall.ENO
 // with the writing end of a pipe. The handler reads frames that Python may change meanwhile, for who does not get the GIL cannot know whether
 // it will: it runs in a copy of the process, which may come to grief over them. So no thread of the program gets a signal either,
 // which could end a system call there with EINTR.
+//
+// Who asks while stacks are being written gets these: several askers wait as long as one.
 type Tracer struct {
 	mu     sync.Mutex
 	fd     int
 	signal syscall.Signal
+
+	asked   sync.Mutex
+	running *traced // nil: nothing is being written
+}
+
+// traced is what is found, once done is closed.
+type traced struct {
+	done  chan struct{}
+	found map[uint64][]string
 }
 
 // Set takes the reading end of the pipe, which is non-blocking, and the signal; a signal of 0 ends it.
@@ -33,9 +44,29 @@ func (t *Tracer) Set(fd, signal int) {
 // gap is how long a writer may pause between two lines.
 const gap = 5 * time.Millisecond
 
-// Trace is the stacks of all threads by their threading.get_ident(), innermost frame first, a line each. It is empty when nothing was written
-// in time, and has none of another interpreter's threads.
+// Trace is the stacks of all threads by their threading.get_ident(), innermost frame first, a line each; nobody may change it. It is empty
+// when nothing was written in time, and has none of another interpreter's threads.
 func (t *Tracer) Trace(within time.Duration) map[uint64][]string {
+	t.asked.Lock()
+	if now := t.running; now != nil {
+		t.asked.Unlock()
+		<-now.done
+		return now.found
+	}
+	now := &traced{done: make(chan struct{})}
+	t.running = now
+	t.asked.Unlock()
+	defer func() {
+		t.asked.Lock()
+		t.running = nil
+		t.asked.Unlock()
+		close(now.done)
+	}()
+	now.found = t.write(within)
+	return now.found
+}
+
+func (t *Tracer) write(within time.Duration) map[uint64][]string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.signal == 0 {

@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -125,8 +126,14 @@ def _close_trace(control: Any) -> None:
         _trace = None
 
 
+_SLICE = 0.005  # seconds: sys.getswitchinterval() of others' threads
+
+
 def _answer(control: Any, bell: int) -> None:
+    """Answers of a few ms are given together: with each call of the engine the GIL is lost, and loops that keep it give it back late."""
     while os.read(bell, 4096):
+        answers: list[str] = []
+        began = time.monotonic()
         for line in control.control_DeskTake().splitlines():
             number, what, rest = line.split(" ", 2)
             try:
@@ -134,13 +141,19 @@ def _answer(control: Any, bell: int) -> None:
                     if report is not None:
                         report(rest)
                 elif what == "stack":
-                    control.control_DeskAnswer(int(number), json.dumps(_stack(int(rest.split()[0]))))
+                    answers.append(f"{number} {json.dumps(_stack(int(rest.split()[0])))}")
                 elif what == "tasks":
-                    control.control_DeskAnswer(int(number), json.dumps(_tasks(int(rest))))
+                    answers.append(f"{number} {json.dumps(_tasks(int(rest)))}")
             except (
                 Exception
             ):  # of a report that a program takes: its own affair, and no reason to answer no more
                 sys.excepthook(*sys.exc_info())
+            if answers and (what == "report" or time.monotonic() - began > _SLICE):
+                control.control_DeskAnswer("\n".join(answers))
+                answers.clear()
+                began = time.monotonic()
+        if answers:
+            control.control_DeskAnswer("\n".join(answers))
     os.close(bell)
 
 
