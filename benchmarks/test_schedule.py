@@ -9,7 +9,7 @@ from harness.loadgen import Generator
 from harness.loops import Loop
 from harness.process import HOME
 from harness.sample import RowFailed, Sample
-from harness.schedule import measure
+from harness.schedule import in_turn, measure
 from rows.row import Row
 
 A, B, C = Loop("a", "a:new"), Loop("b", "b:new"), Loop("C", "/floor")
@@ -53,3 +53,8 @@ def test_the_floor_has_samples_where_it_can_stand_in() -> None:
 def test_a_row_that_cannot_be_prepared_fails_on_all() -> None:
     row = Fake("fake", "x/s", "", prepared=False)
     assert rounds(row) == {"a": ["no capacity"], "b": ["no capacity"], "C": ["no capacity"]}
+
+
+def test_each_begins_and_follows_each_other() -> None:
+    orders = ["".join(loop.name for loop in in_turn([A, B, C], number, 3)) for number in range(7)]
+    assert orders == ["abC", "bCa", "Cab", "aCb", "baC", "Cba", "abC"]

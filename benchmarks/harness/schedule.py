@@ -1,4 +1,4 @@
-"""Rounds: every loop once a round, next to each other in time, each round in another order."""
+"""Rounds: every loop once a round, next to each other in time, each round in another order: each begins, and each follows each other."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ def measure(row: Row, loops: list[Loop], rounds: int, bench: Bench, progress: Pr
         asked.append(bench.floor)
     fault = attempt(lambda: row.prepare(loops, bench))
     for number in range(rounds):
-        first = number % len(loops)
-        for loop in asked[first:] + asked[:first]:
+        for loop in in_turn(asked, number, len(loops)):
             samples = measured.samples.setdefault(loop.name, [])
             if samples and samples[-1].error:
                 continue
@@ -42,6 +41,13 @@ def measure(row: Row, loops: list[Loop], rounds: int, bench: Bench, progress: Pr
     if bench.floor and not measured.samples[bench.floor.name]:
         del measured.samples[bench.floor.name]
     return measured
+
+
+def in_turn(asked: list[Loop], number: int, beginners: int) -> list[Loop]:
+    """The order of a round: another begins, and when all have begun, they go the other way round."""
+    first, backwards = number % beginners, number // beginners % 2
+    order = asked[first:] + asked[:first]
+    return [order[0], *order[:0:-1]] if backwards else order
 
 
 def one(row: Row, loop: Loop, bench: Bench) -> Sample | None:
