@@ -18,18 +18,15 @@ var (
 	dog    = watchdog.New(&desk, &tracer)
 )
 
-// DeskOpen returns a descriptor that is readable while questions wait for DeskTake. Errors: the system's.
-func DeskOpen() (fd int64) {
-	defer failed(&fd)
-	n, err := desk.Open()
-	if err != nil {
-		return errnoOf(err)
-	}
-	return int64(n)
+// DeskOpen lets questions be put, for a thread that takes them.
+func DeskOpen() (rc int64) {
+	defer failed(&rc)
+	desk.Open()
+	return 0
 }
 
-// DeskTake returns the questions that wait, a line each: a number, a blank and "stack THREAD INTERPRETER", "tasks LOOP" or
-// "report TEXT", of which the last takes no answer.
+// DeskTake waits for questions and returns them, a line each: a number, a blank and "stack THREAD INTERPRETER", "tasks LOOP" or
+// "report TEXT", of which the last takes no answer. Empty: after DeskClose.
 func DeskTake() string { return desk.Take() }
 
 // DeskAnswer answers questions, a line each: the number, a blank and JSON. What nobody waits for any more is of no use.
@@ -44,8 +41,7 @@ func DeskAnswer(lines string) (rc int64) {
 	return 0
 }
 
-// DeskClose makes the descriptor tell the end of the file, upon which its reader closes it. What the watchdog has to say is put there
-// before.
+// DeskClose ends the wait in DeskTake. What the watchdog has to say is put there before.
 func DeskClose() (rc int64) {
 	defer failed(&rc)
 	dog.Settle()

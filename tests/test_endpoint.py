@@ -200,6 +200,54 @@ def test_many_stuck_loops_are_asked_at_once(program):
     program.done()
 
 
+SPINNING = """
+ends = time.monotonic() + 3
+async def spin():
+    while time.monotonic() < ends:
+        pass
+threads = [threading.Thread(target=lambda: goloop.run(spin())) for _ in range(3)]
+for thread in threads:
+    thread.start()
+while time.monotonic() < ends:
+    pass
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_stuck_loops_that_take_turns_with_the_gil(program):
+    """Each gives it back after 5 ms, to another: all questions are answered with one hold of it, or none in time."""
+    program.do(f"exec({SPINNING!r}, globals())")
+    program.until(lambda: program.get("/healthz")[1].count("does not go on") == 4)
+    for page in "/stack", "/tasks":
+        answers = [program.get(page) for _ in range(8)]
+        for _, body, _ in answers:
+            loops = json.loads(body)
+            assert len(loops) == 4
+            assert len({of["fresh"] for of in loops}) == 1
+            if page == "/stack":
+                assert sum("spin" in of["stack"][0] for of in loops) == 3
+        assert min(seconds for _, _, seconds in answers) < 0.06
+    program.done()
+
+
+def test_stacks_are_written_once_for_all_who_ask(program):
+    """Sixteen clients at once wait as long as one, not for sixteen copies of the process."""
+    program.do("sleep_with_the_gil(2)")
+    program.until(lambda: program.get("/healthz")[0] == 503)
+    took = []
+    for _ in range(4):
+        began = time.monotonic()
+        threads = [threading.Thread(target=program.get, args=("/stack",)) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        took.append(time.monotonic() - began)
+    assert min(took) < LIMIT
+    program.done()
+
+
 def test_bad_question_about_health(program):
     for value in ("x", "0", "-1", "nan", "1e99"):
         assert program.get(f"/healthz?stuck={value}")[0] == 400

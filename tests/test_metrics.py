@@ -200,6 +200,24 @@ def test_waiting_loop_tells_so(loop):
     thread.join()
 
 
+def test_long_wait_behind_a_burst_counts_once(loop):
+    """In whichever turn it falls; of some turns the engine takes the time."""
+    long = 0.004
+
+    async def main():
+        found = []
+        for burst in range(20, 90):
+            for _ in range(burst):
+                await asyncio.sleep(1e-6)
+            before, began = loop.metrics().wait_seconds, time.perf_counter()
+            await asyncio.sleep(long)
+            found.append((loop.metrics().wait_seconds - before, time.perf_counter() - began))
+        return found
+
+    for waited, passed in loop.run_until_complete(main()):
+        assert long * 0.9 < waited < passed * 1.02
+
+
 def test_loops_are_listed_until_they_are_closed(loop):
     number = loop.metrics().loop
     assert number in [each.loop for each in control.loops()]

@@ -3,17 +3,15 @@
 //	put ──Take──▶ taken ──Answer──▶ answered
 //	  └──the asker has waited long enough──▶ dropped; a later answer is of no use
 //
-// Go never calls Python. The thread sleeps in read(2) on a descriptor that Put makes readable, takes what is asked and
-// answers by calls of its own. That it does not answer is an answer too: the GIL could not be had.
+// Go never calls Python. The thread waits in Take, without the GIL, for what is asked, and answers by a call of its own: of a GIL
+// that other threads want it needs one hold. That it does not answer is an answer too: the GIL could not be had.
 package asking
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -29,32 +27,24 @@ type question struct {
 // Desk is where questions lie. The zero Desk has no thread that answers.
 type Desk struct {
 	mu    sync.Mutex
-	bell  [2]int // a pipe, once open
+	bell  *sync.Cond // nil: it was never opened
 	open  bool
 	last  int64
 	put   []*question
 	taken map[int64]*question
 }
 
-// Open makes a descriptor that is readable while questions wait, and returns it; it is the caller's thread's to read. Errors: the system's.
-func (d *Desk) Open() (int, error) {
+// Open lets questions be put, for a thread that takes them.
+func (d *Desk) Open() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.open {
-		return d.bell[0], nil
+		return
 	}
-	syscall.ForkLock.RLock()
-	err := syscall.Pipe(d.bell[:])
-	if err == nil {
-		syscall.CloseOnExec(d.bell[0])
-		syscall.CloseOnExec(d.bell[1])
-	}
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		return -1, os.NewSyscallError("pipe", err)
+	if d.bell == nil {
+		d.bell = sync.NewCond(&d.mu)
 	}
 	d.open, d.taken = true, map[int64]*question{}
-	return d.bell[0], nil
 }
 
 // IsOpen tells whether there is a thread to answer.
@@ -64,8 +54,7 @@ func (d *Desk) IsOpen() bool {
 	return d.open
 }
 
-// Close ends the thread's wait: it reads the end of the file. Who waits for an answer gets none. The reading end
-// is the thread's to close.
+// Close ends the thread's wait. Who waits for an answer gets none.
 func (d *Desk) Close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -73,7 +62,7 @@ func (d *Desk) Close() {
 		return
 	}
 	d.open = false
-	said := d.put[:0] // what needs no answer the thread takes before it reads the end
+	said := d.put[:0] // what needs no answer the thread takes before the end
 	for _, q := range d.put {
 		if q.answer == nil {
 			said = append(said, q)
@@ -85,7 +74,7 @@ func (d *Desk) Close() {
 		q.drop()
 	}
 	d.put, d.taken = said, nil
-	_ = syscall.Close(d.bell[1])
+	d.bell.Broadcast()
 }
 
 func (q *question) drop() { close(q.answer) }
@@ -106,9 +95,7 @@ func (d *Desk) add(questions ...question) []*question {
 		q.id = d.last
 		d.put = append(d.put, &q)
 	}
-	if before == 0 {
-		_, _ = syscall.Write(d.bell[1], []byte{1})
-	}
+	d.bell.Signal()
 	return slices.Clone(d.put[before:])
 }
 
@@ -156,10 +143,13 @@ func (d *Desk) withdraw(asked []*question, got []Answered) {
 	}
 }
 
-// Take returns what has been put, a line each: its number, a blank and its text.
+// Take waits until something is put and returns it, a line each: its number, a blank and its text. "": the desk is closed.
 func (d *Desk) Take() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	for d.open && len(d.put) == 0 {
+		d.bell.Wait()
+	}
 	var lines []string
 	for _, q := range d.put {
 		lines = append(lines, fmt.Sprintf("%d %s", q.id, q.text))

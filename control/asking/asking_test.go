@@ -1,7 +1,6 @@
 package asking
 
 import (
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -11,19 +10,16 @@ import (
 // answerer takes what is put as Python's thread does, and answers with f's text; "" is no answer.
 func answerer(t *testing.T, d *Desk, f func(text string) string) {
 	t.Helper()
-	fd, err := d.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
+	d.Open()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer syscall.Close(fd)
-		for buf := make([]byte, 64); ; {
-			if n, err := syscall.Read(fd, buf); n <= 0 && err != syscall.EINTR {
+		for {
+			questions := d.Take()
+			if questions == "" {
 				return
 			}
-			for line := range strings.SplitSeq(d.Take(), "\n") {
+			for line := range strings.SplitSeq(questions, "\n") {
 				number, text, _ := strings.Cut(line, " ")
 				var id int64
 				for _, c := range number {
@@ -76,17 +72,10 @@ func TestNobodyAnswers(t *testing.T) {
 
 func TestAllQuestionsArePutBeforeTheFirstIsAnswered(t *testing.T) {
 	var d Desk
-	fd, err := d.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(fd)
+	d.Open()
 	defer d.Close()
 	got := make(chan []Answered)
 	go func() { got <- d.Ask([]string{"a", "b", "c"}, time.Minute) }()
-	if _, err := syscall.Read(fd, make([]byte, 8)); err != nil {
-		t.Fatal(err)
-	}
 	if lines := d.Take(); lines != "1 a\n2 b\n3 c" {
 		t.Fatalf("put is %q", lines)
 	}
@@ -125,9 +114,7 @@ func TestManyUnansweredTakeTheTimeOfOne(t *testing.T) {
 
 func TestLateAnswerIsOfNoUse(t *testing.T) {
 	var d Desk
-	if _, err := d.Open(); err != nil {
-		t.Fatal(err)
-	}
+	d.Open()
 	defer d.Close()
 	if _, ok := ask(&d, "a", 0); ok {
 		t.Error("it was answered")
@@ -135,33 +122,30 @@ func TestLateAnswerIsOfNoUse(t *testing.T) {
 	if d.Answer(1, "b") {
 		t.Error("somebody waits for it")
 	}
-	if left := d.Take(); left != "" {
-		t.Errorf("%q is left, which nobody waits for", left)
+	if len(d.put) != 0 {
+		t.Error("it is left, and nobody waits for it")
 	}
 }
 
 func TestCloseEndsTheWaitOfBothSides(t *testing.T) {
 	var d Desk
-	fd, err := d.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := os.NewFile(uintptr(fd), "bell")
-	defer file.Close()
+	d.Open()
 	asked := make(chan bool)
 	go func() {
 		_, ok := ask(&d, "a", time.Minute)
 		asked <- ok
 	}()
-	if _, err := file.Read(make([]byte, 1)); err != nil {
-		t.Fatal(err)
+	if d.Take() != "1 a" {
+		t.Error("it was not put")
 	}
+	taken := make(chan string)
+	go func() { taken <- d.Take() }()
 	d.Close()
 	if <-asked {
 		t.Error("it was answered")
 	}
-	if n, _ := file.Read(make([]byte, 1)); n != 0 {
-		t.Error("the bell rang on")
+	if left := <-taken; left != "" {
+		t.Errorf("%q was taken", left)
 	}
 	d.Put("b")
 	if d.Take() != "" {
@@ -171,34 +155,63 @@ func TestCloseEndsTheWaitOfBothSides(t *testing.T) {
 
 func TestReportsBeforeTheEndAreTaken(t *testing.T) {
 	var d Desk
-	fd, err := d.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(fd)
+	d.Open()
 	d.Put("report")
 	d.Close()
-	if n, _ := syscall.Read(fd, make([]byte, 8)); n != 1 || d.Take() != "1 report" {
+	if d.Take() != "1 report" {
 		t.Error("the report is lost")
 	}
-	if n, _ := syscall.Read(fd, make([]byte, 8)); n != 0 {
+	if d.Take() != "" {
 		t.Error("there is no end")
+	}
+	d.Open()
+	d.Put("again")
+	if d.Take() != "2 again" {
+		t.Error("it does not open again")
 	}
 }
 
 func TestDeskIsBounded(t *testing.T) {
 	var d Desk
-	fd, err := d.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(fd)
+	d.Open()
 	defer d.Close()
 	for range 2 * most {
 		d.Put("a")
 	}
 	if n := strings.Count(d.Take(), "\n") + 1; n != most {
 		t.Errorf("%d reports lie there", n)
+	}
+}
+
+// Who asks while stacks are being written waits for these, and has no copy of the process made.
+func TestStacksAreWrittenOnceForAllWhoAskMeanwhile(t *testing.T) {
+	before := Snapshot
+	defer func() { Snapshot = before }()
+	begun, goOn := make(chan bool), make(chan bool)
+	Snapshot = func(syscall.Signal) (int, error) {
+		begun <- true
+		<-goOn
+		return 0, syscall.ENOSYS
+	}
+	tracer := Tracer{fd: -1, signal: 1}
+	done := make(chan bool)
+	for n := range 3 {
+		go func() {
+			tracer.Trace(0)
+			done <- true
+		}()
+		if n == 0 {
+			<-begun
+		}
+	}
+	time.Sleep(20 * time.Millisecond) // that they have come cannot be seen; a second copy would be
+	close(goOn)
+	for range 3 {
+		select {
+		case <-done:
+		case <-begun:
+			t.Fatal("another copy is made")
+		}
 	}
 }
 

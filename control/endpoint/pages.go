@@ -19,8 +19,15 @@ import (
 
 const (
 	pythonWait = 30 * time.Millisecond // how long a page waits for Python to tell any loop's tasks,
-	stackWait  = 20 * time.Millisecond // or stack
+	stackWait  = 20 * time.Millisecond // or stack,
+	gilTurn    = 5 * time.Millisecond  // and this longer for each further loop that is stuck: sys.getswitchinterval(), for they may take turns with the GIL
+	gilTurns   = 3                     // but for so many at most
 )
+
+// stretched is how long to wait while so many loops are stuck.
+func stretched(wait time.Duration, stuck int) time.Duration {
+	return wait + gilTurn*time.Duration(min(max(0, stuck-1), gilTurns))
+}
 
 // Pages are what can be asked for.
 type Pages struct {
@@ -182,7 +189,7 @@ func (p *Pages) allTasks() []answered {
 		questions[i] = fmt.Sprintf("tasks %d", l.ID())
 	}
 	all := []answered{}
-	for i, got := range p.Desk.Ask(questions, pythonWait) {
+	for i, got := range p.Desk.Ask(questions, stretched(pythonWait, len(p.Dog.Held()))) {
 		one := answered{Loop: open[i].ID(), Fresh: got.OK && json.Valid([]byte(got.Text))}
 		one.Tasks, one.Age = p.last(p.tasks, one.Loop, got.Text, one.Fresh)
 		all = append(all, one)
@@ -213,7 +220,7 @@ func (p *Pages) stacks() []answered {
 			all = append(all, answered{Loop: l.ID(), Held: held[l.ID()].Seconds()})
 		}
 	}
-	for i, found := range watchdog.Look(p.Desk, p.Tracer, pulses, stackWait) {
+	for i, found := range watchdog.Look(p.Desk, p.Tracer, pulses, stretched(stackWait, len(held))) {
 		one := &all[i]
 		one.Fresh = found.ByPython
 		one.Stack, one.Age = p.last(p.stack, one.Loop, encoded(found.Stack), len(found.Stack) > 0)

@@ -21,7 +21,7 @@ var measures = []measure{
 	{"goloop_ready_callbacks_most", "gauge", "The same of the longest turn.", func(s *loops.Snapshot) float64 { return float64(s.MostReady) }},
 	{"goloop_turns_total", "counter", "Turns that asked the engine or the selector.", func(s *loops.Snapshot) float64 { return float64(s.Turns) }},
 	{"goloop_wait_seconds_total", "counter", "Time in the selector, with nothing to do.", func(s *loops.Snapshot) float64 { return s.WaitSeconds }},
-	{"goloop_engine_seconds_total", "counter", "Time in the engine, estimated from a sixteenth of its turns.", func(s *loops.Snapshot) float64 { return s.EngineSeconds }},
+	{"goloop_engine_seconds_total", "counter", "Time in the engine, estimated from each 64th of its turns.", func(s *loops.Snapshot) float64 { return s.EngineSeconds }},
 	{"goloop_python_seconds_total", "counter", "Time in callbacks and in waits for the GIL.", func(s *loops.Snapshot) float64 { return s.PythonSeconds }},
 	{"goloop_timers", "gauge", "Timers that are not due.", func(s *loops.Snapshot) float64 { return float64(s.Timers) }},
 	{"goloop_timers_fired_total", "counter", "Timers whose turn came.", func(s *loops.Snapshot) float64 { return float64(s.TimersFired) }},

@@ -40,16 +40,22 @@ type Loop interface {
 	Observe(peers bool) (loop.Observation, bool)
 }
 
+// entry is an open loop.
+type entry struct {
+	Loop
+	python float64 // seconds in Python that were told of it
+}
+
 var (
 	mu   sync.Mutex
-	open = map[int64]Loop{}
+	open = map[int64]*entry{}
 )
 
 // Opened adds a loop.
 func Opened(l Loop) {
 	mu.Lock()
 	defer mu.Unlock()
-	open[l.ID()] = l
+	open[l.ID()] = &entry{Loop: l}
 }
 
 // Closed takes a loop away.
@@ -63,7 +69,23 @@ func Closed(l Loop) {
 func Find(id int64) Loop {
 	mu.Lock()
 	defer mu.Unlock()
-	return open[id]
+	if e := open[id]; e != nil {
+		return e.Loop
+	}
+	return nil
+}
+
+// pythonSeconds is what is to be told of a loop that has been in Python for so long: what is left of a sum that is known and an estimate
+// may fall, and a counter must not.
+func pythonSeconds(id int64, seconds float64) float64 {
+	mu.Lock()
+	defer mu.Unlock()
+	e := open[id]
+	if e == nil {
+		return seconds
+	}
+	e.python = max(e.python, seconds)
+	return e.python
 }
 
 // All lists the open loops, the oldest first.
@@ -71,8 +93,8 @@ func All() []Loop {
 	mu.Lock()
 	defer mu.Unlock()
 	all := make([]Loop, 0, len(open))
-	for _, l := range open {
-		all = append(all, l)
+	for _, e := range open {
+		all = append(all, e.Loop)
 	}
 	slices.SortFunc(all, func(a, b Loop) int { return cmp.Compare(a.ID(), b.ID()) })
 	return all

@@ -116,7 +116,7 @@ func Take(l Loop) (s Snapshot, ok bool) {
 	st, m, c := &o.Stats, &o.Meters, &o.Census
 	s.Age = o.Age.Seconds()
 	s.Turns, s.WaitSeconds, s.EngineSeconds = st.Turns, m.Waiting.Seconds(), m.Engine.Seconds()
-	s.PythonSeconds = max(0, p.Running.Seconds()-s.WaitSeconds-s.EngineSeconds)
+	s.PythonSeconds = pythonSeconds(s.Loop, max(0, p.Running.Seconds()-s.WaitSeconds-s.EngineSeconds))
 	lag := m.Lag
 	lag.Merge(&p.Late)
 	s.Lag = quantiles(lag)

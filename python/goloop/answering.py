@@ -1,6 +1,6 @@
 """The thread that answers the engine's questions about Python, as soon as it gets the GIL.
 
-The engine's goroutines need no GIL and never call Python: they ask, and this thread, which sleeps in read(2) otherwise,
+The engine's goroutines need no GIL and never call Python: they ask, and this thread, which waits in the engine otherwise,
 answers. A signal's handler of :mod:`faulthandler` is for when the GIL cannot be had: in a copy of the process, it writes the stacks
 of all threads into a pipe.
 """
@@ -34,8 +34,8 @@ def start() -> None:
     """Start the thread, unless it runs.
 
     Raises:
-        RuntimeError: this is a sub-interpreter; the main interpreter's thread answers for all.
-        OSError: the system refuses a pipe or a thread.
+        RuntimeError: this is a sub-interpreter, and the main interpreter's thread answers for all; or the system refuses a thread.
+        OSError: the system refuses a pipe.
     """
     global _thread
     if not interpreter.is_main():
@@ -46,15 +46,12 @@ def start() -> None:
         if _thread is not None:
             return
         control = engine.control_module()
-        bell = control.control_DeskOpen()
-        if bell < 0:
-            raise OSError(-bell, os.strerror(-bell))
-        thread = threading.Thread(target=_answer, args=(control, bell), name="goloop-control", daemon=True)
+        control.control_DeskOpen()
+        thread = threading.Thread(target=_answer, args=(control,), name="goloop-control", daemon=True)
         try:
             thread.start()
         except BaseException:
             control.control_DeskClose()
-            os.close(bell)
             raise
         _thread = thread
         _open_trace(control)
@@ -126,15 +123,15 @@ def _close_trace(control: Any) -> None:
         _trace = None
 
 
-_SLICE = 0.005  # seconds: sys.getswitchinterval() of others' threads
+_SLICE = 0.005  # seconds of this thread's processor time
 
 
-def _answer(control: Any, bell: int) -> None:
+def _answer(control: Any) -> None:
     """Answers of a few ms are given together: with each call of the engine the GIL is lost, and loops that keep it give it back late."""
-    while os.read(bell, 4096):
+    while questions := control.control_DeskTake():
         answers: list[str] = []
-        began = time.monotonic()
-        for line in control.control_DeskTake().splitlines():
+        began = time.thread_time()
+        for line in questions.splitlines():
             number, what, rest = line.split(" ", 2)
             try:
                 if what == "report":
@@ -148,13 +145,12 @@ def _answer(control: Any, bell: int) -> None:
                 Exception
             ):  # of a report that a program takes: its own affair, and no reason to answer no more
                 sys.excepthook(*sys.exc_info())
-            if answers and (what == "report" or time.monotonic() - began > _SLICE):
+            if answers and (what == "report" or time.thread_time() - began > _SLICE):
                 control.control_DeskAnswer("\n".join(answers))
                 answers.clear()
-                began = time.monotonic()
+                began = time.thread_time()
         if answers:
             control.control_DeskAnswer("\n".join(answers))
-    os.close(bell)
 
 
 def _frames(frame: FrameType | None) -> list[FrameType]:

@@ -48,9 +48,9 @@ class Metrics:
     turns: int
     """Turns that asked the engine or the selector."""
     wait_seconds: float
-    """In the selector, with nothing to do. Of a busy loop, estimated from each sixteenth turn: right over many waits, not for one."""
+    """In the selector, with nothing to do."""
     engine_seconds: float
-    """In the engine, estimated from each sixteenth turn."""
+    """In the engine, estimated from each 64th turn."""
     python_seconds: float
     """All other time that it was run: in callbacks, and waiting for the GIL."""
     lag: Times
