@@ -145,4 +145,5 @@ type Stats struct {
 	Reads, ReadBytes, Writes, WriteBytes, Accepts          uint64
 	TimersAdded, TimersCancelled, TimersFired, Overflowing uint64
 	Batches                                                uint64
+	HostTurns                                              uint64 // of Turns, those of the host (near.go), which alone knows them
 }

@@ -283,7 +283,8 @@ typedef struct gl_stats {
     uint64_t turns, events, submissions, completions;
     uint64_t reads, read_bytes, writes, write_bytes, accepts;
     uint64_t timers_added, timers_cancelled, timers_fired, overflows;
-    uint64_t batches; /* system calls that served several sockets */
+    uint64_t batches;    /* system calls that served several sockets */
+    uint64_t host_turns; /* of turns, those of C */
 } gl_stats;
 
 #ifndef GOLOOP_ABI_STRUCTS_ONLY

@@ -67,6 +67,7 @@ func (b *binding) Observe(peers bool) (loop.Observation, bool) {
 func (b *binding) addOwn(stats *loop.Stats) {
 	turns, events, reads := word(&b.shared.near_turns), word(&b.shared.near_events), word(&b.shared.near_reads)
 	stats.Turns += turns
+	stats.HostTurns = turns
 	stats.Events += events
 	stats.Completions += reads
 	stats.Reads += reads

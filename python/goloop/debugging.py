@@ -34,7 +34,7 @@ _STATS = (
         "writes",
         "write_bytes",
     ),
-    *("accepts", "timers_added", "timers_cancelled", "timers_fired", "overflows", "batches"),
+    *("accepts", "timers_added", "timers_cancelled", "timers_fired", "overflows", "batches", "host_turns"),
 )
 
 
