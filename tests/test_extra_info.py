@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 
 import pytest
 
@@ -119,5 +120,77 @@ def test_name_may_be_any_string(loop, run):
             assert end.transport.get_extra_info(7, "default") == "default"
             end.transport.close()
         await turns(4)
+
+    run(main())
+
+
+class Interrupted(Exception):
+    pass
+
+
+def with_a_break(step, inside, call):
+    """Calls ``inside`` at that instruction of the Python code of a call, and tells whether it has so many."""
+    left = step
+
+    def trace(frame, event, arg):
+        nonlocal left
+        frame.f_trace_opcodes = True
+        if event in ("line", "opcode"):
+            left -= 1
+            if left == 0:
+                inside()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return left <= 0
+
+
+def test_tells_all_after_an_exception_within(loop, run):
+    """Such as a handler of a signal raises anywhere."""
+
+    def interrupt():
+        raise Interrupted
+
+    async def main():
+        more, step = True, 0
+        while more:
+            step += 1
+            peer, client = await both_ends(loop, socket.AF_INET)
+            try:
+                more = with_a_break(step, interrupt, lambda: peer.transport.get_extra_info("sockname"))
+            except Interrupted:
+                pass
+            assert None not in [peer.transport.get_extra_info(name) for name in NAMES], step
+            for end in (peer, client):
+                end.transport.close()
+            await turns(4)
+
+    run(main())
+
+
+def test_tells_the_same_to_who_asks_meanwhile(loop, run):
+    """As from another thread."""
+
+    async def main():
+        more, step = True, 0
+        while more:
+            step += 1
+            peer, client = await both_ends(loop, socket.AF_INET)
+            told = []
+
+            def ask():
+                told.append(peer.transport.get_extra_info("socket"))
+
+            more = with_a_break(step, ask, ask)
+            ask()
+            assert told[0] is not None and all(each is told[0] for each in told), step
+            for end in (peer, client):
+                end.transport.close()
+            await turns(4)
 
     run(main())

@@ -75,6 +75,22 @@ static bool is_named(PyObject *name, PyObject *known) {
     return name == known || (PyUnicode_Check(name) && PyUnicode_Compare(name, known) == 0);
 }
 
+/* Adds to it what goloop.extra finds, at once: of what another thread has found meanwhile, the first stands. */
+static int find_extra(TransportObject *t, PyObject *name) {
+    Names *names = &t->loop->state->names;
+    PyObject *found = PyObject_CallMethodOneArg((PyObject *)t, names->_find_extra, name);
+    int rc = found ? 0 : -1;
+    if (found) {
+        if (t->extra)
+            rc = PyDict_Merge(t->extra, found, 0);
+        else
+            t->extra = Py_NewRef(found);
+        if (rc == 0 && (rc = PyDict_Contains(t->extra, names->socket)) >= 0) t->extra_lacks_socket = rc == 0;
+    }
+    Py_XDECREF(found);
+    return rc < 0 ? -1 : 0;
+}
+
 PyObject *method_get_extra_info(TransportObject *t, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
     static const char *const arguments[] = {"name", "default"};
     PyObject *given[2];
@@ -84,8 +100,7 @@ PyObject *method_get_extra_info(TransportObject *t, PyObject *const *args, Py_ss
     bool asks_socket = is_named(name, names->socket);
     if (!t->extra && PyUnicode_CheckExact(name) && !asks_socket && !is_named(name, names->sockname) && !is_named(name, names->peername))
         return Py_NewRef(fallback);
-    if (!t->extra && call_method_drop((PyObject *)t, names->_find_extra, NULL) < 0) return NULL;
-    if (asks_socket && t->extra_lacks_socket && call_method_drop((PyObject *)t, names->_find_socket, NULL) < 0) return NULL;
+    if ((!t->extra || (t->extra_lacks_socket && asks_socket)) && find_extra(t, name) < 0) return NULL;
     PyObject *value = t->extra ? PyDict_GetItemWithError(t->extra, name) : NULL;
     return value || !PyErr_Occurred() ? Py_NewRef(value ? value : fallback) : NULL;
 }

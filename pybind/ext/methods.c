@@ -84,7 +84,6 @@ static PyMethodDef methods[] = {
 
 static PyMemberDef members[] = {
     COMMON_MEMBERS,
-    {"_lacks_socket", T_BOOL, offsetof(TransportObject, extra_lacks_socket), 0, NULL},
     {"_paused", T_BOOL, offsetof(TransportObject, paused), READONLY, NULL},
     {"_sock_fd", T_INT, offsetof(TransportObject, fd), READONLY, NULL},
     {"_conn_lost", T_INT, offsetof(TransportObject, conn_lost), READONLY, NULL},

@@ -16,22 +16,21 @@ class Extra:
 
     if TYPE_CHECKING:
         _extra: dict[Any, Any]
-        _lacks_socket: bool  # it has the addresses only
         _sock: socket.socket | None  # made of the descriptor, while there is one
         _extra_parts: Any
 
-    def _find_extra(self) -> None:
-        sockname, peername = self._extra_parts()[:2]
-        self._extra = {"sockname": sockname, "peername": peername}  # type: ignore[misc]
-        self._lacks_socket = True  # type: ignore[misc]
-
-    def _find_socket(self) -> None:
-        sock = self._sock
-        if sock is None:
-            sock = self._former_socket()
-        if sock is not None:
-            self._extra["socket"] = TransportSocket(sock)
-            self._lacks_socket = False  # type: ignore[misc]
+    def _find_extra(self, name: object) -> dict[Any, Any]:
+        """What there is to add to ``_extra``. The extension adds it as a whole: a signal or a thread may come in between."""
+        found: dict[Any, Any] = {}
+        if not hasattr(self, "_extra"):
+            found["sockname"], found["peername"] = self._extra_parts()[:2]
+        if name == "socket":
+            sock = self._sock
+            if sock is None:
+                sock = self._former_socket()
+            if sock is not None:
+                found["socket"] = TransportSocket(sock)
+        return found
 
     def _former_socket(self) -> Any:
         """Of a descriptor that is gone: the one that owned it, or one that is closed, or None where the system has none to give."""
