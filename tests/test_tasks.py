@@ -212,6 +212,28 @@ def test_replaced_classes_of_asyncio_are_used(loop, run, monkeypatch):
     run(main())
 
 
+@pytest.mark.since("3.14")  # before, asyncio's own arguments besides
+@pytest.mark.parametrize("option", ["name", "context", "eager_start"])
+def test_replaced_task_is_given_what_create_task_was_given(loop, run, monkeypatch, option):
+    """None too."""
+
+    async def main():
+        given = []
+
+        class Task(asyncio.Task):
+            def __init__(self, coro, **options):
+                given.append(options)
+                super().__init__(coro, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio.tasks, "Task", Task)
+            task = loop.create_task(colour(), **{option: None})
+        await task
+        assert given == [{"loop": loop, option: None}]
+
+    run(main())
+
+
 def test_overridden_create_task_and_create_future_are_asked(loop):
     class Loop(type(loop)):
         asked = 0

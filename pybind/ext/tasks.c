@@ -82,11 +82,12 @@ PyObject *method_create_task(LoopObject *loop, PyObject *const *args, Py_ssize_t
     for (Py_ssize_t i = 0; usual && i < given; i++) {
         PyObject *name = PyTuple_GET_ITEM(kwnames, i);
         usual = is_of_task(state, name);
-        if (args[n + i] == Py_None) continue; /* as if it had not been given */
+        if (args[n + i] == Py_None) continue; /* to asyncio's own class as if it had not been given */
         names[kept] = name;
         argv[3 + kept++] = args[n + i];
     }
     PyObject *class = usual ? new_class(state->tasks.tasks, state->names.Task) : NULL;
+    if (class != state->tasks.c_task) Py_CLEAR(class); /* which may ask what was given: asyncio hands None on, too */
     if (!class) return call_base(loop, state->names.create_task, args, n, kwnames);
     PyObject *task = NULL, *keywords = NULL;
     if (kept == 0)
