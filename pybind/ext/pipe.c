@@ -106,8 +106,12 @@ PyObject *connected_pipe(PyObject *module, PyObject *args) {
 /* ---- methods ---- */
 
 static PyObject *pipe_write(StreamObject *t, PyObject *data) {
-    if (!PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data))
-        return PyErr_Format(PyExc_AssertionError, "%R", data);
+    if (!PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data)) {
+        PyObject *text = PyObject_Repr(data); /* before 3.12, PyErr_Format drops what that raises */
+        if (text) PyErr_SetObject(PyExc_AssertionError, text);
+        Py_XDECREF(text);
+        return NULL;
+    }
     Py_ssize_t length = PyBytes_Check(data) ? PyBytes_GET_SIZE(data) : PyObject_Length(data);
     if (length < 0) return NULL;
     if (length == 0) Py_RETURN_NONE;
