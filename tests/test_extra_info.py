@@ -1,6 +1,7 @@
 """get_extra_info of streams: what it tells, and when."""
 
 import asyncio
+import contextlib
 import socket
 import sys
 
@@ -156,19 +157,21 @@ def test_tells_all_after_an_exception_within(loop, run):
     def interrupt():
         raise Interrupted
 
+    async def has(step):
+        peer, client = await both_ends(loop, socket.AF_INET)
+        more = True
+        with contextlib.suppress(Interrupted):
+            more = with_a_break(step, interrupt, lambda: peer.transport.get_extra_info("sockname"))
+        assert None not in [peer.transport.get_extra_info(name) for name in NAMES], step
+        for end in (peer, client):
+            end.transport.close()
+        await turns(4)
+        return more
+
     async def main():
-        more, step = True, 0
-        while more:
+        step = 1
+        while await has(step):
             step += 1
-            peer, client = await both_ends(loop, socket.AF_INET)
-            try:
-                more = with_a_break(step, interrupt, lambda: peer.transport.get_extra_info("sockname"))
-            except Interrupted:
-                pass
-            assert None not in [peer.transport.get_extra_info(name) for name in NAMES], step
-            for end in (peer, client):
-                end.transport.close()
-            await turns(4)
 
     run(main())
 
@@ -176,21 +179,24 @@ def test_tells_all_after_an_exception_within(loop, run):
 def test_tells_the_same_to_who_asks_meanwhile(loop, run):
     """As from another thread."""
 
+    async def has(step):
+        peer, client = await both_ends(loop, socket.AF_INET)
+        told = []
+
+        def ask():
+            told.append(peer.transport.get_extra_info("socket"))
+
+        more = with_a_break(step, ask, ask)
+        ask()
+        assert told[0] is not None and all(each is told[0] for each in told), step
+        for end in (peer, client):
+            end.transport.close()
+        await turns(4)
+        return more
+
     async def main():
-        more, step = True, 0
-        while more:
+        step = 1
+        while await has(step):
             step += 1
-            peer, client = await both_ends(loop, socket.AF_INET)
-            told = []
-
-            def ask():
-                told.append(peer.transport.get_extra_info("socket"))
-
-            more = with_a_break(step, ask, ask)
-            ask()
-            assert told[0] is not None and all(each is told[0] for each in told), step
-            for end in (peer, client):
-                end.transport.close()
-            await turns(4)
 
     run(main())
