@@ -374,6 +374,29 @@ def test_failing_protocol_factory_closes_the_connection_and_the_server_lives(loo
     assert errors.messages() == ["Error on transport creation for incoming connection"] * debug
 
 
+# asyncio leaves closing to the finalisers, of what it has half made
+@pytest.mark.filterwarnings("ignore:unclosed :ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("debug", [False, True], ids=["normal", "debug"])
+@pytest.mark.parametrize("given", [None, 5], ids=repr)
+def test_factory_that_gives_no_protocol_leaves_the_server_alive(loop, run, errors, debug, given):
+    answers = [given, Echo()]
+
+    async def main():
+        server = await loop.create_server(lambda: answers.pop(0), "127.0.0.1", 0)
+        address = server.sockets[0].getsockname()
+        with socket.create_connection(address):
+            while len(answers) == 2:
+                await turns(1)
+            await turns(2)
+        await talk(loop, address)
+        server.close()
+
+    loop.set_debug(debug)
+    run(main())
+    assert errors.messages() == ["Error on transport creation for incoming connection"] * debug
+
+
 def test_server_repr_shows_its_sockets(loop, run):
     async def main():
         server = await loop.create_server(Echo, "127.0.0.1", 0)

@@ -129,6 +129,13 @@ static int start_reading(StreamObject *t, int rc) {
     return raise_again(exit, rc);
 }
 
+/* What the factory has given is no protocol. Steals the exception. */
+static int not_made(StreamObject *t, PyObject *exception, PyObject *protocol) {
+    PyErr_SetRaisedException(exception);
+    PyObject *exit = creation_failed(t->loop, protocol) < 0 ? PyErr_GetRaisedException() : NULL;
+    return raise_again(exit, discard(t));
+}
+
 static int make(LoopObject *loop, StreamObject *t) {
     if (t->lost || !t->protocol) return 0;
     PyObject *protocol = Py_NewRef(t->protocol), *context = Py_NewRef(t->context), *entered = new_entered(TRANSPORT(t));
@@ -136,8 +143,11 @@ static int make(LoopObject *loop, StreamObject *t) {
     if (entered) steal_entered(entered);
     if (rc < 0) {
         PyObject *exception = PyErr_GetRaisedException(), *argv[1] = {(PyObject *)t};
-        PyObject *callback = PyObject_GetAttr(protocol, loop->state->names.connection_made);
-        rc = callback_failed(loop, exception, callback, argv, 1, context);
+        PyObject *callback = new_attribute(protocol, loop->state->names.connection_made);
+        if (callback)
+            rc = callback_failed(loop, exception, callback, argv, 1, context);
+        else
+            rc = not_made(t, exception, protocol);
         Py_XDECREF(callback);
     }
     rc = start_reading(t, rc);
