@@ -12,4 +12,4 @@ def is_main() -> bool:
     if sys.version_info < (3, 13):
         return True
     interpreters: Any = importlib.import_module("_interpreters")
-    return interpreters.get_current() == interpreters.get_main()  # type: ignore[no-any-return]
+    return bool(interpreters.get_current() == interpreters.get_main())
