@@ -214,3 +214,19 @@ def test_handle_methods_take_no_arguments(loop, name):
     with pytest.raises(TypeError, match=name):
         getattr(handle, name)(1)
     handle.cancel()
+
+
+def test_what_the_words_for_no_bytes_raise_is_raised(loop, run, pipe):
+    class Wordless:
+        def __repr__(self):
+            raise KeyError("words")
+
+    async def main():
+        _, writer = pipe()
+        transport, protocol = await loop.connect_write_pipe(Recorder, writer)
+        with pytest.raises(KeyError):
+            transport.write(Wordless())
+        transport.close()
+        await protocol.lost()
+
+    run(main())

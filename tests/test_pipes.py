@@ -360,22 +360,6 @@ def test_abort_drops_what_waits(loop, run, pipe):
     run(main())
 
 
-def test_what_the_words_for_no_bytes_raise_is_raised(loop, run, pipe):
-    class Wordless:
-        def __repr__(self):
-            raise KeyError("words")
-
-    async def main():
-        _, writer = pipe()
-        transport, protocol = await loop.connect_write_pipe(Recorder, writer)
-        with pytest.raises(KeyError):
-            transport.write(Wordless())
-        transport.close()
-        await protocol.lost()
-
-    run(main())
-
-
 @pytest.mark.parametrize("data", [None, "text", 5, [b"x"]], ids=repr)
 def test_only_bytes_are_written(loop, run, pipe, data):
     async def main():
