@@ -151,6 +151,19 @@ def with_a_break(step, inside, call):
     return left <= 0
 
 
+async def closed(*ends):
+    for end in ends:
+        end.transport.close()
+    await turns(4)
+
+
+async def at_each_step(has):
+    """Awaits has(1), has(2) and so on, until there is no such step."""
+    step = 1
+    while await has(step):
+        step += 1
+
+
 def test_tells_all_after_an_exception_within(loop, run):
     """Such as a handler of a signal raises anywhere."""
 
@@ -163,17 +176,10 @@ def test_tells_all_after_an_exception_within(loop, run):
         with contextlib.suppress(Interrupted):
             more = with_a_break(step, interrupt, lambda: peer.transport.get_extra_info("sockname"))
         assert None not in [peer.transport.get_extra_info(name) for name in NAMES], step
-        for end in (peer, client):
-            end.transport.close()
-        await turns(4)
+        await closed(peer, client)
         return more
 
-    async def main():
-        step = 1
-        while await has(step):
-            step += 1
-
-    run(main())
+    run(at_each_step(has))
 
 
 def test_tells_the_same_to_who_asks_meanwhile(loop, run):
@@ -189,14 +195,7 @@ def test_tells_the_same_to_who_asks_meanwhile(loop, run):
         more = with_a_break(step, ask, ask)
         ask()
         assert told[0] is not None and all(each is told[0] for each in told), step
-        for end in (peer, client):
-            end.transport.close()
-        await turns(4)
+        await closed(peer, client)
         return more
 
-    async def main():
-        step = 1
-        while await has(step):
-            step += 1
-
-    run(main())
+    run(at_each_step(has))

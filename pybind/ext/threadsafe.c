@@ -55,7 +55,7 @@ int run_handle(LoopObject *loop, PyObject *self) {
     return Py_IS_TYPE(self, loop->state->types.ThreadSafeHandle) ? run_thread_safe_handle(loop, self) : run_callback(loop, self);
 }
 
-/* _wait(lock) -> bool: whether the callback is under way in another thread, and the lock, which is held, will be let go
+/* _wait(lock or None) -> bool: whether the callback is under way in another thread, and the lock, which is held, will be let go
  * when it has returned. The thread that runs it never waits: it would do so for itself. */
 static PyObject *wait(PyObject *self, PyObject *lock) {
     ThreadSafeHandleObject *h = (ThreadSafeHandleObject *)self;
@@ -63,8 +63,9 @@ static PyObject *wait(PyObject *self, PyObject *lock) {
     int rc = 0;
     Py_BEGIN_CRITICAL_SECTION(h);
     waits = h->runner && h->runner != PyThread_get_thread_ident();
-    if (waits && !h->waiting) h->waiting = PyList_New(0);
-    if (waits) rc = h->waiting ? PyList_Append(h->waiting, lock) : -1;
+    bool joins = waits && lock != Py_None;
+    if (joins && !h->waiting) h->waiting = PyList_New(0);
+    if (joins) rc = h->waiting ? PyList_Append(h->waiting, lock) : -1;
     Py_END_CRITICAL_SECTION();
     return rc < 0 ? NULL : PyBool_FromLong(waits);
 }

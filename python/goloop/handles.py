@@ -22,7 +22,7 @@ if sys.version_info >= (3, 14):
 
         def _wait_for_callback(self) -> None:
             """Until the callback does not run in another thread."""
-            while True:
+            while self._wait(None):
                 lock = threading.Lock()
                 lock.acquire()
                 if not self._wait(lock):
