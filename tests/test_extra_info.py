@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 import sys
 
@@ -130,7 +131,10 @@ class Interrupted(Exception):
 
 
 def with_a_break(step, inside, call):
-    """Calls ``inside`` at that instruction of the Python code of a call, and tells whether it has so many."""
+    """Calls ``inside`` at that instruction of the Python code of a call, and tells whether it has so many.
+
+    The collector waits meanwhile: what it runs in between is not of the call, and what that raises reaches nobody.
+    """
     left = step
 
     def trace(frame, event, arg):
@@ -143,11 +147,13 @@ def with_a_break(step, inside, call):
         return trace
 
     before = sys.gettrace()
+    gc.disable()
     sys.settrace(trace)
     try:
         call()
     finally:
         sys.settrace(before)
+        gc.enable()
     return left <= 0
 
 
