@@ -184,7 +184,6 @@ enum {
 };
 typedef struct gl_pulse {
     uint32_t phase;
-    uint8_t round;      /* goes round once in GL_TIMED callbacks */
     uint64_t ran;       /* callbacks that have begun */
     uint64_t ready;     /* callbacks that the last batch began with, */
     uint64_t most_ready; /* and the longest */

@@ -21,11 +21,8 @@ static inline void pulse_phase(LoopObject *loop, uint32_t phase) {
 
 /* A callback begins: whether its time is to be taken. */
 static inline bool pulse_begins(LoopObject *loop) {
-    gl_pulse *pulse = &loop->shared.pulse;
     if (!MEASURED) return false;
-    pulse->ran++;
-    pulse->round += 256 / GL_TIMED;
-    return __builtin_expect(pulse->round == 0, 0);
+    return __builtin_expect(++loop->shared.pulse.ran % GL_TIMED == 0, 0);
 }
 
 /* Bytes were written without the engine, by one call. */
