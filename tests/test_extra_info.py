@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import socket
 import sys
 
@@ -182,6 +183,24 @@ def test_tells_all_after_an_exception_within(loop, run):
         with contextlib.suppress(Interrupted):
             more = with_a_break(step, interrupt, lambda: peer.transport.get_extra_info("sockname"))
         assert None not in [peer.transport.get_extra_info(name) for name in NAMES], step
+        await closed(peer, client)
+        return more
+
+    run(at_each_step(has))
+
+
+def test_connection_outlives_an_exception_within(loop, run):
+    def interrupt():
+        raise Interrupted
+
+    async def has(step):
+        peer, client = await both_ends(loop, socket.AF_INET)
+        more = True
+        with contextlib.suppress(Interrupted):
+            more = with_a_break(step, interrupt, lambda: peer.transport.get_extra_info("socket"))
+        os.fstat(peer.transport.get_extra_info("socket").fileno())
+        client.transport.write(b"data")
+        await peer.until(lambda: peer.data == b"data")
         await closed(peer, client)
         return more
 

@@ -55,13 +55,6 @@ void transport_forget_addresses(TransportObject *t) {
     PyMem_Free(t->local);
 }
 
-/* The socket object of an accepted descriptor, made when somebody asks. */
-PyObject *transport_borrow_sock(TransportObject *t) {
-    if (!t->sock && t->fd >= 0)
-        t->sock = PyObject_CallFunction(t->loop->state->imports.new_socket, "iiii", t->family, t->type, t->proto, t->fd);
-    return t->sock;
-}
-
 /* _extra_parts() -> (address of its own, the peer's, socket that it had or None, family, type, proto) */
 PyObject *method_extra_parts(TransportObject *t, PyObject *ignored) {
     (void)ignored;

@@ -68,8 +68,16 @@ TAKES_ONE(table_set_protocol, "set_protocol", "protocol", TransportObject, set_p
 GUARDED_CALL(TransportObject, method_get_extra_info)
 GUARDED_ONE(TransportObject, method_extra_parts)
 
-static GETTER(get_sock, Py_XNewRef(transport_borrow_sock(t)))
+static GETTER(get_file, Py_XNewRef(t->sock))
 static GETTER(get_server, Py_XNewRef(t->server))
+
+/* Of two sockets that are made of a descriptor at a time, the first stands. */
+static PyObject *keep_file(TransportObject *t, PyObject *sock) {
+    if (!t->sock && t->fd >= 0) t->sock = Py_NewRef(sock);
+    Py_RETURN_NONE;
+}
+
+GUARDED_ONE(TransportObject, keep_file)
 
 static PyMethodDef methods[] = {
     COMMON_METHODS,
@@ -79,6 +87,7 @@ static PyMethodDef methods[] = {
     METHOD("resume_reading", table_resume_reading, METH_NOARGS, RESUME_DOC),
     METHOD("close", table_close, METH_NOARGS, CLOSE_DOC),
     METHOD("get_extra_info", GUARDED(method_get_extra_info), METH_FASTCALL | METH_KEYWORDS, "get_extra_info($self, name, default=None)\n--\n\n'socket', 'sockname', 'peername'."),
+    METHOD("_keep_file", GUARDED(keep_file), METH_O, NULL),
     METHOD("_extra_parts", GUARDED(method_extra_parts), METH_NOARGS, NULL),
     {0}};
 
@@ -90,7 +99,7 @@ static PyMemberDef members[] = {
     {"_protocol_paused", T_BOOL, offsetof(TransportObject, protocol_paused), READONLY, NULL},
     {0}};
 
-static PyGetSetDef getset[] = {{"_sock", get_sock, NULL, NULL, NULL},
+static PyGetSetDef getset[] = {{"_file", get_file, NULL, NULL, NULL},
                                {"_server", get_server, NULL, NULL, NULL},
                                COMMON_GETSET,
                                {0}};

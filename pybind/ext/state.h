@@ -27,7 +27,7 @@ typedef struct {
 /* Found by goloop.standard, a dict of it for each list; NULL for what it has None for. */
 #define IMPORTS(X) /* socket: socket.socket as the standard library defines it */                                     \
     X(socket) X(buffered_protocol) X(flow_control) X(ssl_protocol) X(logger_warning)               \
-    X(gaierror) X(fileobj_to_fd) X(extract_stack) X(new_socket)
+    X(gaierror) X(fileobj_to_fd) X(extract_stack)
 #define TLS_IMPORTS(X) /* protocol: NULL where there is no ssl */                                                      \
     X(protocol) X(transport) X(again_errors) X(wrapped) X(ssl_object) X(memory_bio) X(deque) X(zero)
 #define TASK_IMPORTS(X) /* tasks, futures: what the modules hold. The methods are of base, asyncio.SelectorEventLoop */ \

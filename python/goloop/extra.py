@@ -16,8 +16,28 @@ class Extra:
 
     if TYPE_CHECKING:
         _extra: dict[Any, Any]
-        _sock: socket.socket | None  # made of the descriptor, while there is one
         _extra_parts: Any
+        _file: socket.socket | None
+        _keep_file: Any
+        _sock_fd: int
+
+    @property
+    def _sock(self) -> Any:
+        """The socket object: the one it was made of, or one that is made of the descriptor while there is one."""
+        if self._file is None and self._sock_fd >= 0:
+            self._make_file()
+        return self._file
+
+    def _make_file(self) -> None:
+        """What a handler of a signal raises meanwhile closes nothing, nor does a second socket that another thread has made."""
+        sock = standard.imports["socket"].__new__(standard.imports["socket"])
+        try:
+            sock.__init__(*self._extra_parts()[3:], self._sock_fd)
+            sock.setblocking(False)  # its own idea of the timeout: dup() gives the copy's to the descriptor
+            self._keep_file(sock)  # unless there is one
+        finally:
+            if self._file is not sock:
+                sock.detach()
 
     def _find_extra(self, name: object) -> dict[Any, Any]:
         """What there is to add to ``_extra``. The extension adds it as a whole: a signal or a thread may come in between."""

@@ -61,12 +61,6 @@ def _stands_beside(method: Any, other: Any) -> bool:
 _Socket = _socket_class()
 
 
-def _new_socket(family: int, type: int, proto: int, fileno: int) -> Any:
-    sock = _Socket(family, type, proto, fileno=fileno)
-    sock.setblocking(False)  # its own idea of the timeout: dup() gives the copy's to the descriptor
-    return sock
-
-
 imports: dict[str, Any] = {
     "socket": _Socket,
     "buffered_protocol": protocols.BufferedProtocol,
@@ -76,7 +70,6 @@ imports: dict[str, Any] = {
     "gaierror": socket.gaierror,
     "fileobj_to_fd": _selectors._fileobj_to_fd,
     "extract_stack": format_helpers.extract_stack,
-    "new_socket": _new_socket,
 }
 
 # Members of socket's enumerations by their numbers.
