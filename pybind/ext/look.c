@@ -7,9 +7,23 @@
 #include <sys/epoll.h>
 #endif
 
+#include "descriptors.h"
+#include "handle.h"
 #include "ring.h"
 
 #ifdef __linux__
+/* Whether all that it would do is to wake a coroutine that has been woken already, and not run since (readiness.c). */
+static bool is_told(LoopObject *loop, const struct epoll_event *event) {
+    FdEntry *e = fd_lookup(loop, event->data.fd, (uint32_t)(event->data.u64 >> 32));
+    if (!e || e->kind != FD_WATCHED || (e->reader && e->writer)) return false;
+    HandleObject *handle = (HandleObject *)(e->reader ? e->reader : e->writer);
+    if (handle->callback != loop->state->wake || !handle->args) return false;
+    PyObject *done = PyObject_CallMethodNoArgs(PyTuple_GET_ITEM(handle->args, 0), loop->state->names.done);
+    if (!done) PyErr_Clear();
+    Py_XDECREF(done);
+    return done == Py_True;
+}
+
 static void ask_for_bell(LoopObject *loop) {
     gl_sqe s = {.op = GL_OP_BELL, .fd = -1};
     loop->found_nothing = 0;
@@ -30,9 +44,11 @@ bool look_slow(LoopObject *loop) {
     struct epoll_event events[64];
     loop->bell = NULL;
     if (loop->shared.poll_fd < 0) return true;
-    if (epoll_wait(loop->shared.poll_fd, events, 64, 0) != 0) {
+    int n = epoll_wait(loop->shared.poll_fd, events, 64, 0), told = 0;
+    if (n != 0) {
         loop->found_nothing = 0;
-        return true;
+        while (told < n && is_told(loop, &events[told])) told++;
+        return n < 0 || n == 64 || told < n;
     }
     if (++loop->found_nothing >= loop->shared.bell_after) ask_for_bell(loop);
     return false;

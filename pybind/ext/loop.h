@@ -130,7 +130,8 @@ struct LoopObject {
     struct FdEntry *fds;
     int32_t fds_len;
 
-    PyObject *keywords; /* tasks.c: {"loop": the loop} while it runs, or NULL. Of its thread, without the guard */
+    PyObject *keywords; /* tasks.c: {"loop": the loop} while it runs, or NULL. Of its thread, without the guard, as: */
+    PyObject *arguments; /* (None,) */
 
     struct Literals *literals; /* literal.c: NULL until there are some */
 

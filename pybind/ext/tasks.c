@@ -24,9 +24,34 @@ PyObject *call_base(LoopObject *loop, PyObject *name, PyObject *const *args, Py_
 
 /* A class as asyncio's module has it now, or NULL without an exception. */
 static PyObject *new_class(PyObject *dict, PyObject *name) {
-    PyObject *class = PyObject_GetItem(dict, name);
-    if (!class) PyErr_Clear();
+    PyObject *class = NULL;
+#if PY_VERSION_HEX >= 0x030D0000
+    if (PyDict_GetItemRef(dict, name, &class) < 0) PyErr_Clear();
+#else
+    if (!(class = Py_XNewRef(PyDict_GetItemWithError(dict, name)))) PyErr_Clear();
+#endif
     return class;
+}
+
+/* (coro,), of which the C classes keep nothing: the loop has one, for the next. */
+static PyObject *new_arguments(LoopObject *loop, PyObject *coro) {
+    PyObject *arguments = loop->arguments;
+    if (!arguments || Py_REFCNT(arguments) != 1) return PyTuple_Pack(1, coro); /* a debugger may look at it */
+    loop->arguments = NULL;
+    Py_DECREF(PyTuple_GET_ITEM(arguments, 0)); /* None */
+    PyTuple_SET_ITEM(arguments, 0, Py_NewRef(coro));
+    return arguments;
+}
+
+static void arguments_give_back(LoopObject *loop, PyObject *arguments) {
+    if (loop->arguments || Py_REFCNT(arguments) != 1) {
+        Py_DECREF(arguments);
+        return;
+    }
+    PyObject *coro = PyTuple_GET_ITEM(arguments, 0);
+    PyTuple_SET_ITEM(arguments, 0, Py_NewRef(Py_None));
+    loop->arguments = arguments;
+    Py_DECREF(coro);
 }
 
 /* class(loop=loop), class(coro, loop=loop). The C classes only read the dict of their keywords, so there is one for
@@ -43,17 +68,23 @@ static PyObject *new_instance(LoopObject *loop, PyObject *class, PyObject *coro)
         Py_CLEAR(loop->keywords);
         return NULL;
     }
-    PyObject *args = coro ? PyTuple_Pack(1, coro) : PyTuple_New(0), *instance = NULL;
-    if (args) {
+    PyObject *arguments = coro ? new_arguments(loop, coro) : PyTuple_New(0), *instance = NULL;
+    if (arguments) {
         PyObject *keywords = Py_NewRef(loop->keywords); /* a nested run may end */
-        instance = PyObject_Call(class, args, keywords);
+        instance = PyObject_Call(class, arguments, keywords);
         Py_DECREF(keywords);
-        Py_DECREF(args);
+        if (coro)
+            arguments_give_back(loop, arguments);
+        else
+            Py_DECREF(arguments);
     }
     return instance;
 }
 
-void tasks_run_ended(LoopObject *loop) { Py_CLEAR(loop->keywords); }
+void tasks_run_ended(LoopObject *loop) {
+    Py_CLEAR(loop->keywords);
+    Py_CLEAR(loop->arguments);
+}
 
 /* Whether BaseEventLoop hands the keyword on to Task. */
 static bool is_of_task(State *state, PyObject *name) {

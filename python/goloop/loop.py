@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 
 class Loop(
+    _core.Loop,  # first: each call of a method of C's looks along the bases for the class that has it
     Debugging,
     Clock,
     Nesting,
@@ -57,7 +58,6 @@ class Loop(
     Pipes,
     Datagrams,
     ReadyQueue,
-    _core.Loop,
     asyncio.SelectorEventLoop,
 ):
     """An event loop for Unix with asyncio's interface and a Go engine.
