@@ -105,6 +105,66 @@ def test_what_is_written_at_once_is_counted(loop):
         assert loop.run_until_complete(main()) == (b"12345", (1, 5), (1, 5))
 
 
+def test_wait_of_a_coroutine_takes_one_turn_of_the_engine(loop, socket_pair):
+    """What woke it is there still when it runs, and nobody has to be told again. Only epoll is looked at without a turn."""
+    trips, most = 100, 1 if loop.metrics().selector == "epoll" else 2
+
+    async def bounce(sock):
+        for _ in range(trips):
+            await loop.sock_sendall(sock, await loop.sock_recv(sock, 10))
+
+    async def main():
+        ours, theirs = socket_pair()
+        task = loop.create_task(bounce(theirs))
+        before = loop.metrics().turns
+        for _ in range(trips):
+            await loop.sock_sendall(ours, b"ping")
+            await loop.sock_recv(ours, 10)
+        await task
+        return loop.metrics().turns - before
+
+    waits = 2 * trips
+    assert waits // 2 < loop.run_until_complete(main()) <= most * waits + 10
+
+
+def test_another_descriptor_is_seen_while_a_woken_coroutine_waits_to_run(loop, socket_pair):
+    async def main():
+        (slow, ours), (other, theirs) = socket_pair(), socket_pair()
+        seen = []
+
+        class Slow(asyncio.Future):
+            """Of which the task hears some turns after it is done."""
+
+            def set_result(self, result):
+                super().set_result(result)
+                seen.append("woken")
+
+            def add_done_callback(self, callback, *, context=None):
+                def later(left, future):
+                    if left:
+                        loop.call_soon(later, left - 1, future)
+                    else:
+                        seen.append("told")
+                        callback(future)
+
+                super().add_done_callback(lambda future: later(20, future), context=context)
+
+        loop.create_future = lambda: Slow(loop=loop)
+        task = loop.create_task(loop.sock_recv(slow, 10))
+        await asyncio.sleep(0)
+        del loop.create_future
+        loop.add_reader(other, lambda: (other.recv(10), seen.append("other")))
+        ours.send(b"data")
+        while not seen:
+            await asyncio.sleep(0)
+        theirs.send(b"data")
+        assert await task == b"data"
+        loop.remove_reader(other)
+        return seen
+
+    assert loop.run_until_complete(main()) == ["woken", "other", "told"]
+
+
 def test_bytes_that_wait_and_readers_that_pause(loop):
     async def main():
         accepted = []
