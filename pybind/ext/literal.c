@@ -7,7 +7,7 @@ enum { KEPT = 8, LONGEST = 64 };
 
 typedef struct {
     PyObject *host, *addresses; /* NULL: there is none */
-    long port;
+    uint64_t port;
     int32_t family, type, proto, flags;
 } Literal;
 
@@ -16,12 +16,9 @@ struct Literals {
     int next; /* to be replaced */
 };
 
-/* Exact types, for a subclass may compare as it likes. */
-static bool is_simple(PyObject *host, PyObject *port, long *number) {
-    if (!PyUnicode_CheckExact(host) || !PyLong_CheckExact(port) || !PyUnicode_IS_COMPACT_ASCII(host)) return false;
-    int overflow;
-    *number = PyLong_AsLongAndOverflow(port, &overflow);
-    return !overflow;
+/* An exact str, for a subclass may compare as it likes. */
+static bool is_simple(PyObject *host, const gl_query *q) {
+    return PyUnicode_CheckExact(host) && PyUnicode_IS_COMPACT_ASCII(host) && q->service_len < 0;
 }
 
 static bool is_same(PyObject *a, PyObject *b) {
@@ -29,28 +26,26 @@ static bool is_same(PyObject *a, PyObject *b) {
     return a == b || (n == PyUnicode_GET_LENGTH(b) && memcmp(PyUnicode_1BYTE_DATA(a), PyUnicode_1BYTE_DATA(b), (size_t)n) == 0);
 }
 
-PyObject *borrow_literal(const LoopObject *loop, PyObject *host, PyObject *port, const gl_query *q) {
-    long number;
-    if (!loop->literals || !is_simple(host, port, &number)) return NULL;
+PyObject *borrow_literal(const LoopObject *loop, PyObject *host, const gl_query *q) {
+    if (!loop->literals || !is_simple(host, q)) return NULL;
     for (const Literal *l = loop->literals->kept; l < loop->literals->kept + KEPT && l->host; l++)
-        if (l->port == number && l->type == q->type && l->family == q->family && l->proto == q->proto &&
+        if (l->port == q->service && l->type == q->type && l->family == q->family && l->proto == q->proto &&
             l->flags == q->flags && is_same(l->host, host))
             return l->addresses;
     return NULL;
 }
 
-void literal_keep(LoopObject *loop, PyObject *host, PyObject *port, const gl_query *q, PyObject *addresses) {
-    long number;
-    if (!is_simple(host, port, &number) || PyUnicode_GET_LENGTH(host) > LONGEST) return;
+void literal_keep(LoopObject *loop, PyObject *host, const gl_query *q, PyObject *addresses) {
+    if (!is_simple(host, q) || PyUnicode_GET_LENGTH(host) > LONGEST) return;
     if (!loop->literals) loop->literals = PyMem_Calloc(1, sizeof *loop->literals);
-    PyObject *kept = loop->literals ? PyList_AsTuple(addresses) : NULL;
+    PyObject *kept = loop->literals ? PyList_GetSlice(addresses, 0, PyList_GET_SIZE(addresses)) : NULL;
     if (!kept) {
         PyErr_Clear();
         return;
     }
     Literal *l = &loop->literals->kept[loop->literals->next], old = *l;
     loop->literals->next = (loop->literals->next + 1) % KEPT;
-    *l = (Literal){Py_NewRef(host), kept, number, q->family, q->type, q->proto, q->flags};
+    *l = (Literal){Py_NewRef(host), kept, q->service, q->family, q->type, q->proto, q->flags};
     Py_XDECREF(old.host);
     Py_XDECREF(old.addresses);
 }

@@ -4,10 +4,10 @@
 
 #include "loop.h"
 
-/* The tuple of addresses that q, with this host and port, was answered with, or NULL. Borrows. */
-PyObject *borrow_literal(const LoopObject *loop, PyObject *host, PyObject *port, const gl_query *q);
+/* The list of addresses that q, with this host, was answered with, or NULL. Borrows what nobody else may have. */
+PyObject *borrow_literal(const LoopObject *loop, PyObject *host, const gl_query *q);
 /* Keeps an answer that depends on the query alone. That there is no memory for it is no error. */
-void literal_keep(LoopObject *loop, PyObject *host, PyObject *port, const gl_query *q, PyObject *addresses);
+void literal_keep(LoopObject *loop, PyObject *host, const gl_query *q, PyObject *addresses);
 void literals_free(LoopObject *loop);
 
 #endif

@@ -30,18 +30,13 @@ static PyObject *new_member(PyObject *members, int value) {
 
 /* (family, type, proto, canonname, address) */
 static PyObject *new_address(State *state, const gl_address *a, const char *name, Py_ssize_t name_len) {
-    PyObject *tuple = PyTuple_New(5);
-    for (int i = 0; tuple && i < 5; i++) {
-        PyObject *item = i == 0   ? new_member(state->lookups.families, a->family)
-                         : i == 1 ? new_member(state->lookups.kinds, a->type)
-                         : i == 2 ? PyLong_FromLong(a->proto)
-                         : i == 3 ? PyUnicode_FromStringAndSize(name, name_len)
-                                  : sockaddr_to_python(a->addr, (socklen_t)a->len);
-        if (item)
-            PyTuple_SET_ITEM(tuple, i, item);
-        else
-            Py_CLEAR(tuple);
-    }
+    PyObject *family = new_member(state->lookups.families, a->family);
+    PyObject *kind = family ? new_member(state->lookups.kinds, a->type) : NULL;
+    PyObject *address = kind ? sockaddr_to_python(a->addr, (socklen_t)a->len) : NULL;
+    PyObject *tuple = address ? Py_BuildValue("(OOis#O)", family, kind, (int)a->proto, name, name_len, address) : NULL;
+    Py_XDECREF(family);
+    Py_XDECREF(kind);
+    Py_XDECREF(address);
     return tuple;
 }
 
@@ -115,81 +110,41 @@ static bool take_int(PyObject *o, int32_t *out) {
     return !overflow && value == *out;
 }
 
-/* A name of letters as it is goes to libc: what the idna codec would leave alone. */
-static bool is_plain(const char *s, Py_ssize_t n) {
-    Py_ssize_t label = 0;
-    for (Py_ssize_t i = 0; i < n; i++) {
-        if (s[i] != '.') {
-            label++;
-        } else {
-            if (label == 0 || label > 63) return false;
-            label = 0;
-        }
-    }
-    return label < 64;
+/* A short name of letters goes to libc as it is: the idna codec would leave it alone. */
+static bool is_plain(PyObject *host) {
+    if (PyUnicode_GetLength(host) >= 64 || !PyUnicode_IS_ASCII(host)) return false;
+    const char *s = (const char *)PyUnicode_1BYTE_DATA(host);
+    return s[0] != '.' && !strstr(s, "..") && (Py_ssize_t)strlen(s) == PyUnicode_GET_LENGTH(host);
 }
 
-/* host as socket.getaddrinfo hands it to libc. Returns 1, 0 for a type that only the
- * standard library knows an error for, -1 with an exception. *owner keeps the text. */
-static int take_host(PyObject *host, PyObject **owner, gl_query *q) {
-    const char *text;
-    if (host == Py_None) return 1;
-    if (PyUnicode_Check(host)) {
-        Py_ssize_t n = PyUnicode_GetLength(host);
-        if (n < 0) return -1;
-        if (PyUnicode_IS_ASCII(host) && is_plain((const char *)PyUnicode_1BYTE_DATA(host), n)) {
-            *owner = Py_NewRef(host);
-            text = (const char *)PyUnicode_1BYTE_DATA(host);
-        } else {
-            *owner = PyUnicode_AsEncodedString(host, "idna", NULL);
-            if (!*owner) return -1;
-            text = PyBytes_AS_STRING(*owner);
-        }
-    } else if (PyBytes_Check(host)) {
-        *owner = Py_NewRef(host);
-        text = PyBytes_AS_STRING(host);
-    } else {
-        return 0;
-    }
-    q->host = (uintptr_t)text;
-    q->host_len = (int64_t)strlen(text); /* libc's end is the first zero */
+/* A text for libc, whose end is the first zero. 0: of a type that only the standard library knows an error for; -1 with an
+ * exception. */
+static int borrow_text(PyObject *o, uint64_t *text, int64_t *len) {
+    const char *s = PyBytes_Check(o) ? PyBytes_AS_STRING(o) : PyUnicode_Check(o) ? PyUnicode_AsUTF8(o) : NULL;
+    if (!s) return PyErr_Occurred() ? -1 : 0;
+    *text = (uintptr_t)s;
+    *len = (int64_t)strlen(s);
     return 1;
 }
 
-/* The same for a port. */
-static int take_port(PyObject *port, gl_query *q) {
-    const char *text;
-    if (port == Py_None) return 1;
-    if (PyLong_CheckExact(port)) {
-        int overflow;
-        q->service = (uint64_t)PyLong_AsLongAndOverflow(port, &overflow);
-        q->service_len = -1;
-        return !overflow;
-    } else if (PyUnicode_Check(port)) {
-        text = PyUnicode_AsUTF8(port);
-        if (!text) return -1;
-    } else if (PyBytes_Check(port)) {
-        text = PyBytes_AS_STRING(port);
-    } else {
-        return 0;
+/* The same of host and of a port that is no number, as socket.getaddrinfo hands them to libc. *encoded keeps what is not the
+ * caller's. */
+static int borrow_texts(PyObject *host, PyObject *port, gl_query *q, PyObject **encoded) {
+    int known = 1;
+    if (PyUnicode_Check(host) && !is_plain(host)) {
+        host = *encoded = PyUnicode_AsEncodedString(host, "idna", NULL);
+        if (!host) return -1;
     }
-    q->service = (uintptr_t)text;
-    q->service_len = (int64_t)strlen(text);
-    return 1;
+    if (host != Py_None) known = borrow_text(host, &q->host, &q->host_len);
+    return known <= 0 || q->service_len || port == Py_None ? known : borrow_text(port, &q->service, &q->service_len);
 }
 
-static int audit_getaddrinfo(PyObject *const *args, const gl_query *q) {
-    return PySys_Audit("socket.getaddrinfo", "OOiii", args[0], args[1], q->family, q->type, q->proto);
-}
-
-/* A list of what is kept, for the program's to change. */
-static PyObject *new_kept_answer(PyObject *kept, PyObject *const *args, const gl_query *q) {
-    Py_INCREF(kept); /* hooks may run anything */
-    Py_ssize_t n = PyTuple_GET_SIZE(kept);
-    PyObject *list = audit_getaddrinfo(args, q) == 0 ? PyList_New(n) : NULL;
-    for (Py_ssize_t i = 0; list && i < n; i++) PyList_SET_ITEM(list, i, Py_NewRef(PyTuple_GET_ITEM(kept, i)));
-    Py_DECREF(kept);
-    return list;
+static bool take_port(PyObject *port, gl_query *q) {
+    int overflow = 0;
+    if (!PyLong_CheckExact(port)) return true; /* a text, if anything */
+    q->service = (uint64_t)PyLong_AsLongAndOverflow(port, &overflow);
+    q->service_len = -1;
+    return !overflow;
 }
 
 /* _getaddrinfo(host, port, family, type, proto, flags): the answer; a number when
@@ -200,18 +155,18 @@ PyObject *loop_getaddrinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n
     if (engine_usable(loop) < 0) return NULL;
     gl_query q = {.what = GL_ADDRINFO};
     if (loop->debug || loop->in_turn || !take_int(args[2], &q.family) || !take_int(args[3], &q.type) ||
-        !take_int(args[4], &q.proto) || !take_int(args[5], &q.flags))
+        !take_int(args[4], &q.proto) || !take_int(args[5], &q.flags) || !take_port(args[1], &q))
         Py_RETURN_NOTIMPLEMENTED;
-    PyObject *owner = NULL, *result = NULL, *kept = borrow_literal(loop, args[0], args[1], &q);
-    if (kept) return new_kept_answer(kept, args, &q);
-    int known = take_host(args[0], &owner, &q);
-    if (known > 0) known = take_port(args[1], &q);
-    if (known == 0)
+    PyObject *encoded = NULL, *kept = Py_XNewRef(borrow_literal(loop, args[0], &q)), *result = NULL;
+    int known = kept ? 1 : borrow_texts(args[0], args[1], &q, &encoded);
+    if (known == 0) {
         result = Py_NewRef(Py_NotImplemented);
-    else if (known > 0 && audit_getaddrinfo(args, &q) == 0)
-        result = resolve(loop, &q);
-    Py_XDECREF(owner);
-    if (result && PyList_CheckExact(result)) literal_keep(loop, args[0], args[1], &q, result);
+    } else if (known > 0 && PySys_Audit("socket.getaddrinfo", "OOiii", args[0], args[1], q.family, q.type, q.proto) == 0) {
+        result = kept ? PyList_GetSlice(kept, 0, PyList_GET_SIZE(kept)) : resolve(loop, &q);
+        if (!kept && result && PyList_CheckExact(result)) literal_keep(loop, args[0], &q, result);
+    }
+    Py_XDECREF(kept);
+    Py_XDECREF(encoded);
     return result;
 }
 
