@@ -318,21 +318,20 @@ PyObject *datagram_transport(PyObject *module, PyObject *args) {
     State *state = state_of(module);
     LoopObject *loop;
     PyObject *sock, *protocol, *address, *extra;
-    int fd, family, connected;
+    int fd, family, connected, rc;
     if (!PyArg_ParseTuple(args, "O!OiiOOO!p", state->types.Loop, &loop, &sock, &fd, &family, &protocol, &address, &PyDict_Type,
                           &extra, &connected))
         return NULL;
     if (engine_usable(loop) < 0) return NULL;
-    DatagramObject *t = (DatagramObject *)state->types.Datagram->tp_alloc(state->types.Datagram, 0);
+    DatagramObject *t = (DatagramObject *)new_transport(state->types.Datagram, &kind, loop, fd, NULL);
     if (!t) return NULL;
-    int rc = transport_init(TRANSPORT(t), &kind, loop, fd, NULL);
     t->family = family;
     t->connected = connected;
     t->address = Py_NewRef(address);
     t->protocol = Py_NewRef(protocol);
     t->extra = Py_NewRef(extra);
     GUARD(loop->guard)
-    if (rc == 0) rc = transport_attach(TRANSPORT(t), GL_OP_DATAGRAM, 0);
+    rc = transport_attach(TRANSPORT(t), GL_OP_DATAGRAM, 0);
     UNGUARD
     if (rc < 0) return transport_unmake(TRANSPORT(t));
     t->sock = Py_NewRef(sock);

@@ -5,102 +5,63 @@
  *   writing   nothing is read: the reader's close is told as an end of file.
  *             write_eof() closes.
  *
+ * What an end means, goloop.transports says.
+ *
  * Others may use the number of a character device beside the transport, as one who
  * reads a terminal with add_reader and writes it through a transport does on
  * asyncio. The engine therefore watches a duplicate of it, and of any number that
- * the loop knows already. */
+ * the loop knows already: goloop.pipes makes it. */
 #include "pipe.h"
 
-#include <fcntl.h>
 #include <stddef.h>
 #include <unistd.h>
 
-#include "callback.h"
 #include "engine.h"
 #include "errors.h"
 #include "methods.h"
-#include "soon.h"
 #include "stream.h"
 
 typedef struct {
     StreamObject stream;
-    int fileno;      /* of the file object; stays when that is closed */
-    int lost_writes; /* asyncio's _conn_lost: a failed write, and those after the end */
+    int fileno; /* of the file object; stays when that is closed */
 } PipeObject;
 
-static void write_failed(StreamObject *t) { ((PipeObject *)t)->lost_writes++; }
-
-/* The other end has gone. */
-static int ended(StreamObject *t) {
-    if (t->pipe == GL_WRITE) {
-        PyObject *exception = t->buffered > 0 ? PyObject_CallNoArgs(PyExc_BrokenPipeError) : NULL;
-        if (t->buffered > 0 && !exception) exception = PyErr_GetRaisedException();
-        int rc = transport_force_close(TRANSPORT(t), exception);
-        Py_XDECREF(exception);
-        return rc;
-    }
-    PyObject *callback = PyObject_GetAttr(t->protocol, t->loop->state->names.eof_received);
-    int rc = callback ? loop_call_soon_drop(t->loop, callback, NULL, t->context) : -1;
-    Py_XDECREF(callback);
-    if (rc < 0) return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(), t->kind->failed[0]);
-    return transport_close(TRANSPORT(t));
-}
-
-/* data_received raised: said, as of any callback, and reading goes on. */
-static int callback_failed(StreamObject *t, PyObject *exception) {
-    return transport_callback_failed(TRANSPORT(t), exception, PIPE_READ);
-}
-
-/* ---- making one ---- */
-
-static const StreamSide side = {ended, callback_failed, write_failed};
 static const TransportKind read_kind = {STREAM_KIND(READ_PIPE_LOST, "pipe transport")},
                            write_kind = {STREAM_KIND(WRITE_PIPE_LOST, "pipe transport")};
 
-static PyObject *new_pipe(LoopObject *loop, PyObject *pipe, int fd, PyObject *protocol, PyObject *extra, bool writing,
-                          bool device) {
-    FdEntry *e = fd_entry(loop, fd);
-    if (!e) return NULL;
-    bool duplicate = device || e->kind == FD_WATCHED || fd_is_used(loop, fd, FOR_WATCH);
-    int watched = duplicate ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : fd;
-    if (watched < 0) return PyErr_SetFromErrno(PyExc_OSError);
-    PyTypeObject *type = writing ? loop->state->types.WritePipe : loop->state->types.ReadPipe;
-    PipeObject *p = (PipeObject *)type->tp_alloc(type, 0);
-    TransportObject *t = TRANSPORT(p);
-    if (!p || transport_init(t, writing ? &write_kind : &read_kind, loop, watched, NULL) < 0) {
-        Py_XDECREF(p);
-        if (duplicate) close(watched);
+/* connected_pipe(loop, pipe, fd, watched, protocol, extra, writing, hangup) -> transport: around an open file whose
+ * descriptor is fd; not reading yet. watched: it, or a duplicate, which is the transport's from then on; None, it has to be
+ * a duplicate. hangup: the writing end is watched for its reader's close. */
+PyObject *connected_pipe(PyObject *module, PyObject *args) {
+    State *state = state_of(module);
+    LoopObject *loop;
+    PyObject *pipe, *protocol, *extra;
+    int fd, watched, writing, hangup, rc;
+    bool known;
+    if (!PyArg_ParseTuple(args, "O!OiiOO!pp", state->types.Loop, &loop, &pipe, &fd, &watched, &protocol, &PyDict_Type, &extra,
+                          &writing, &hangup))
         return NULL;
-    }
-    p->fileno = fd;
-    p->stream.side = &side;
-    p->stream.pipe = writing ? GL_WRITE : GL_READ;
-    t->duplicate = duplicate;
+    if (engine_usable(loop) < 0) return NULL;
+    GUARD(loop->guard)
+    FdEntry *e = watched == fd ? fd_known(loop, fd) : NULL;
+    known = e && (e->kind == FD_WATCHED || fd_is_used(loop, fd, FOR_WATCH));
+    UNGUARD
+    if (known) Py_RETURN_NONE;
+    TransportObject *t = new_transport(writing ? state->types.WritePipe : state->types.ReadPipe, writing ? &write_kind : &read_kind,
+                                       loop, watched, NULL);
+    if (!t) return NULL;
+    ((PipeObject *)t)->fileno = fd;
+    ((StreamObject *)t)->pipe = writing ? GL_WRITE : GL_READ;
+    t->duplicate = watched != fd;
     t->sock = Py_NewRef(pipe);
     t->extra = Py_NewRef(extra);
     t->protocol = Py_NewRef(protocol);
     t->drains = true;
-    t->paused = writing && device; /* nobody watches for the other side of a device */
-    uint16_t flags = writing && !device ? GL_ATTACH_PIPE | GL_ATTACH_HANGUP : GL_ATTACH_PIPE;
-    if (transport_attach(t, GL_OP_ATTACH, flags) == 0) return (PyObject *)p;
-    if (duplicate) close(watched);
-    return transport_unmake(t);
-}
-
-/* connected_pipe(loop, pipe, fd, protocol, extra, writing, device) -> transport: around
- * an open file whose descriptor is fd; not reading yet. Raises OSError. */
-PyObject *connected_pipe(PyObject *module, PyObject *args) {
-    LoopObject *loop;
-    PyObject *pipe, *protocol, *extra, *result;
-    int fd, writing, device;
-    if (!PyArg_ParseTuple(args, "O!OiOO!pp", state_of(module)->types.Loop, &loop, &pipe, &fd, &protocol, &PyDict_Type, &extra,
-                          &writing, &device))
-        return NULL;
-    if (engine_usable(loop) < 0) return NULL;
+    t->paused = writing && !hangup; /* nobody watches for the other side of a device */
     GUARD(loop->guard)
-    result = new_pipe(loop, pipe, fd, protocol, extra, writing, device);
+    rc = transport_attach(t, GL_OP_ATTACH, hangup ? GL_ATTACH_PIPE | GL_ATTACH_HANGUP : GL_ATTACH_PIPE);
     UNGUARD
-    return result;
+    return rc == 0 ? (PyObject *)t : transport_unmake(t);
 }
 
 /* ---- methods ---- */
@@ -116,19 +77,12 @@ static PyObject *pipe_write(StreamObject *t, PyObject *data) {
     if (length < 0) return NULL;
     if (length == 0) Py_RETURN_NONE;
     if (t->closing || t->conn_lost)
-        return none_or_null(transport_warn_lost(TRANSPORT(t), &((PipeObject *)t)->lost_writes,
+        return none_or_null(transport_warn_lost(TRANSPORT(t), &t->lost_writes,
                                                 "pipe closed by peer or os.write(pipe, data) raised exception."));
     return none_or_null(stream_queue(t, data));
 }
 
 static TAKES_ONE(method_write, "write", "data", StreamObject, pipe_write)
-
-/* What a pipe still holds is for who reads it next. */
-static PyObject *read_close(TransportObject *t, PyObject *ignored) {
-    (void)ignored;
-    if (t->attached && !t->closing && !new_sqe(t->loop, GL_OP_PAUSE, t->fd, t->gen)) return NULL;
-    return none_or_null(transport_close(t));
-}
 
 /* Starts reading. Raises what the selector says against it, as add_reader does. */
 static PyObject *start_reading(TransportObject *t, PyObject *ignored) {
@@ -146,78 +100,60 @@ static PyObject *resume_reading(TransportObject *t, PyObject *ignored) {
     return steal_result(transport_resume_reading(t)) < 0 ? NULL : start_reading(t, NULL);
 }
 
-static GETTER(get_pipe, Py_XNewRef(t->sock))
+static GETTER(get_file, Py_XNewRef(t->sock))
 
-/* Whoever takes the file object away closes it himself. */
-static int take_pipe(TransportObject *t, PyObject *value) {
-    if (value && value != Py_None) {
-        Py_XSETREF(t->sock, Py_NewRef(value));
-        return 0;
-    }
-    int rc = 0;
-    if (t->fd >= 0) {
-        rc = transport_detach(t);
-        if (t->duplicate) close(t->fd);
-        t->fd = -1;
-    }
-    Py_CLEAR(t->sock);
-    return rc;
+/* _take_pipe(file object): another in its place. Whoever takes the one away without another closes it himself. */
+static PyObject *take_pipe(TransportObject *t, PyObject *pipe) {
+    bool gone = pipe == Py_None;
+    int rc = gone ? transport_detach(t) : 0;
+    if (gone && t->duplicate && t->fd >= 0) close(t->fd);
+    if (gone) t->fd = -1;
+    Py_XSETREF(t->sock, gone ? NULL : Py_NewRef(pipe));
+    return none_or_null(rc);
 }
 
-static int set_pipe(PyObject *self, PyObject *value, void *closure) {
-    (void)closure;
-    int rc;
-    GUARD(TRANSPORT(self)->loop->guard)
-    rc = take_pipe(TRANSPORT(self), value);
-    UNGUARD
-    return rc;
-}
-
-GUARDED_ONE(TransportObject, read_close)
 GUARDED_ONE(TransportObject, start_reading)
 GUARDED_ONE(TransportObject, resume_reading)
+GUARDED_ONE(TransportObject, take_pipe)
 
 static PyMethodDef read_methods[] = {
     COMMON_METHODS,
     READING_METHODS,
     METHOD("_start_reading", GUARDED(start_reading), METH_NOARGS, NULL),
     METHOD("resume_reading", GUARDED(resume_reading), METH_NOARGS, RESUME_DOC),
-    METHOD("close", GUARDED(read_close), METH_NOARGS, "close($self, /)\n--\n\nClose; what is unread stays in the pipe."),
+    METHOD("_take_pipe", GUARDED(take_pipe), METH_O, NULL),
+    METHOD("close", table_close, METH_NOARGS, "close($self, /)\n--\n\nClose; what is unread stays in the pipe."),
     {0}};
 
 static PyMethodDef write_methods[] = {
     COMMON_METHODS,
     WRITING_METHODS,
     METHOD("write", method_write, METH_FASTCALL | METH_KEYWORDS, "write($self, data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."),
+    METHOD("_take_pipe", GUARDED(take_pipe), METH_O, NULL),
     METHOD("write_eof", table_close, METH_NOARGS, "write_eof($self, /)\n--\n\nClose once what is queued has left."),
     METHOD("close", table_close, METH_NOARGS, CLOSE_DOC),
     {0}};
 
-static PyMemberDef read_members[] = {
+static PyMemberDef members[] = {
     COMMON_MEMBERS,
     {"_fileno", T_INT, offsetof(PipeObject, fileno), READONLY, NULL},
     {"_paused", T_BOOL, offsetof(TransportObject, paused), READONLY, NULL},
-    {0}};
-
-static PyMemberDef write_members[] = {
-    COMMON_MEMBERS,
-    {"_fileno", T_INT, offsetof(PipeObject, fileno), READONLY, NULL},
-    {"_conn_lost", T_INT, offsetof(PipeObject, lost_writes), READONLY, NULL},
+    {"_conn_lost", T_INT, offsetof(StreamObject, lost_writes), READONLY, NULL},
     {"_protocol_paused", T_BOOL, offsetof(TransportObject, protocol_paused), READONLY, NULL},
     {0}};
 
-static PyGetSetDef getset[] = {COMMON_GETSET, {"_pipe", get_pipe, set_pipe, NULL, NULL}, {0}};
+static PyGetSetDef getset[] = {COMMON_GETSET, {"_file", get_file, NULL, NULL, NULL}, {0}};
 
 static PyType_Slot read_slots[] = {{Py_tp_doc, "The reading end of a pipe; see asyncio.ReadTransport."},
                                    LIFE_SLOTS,
                                    {Py_tp_methods, read_methods},
-                                   {Py_tp_members, read_members},
+                                   {Py_tp_members, members},
                                    {Py_tp_getset, getset},
                                    {0, NULL}};
 static PyType_Slot write_slots[] = {{Py_tp_doc, "The writing end of a pipe; see asyncio.WriteTransport."},
                                     LIFE_SLOTS,
                                     {Py_tp_methods, write_methods},
-                                    {Py_tp_members, write_members},
+                                    {Py_tp_members, members},
                                     {Py_tp_getset, getset},
                                     {0, NULL}};
 

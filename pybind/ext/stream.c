@@ -17,13 +17,8 @@ static void set_protocol(StreamObject *t, PyObject *protocol) {
 }
 
 StreamObject *new_stream(LoopObject *loop, int fd, PyObject *protocol, PyObject *context) {
-    StreamObject *t = (StreamObject *)loop->state->types.Stream->tp_alloc(loop->state->types.Stream, 0);
-    if (!t) return NULL;
-    if (transport_init(TRANSPORT(t), &kind, loop, fd, context) < 0) {
-        Py_DECREF(t);
-        return NULL;
-    }
-    set_protocol(t, protocol);
+    StreamObject *t = (StreamObject *)new_transport(loop->state->types.Stream, &kind, loop, fd, context);
+    if (t) set_protocol(t, protocol);
     return t;
 }
 

@@ -9,18 +9,11 @@
 
 typedef struct StreamObject StreamObject;
 
-/* What differs where there is a pipe. */
-typedef struct {
-    int (*ended)(StreamObject *t);                                          /* the end of file */
-    int (*callback_failed)(StreamObject *t, PyObject *exception);           /* data_received raised; steals */
-    void (*write_failed)(StreamObject *t);
-} StreamSide;
-
 struct StreamObject {
     TRANSPORT_FIELDS
-    const StreamSide *side;
     PyObject *empty_waiter;
     int write_error; /* errno of a submission that failed, not yet told */
+    int lost_writes; /* asyncio's _conn_lost of a pipe: a failed write, and those after the end */
     bool buffered_protocol, eof_written;
     bool handshakes; /* its listener's */
     uint8_t pipe;    /* of pipe.c: its direction, GL_READ or GL_WRITE; sock is its file object */

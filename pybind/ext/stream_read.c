@@ -30,7 +30,7 @@ static int give(StreamObject *t, const char *p, Py_ssize_t n, PyObject *bytes) {
     }
     Py_DECREF(protocol);
     if (rc == 0) return 0;
-    if (t->side) return t->side->callback_failed(t, PyErr_GetRaisedException());
+    if (t->pipe) return transport_callback_failed(TRANSPORT(t), PyErr_GetRaisedException(), PIPE_READ); /* and reading goes on */
     return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(), "Fatal error: protocol.data_received() call failed.");
 }
 
@@ -197,7 +197,7 @@ static int ended(StreamObject *t) {
 
 /* The end of file, in the transport's context. */
 static int give_eof(StreamObject *t) {
-    int rc = t->side ? t->side->ended(t) : ended(t);
+    int rc = t->pipe ? call_method_drop((PyObject *)t, t->loop->state->names._ended, NULL) : ended(t);
     t->ended = true;
     transport_pin(TRANSPORT(t));
     return rc;
@@ -220,7 +220,7 @@ static int on_eof(StreamObject *t) {
 int stream_failed(StreamObject *t, int error, int direction) {
     if (t->conn_lost) return 0;
     bool writing = direction & GL_WRITE;
-    if (writing && t->side) t->side->write_failed(t);
+    if (writing) t->lost_writes++;
     return transport_fatal(TRANSPORT(t), new_os_error(error), t->kind->failed[writing]);
 }
 

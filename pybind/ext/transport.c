@@ -3,16 +3,20 @@
 
 #include "engine.h"
 
-int transport_init(TransportObject *t, const TransportKind *kind, LoopObject *loop, int fd, PyObject *context) {
+TransportObject *new_transport(PyTypeObject *type, const TransportKind *kind, LoopObject *loop, int fd, PyObject *context) {
+    TransportObject *t = TRANSPORT(type->tp_alloc(type, 0));
+    if (!t) return NULL;
     t->fd = -1;
     t->kind = kind;
     t->loop = (LoopObject *)Py_NewRef((PyObject *)loop);
     t->high = loop->shared.high_water;
     t->low = loop->shared.low_water;
     t->context = context ? Py_NewRef(context) : PyContext_CopyCurrent();
-    if (!t->context) return -1;
-    t->fd = fd; /* from here on ours to close */
-    return 0;
+    if (t->context)
+        t->fd = fd; /* from here on ours to close */
+    else
+        Py_CLEAR(t);
+    return t;
 }
 
 int transport_attach(TransportObject *t, uint16_t op, uint16_t flags) {

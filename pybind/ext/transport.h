@@ -89,7 +89,7 @@ static inline PyObject *guard_of_TransportObject(TransportObject *t) { return t-
 #endif
 
 /* fd is the caller's until success. context: NULL is a copy of the current one. */
-int transport_init(TransportObject *t, const TransportKind *kind, LoopObject *loop, int fd, PyObject *context);
+TransportObject *new_transport(PyTypeObject *type, const TransportKind *kind, LoopObject *loop, int fd, PyObject *context);
 int transport_attach(TransportObject *t, uint16_t op, uint16_t flags); /* into the tables, not reading yet */
 PyObject *transport_unmake(TransportObject *t); /* one that could not be attached: socket and descriptor are the caller's again. NULL */
 int transport_detach(TransportObject *t); /* out of them; its descriptor stays open */

@@ -212,10 +212,11 @@ def connected_pipe(
     loop: Any,
     pipe: Any,
     fd: int,
+    watched: int,
     protocol: asyncio.BaseProtocol,
     extra: dict[str, Any],
     writing: bool,
-    device: bool,
+    hangup: bool,
     /,
 ) -> Any: ...
 def datagram_transport(
