@@ -1,7 +1,10 @@
 package loop
 
 import (
+	"encoding/binary"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"goloop/internal/sys"
 )
@@ -29,6 +32,20 @@ type Message struct {
 	AddrLen int64 // 0: to whom the socket is connected
 }
 
+// SenderPlaces is how many senders the host may remember, each at a place of its own.
+const SenderPlaces = 64
+
+// senderPlace is where the sender with that sockaddr is remembered: the same always has the same, those that are alike
+// seldom share one.
+func senderPlace(name []byte) uint16 {
+	const golden = 0x9E3779B97F4A7C15
+	var mixed uint64 // family, port, IPv4 address or flow; IPv6 address
+	for ; len(name) >= 8; name = name[8:] {
+		mixed ^= binary.NativeEndian.Uint64(name)
+	}
+	return uint16(mixed * golden >> 58)
+}
+
 // openDatagram starts a datagram socket. A refusal is told as an Error.
 func (e *Engine) openDatagram(s *Submission) {
 	d := e.claim(s.Fd, s.Generation, datagram)
@@ -47,7 +64,7 @@ func (e *Engine) openDatagram(s *Submission) {
 	d.most = maxPacket
 	// Where the system does not tell, room for all: a datagram that is cut is lost.
 	name, err := sys.Getsockname(int(d.fd))
-	if _, unix := name.(*syscall.SockaddrUnix); unix || err != nil {
+	if _, isUnix := name.(*syscall.SockaddrUnix); isUnix || err != nil {
 		d.most = int32(min(maxRead, len(e.arena)-maxSockaddr))
 	}
 	e.refresh(d)
@@ -81,8 +98,9 @@ func (e *Engine) readDatagrams(d *descriptor) {
 			if from := data + i*slot; from != end {
 				copy(e.arena[end:], e.arena[from:from+size])
 			}
+			name := e.arena[names+i*maxSockaddr:][:min(length, unix.SizeofSockaddrInet6)]
 			e.Complete(Completion{
-				Kind: Datagram, Fd: d.fd, Generation: d.generation, Ptr: base + uint64(end), Len: int64(size),
+				Kind: Datagram, Flags: senderPlace(name), Fd: d.fd, Generation: d.generation, Ptr: base + uint64(end), Len: int64(size),
 				User: base + uint64(names+i*maxSockaddr), Res: int32(length),
 			})
 			end += (size + 63) &^ 63

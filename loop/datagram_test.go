@@ -387,3 +387,29 @@ func BenchmarkDatagrams(b *testing.B) {
 		}
 	}
 }
+
+func TestSendersHavePlacesOfTheirOwn(t *testing.T) {
+	inet := func(host byte, port uint16) []byte {
+		return rawInet4(&unix.SockaddrInet4{Port: int(port), Addr: [4]byte{10, 0, 0, host}})
+	}
+	taken := map[uint16]bool{}
+	for port := range uint16(4 * SenderPlaces) {
+		place := senderPlace(inet(1, 40000+port))
+		if place >= SenderPlaces || place != senderPlace(inet(1, 40000+port)) {
+			t.Fatalf("port %d has place %d, then %d", port, place, senderPlace(inet(1, 40000+port)))
+		}
+		taken[place] = true
+	}
+	if len(taken) < SenderPlaces/2 {
+		t.Errorf("%d ports share %d places", 4*SenderPlaces, len(taken))
+	}
+	name := make([]byte, unix.SizeofSockaddrInet6) // IPv6: the address counts to its last byte, a scope does not
+	other := slices.Clone(name)
+	other[23]++
+	if senderPlace(name) == senderPlace(other) {
+		t.Error("two hosts of a network share a place")
+	}
+	if senderPlace(nil) != 0 {
+		t.Error("who has no name has a place of its own")
+	}
+}

@@ -46,6 +46,7 @@ enum gl_op {
 };
 
 enum { GL_READ = 1, GL_WRITE = 2, GL_FATAL = 4 };
+enum { GL_PEERS = 64 }; /* DATAGRAM: places to remember senders at; the same sender always has the same */
 enum { GL_SEND_ALONE = 1 }; /* SEND: res tells of a failure, no ERROR follows */
 /* PIPE: read(2) and write(2) instead of recv and send. HANGUP: the writing end of a
  * pipe, never read: EOF tells that its reader has gone, and nothing more is written. */
@@ -112,7 +113,7 @@ enum gl_kind {
     GL_WATCH_READY = 9,   /* fd, gen, flags: GL_READ or GL_WRITE, one each */
     GL_TIMER_DUE = 10,    /* user: id, gen */
     GL_SIGNAL = 11,       /* res: the number */
-    GL_DATAGRAM = 12,     /* fd, gen, ptr, len: one datagram in the arena; user, res: its sender's sockaddr there */
+    GL_DATAGRAM = 12,     /* fd, gen, ptr, len: one datagram in the arena; user, res: its sender's sockaddr there; flags: the place of that, of GL_PEERS */
     GL_CHILD_EXITED = 13, /* res: pid, len: wait status, or -1 when another has reaped it; user */
     GL_RESOLVED = 14      /* user, flags: what; fd: errno, or res: gai_strerror's number; gen, ptr, len: the answer in the arena */
 };

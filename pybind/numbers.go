@@ -63,6 +63,7 @@ func numbers() []number {
 		{"ATTACH_PIPE", loop.FlagPipe, C.GL_ATTACH_PIPE},
 		{"ATTACH_HANGUP", loop.FlagHangup, C.GL_ATTACH_HANGUP},
 		{"WRITE_TRIED", loop.FlagTried, C.GL_WRITE_TRIED},
+		{"PEERS", loop.SenderPlaces, C.GL_PEERS},
 		{"SEND_ALONE", loop.FlagAlone, C.GL_SEND_ALONE},
 		{"SQE_DONE", loop.FlagDone, C.GL_SQE_DONE},
 		{"SQE_QUEUED", loop.FlagQueued, C.GL_SQE_QUEUED},

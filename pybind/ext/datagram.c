@@ -22,10 +22,8 @@ enum { HEADER = 8, SENDS_EMPTY = 1 }; /* bytes that asyncio counts for each data
 enum { HEADER = 0, SENDS_EMPTY = 0 };
 #endif
 
-/* Addresses of recent senders, so that a peer's next datagram and the answer to
- * it cost no conversion. A power of two. */
-enum { PEERS = 64 };
-
+/* The address of a recent sender, so that its next datagram and the answer to it cost no conversion. The engine says
+ * which of GL_PEERS places is its own. */
 typedef struct Peer {
     PyObject *address; /* as datagram_received had it, or NULL */
     uint8_t raw[28];
@@ -36,9 +34,9 @@ typedef struct DatagramObject {
     TRANSPORT_FIELDS
     PyObject *address; /* of remote_addr, or None */
     bool connected;    /* to a peer with a name, to which everything goes that is sent */
-    bool has_peer;     /* to any peer: what names no address goes there */
-    Peer *peers;       /* PEERS of them by hash of raw, once something was received */
-    uint8_t by_object[PEERS]; /* index into peers, by hash of address as an object */
+    bool has_peer;     /* to one without a name, as far as is known: what names no address goes there */
+    Peer *peers;       /* GL_PEERS of them, once something was received */
+    uint8_t by_object[GL_PEERS]; /* index into peers, by hash of address as an object */
 } DatagramObject;
 
 /* One datagram on its way to the kernel: kept alive as the bytes of a WRITE are. */
@@ -58,51 +56,42 @@ static void message_dealloc(Message *m) {
 
 /* ---- addresses ---- */
 
-static Peer *peer_of(DatagramObject *t, const void *raw, socklen_t len) {
-    uint64_t words[3] = {0, 0, 0}; /* family, port, IPv4 address or flow; IPv6 address */
-    memcpy(words, raw, len < sizeof words ? len : sizeof words);
-    uint64_t hash = (words[0] ^ words[1] ^ words[2]) * 0x9E3779B97F4A7C15u;
-    return &t->peers[hash >> 58 & (PEERS - 1)];
-}
-
 static uint8_t *index_of(DatagramObject *t, PyObject *address) {
-    return &t->by_object[((uintptr_t)address >> 4) & (PEERS - 1)];
+    return &t->by_object[((uintptr_t)address >> 4) & (GL_PEERS - 1)];
 }
 
 /* The address that a datagram came from, as recvfrom() gives it. */
-static PyObject *new_sender(DatagramObject *t, const void *raw, socklen_t len) {
+static PyObject *new_sender(DatagramObject *t, const void *raw, socklen_t len, uint16_t place) {
     bool inet = (t->family == AF_INET || t->family == AF_INET6) && len <= sizeof t->peers->raw;
     if (!inet) return sockaddr_to_python(raw, len);
-    if (!t->peers && !(t->peers = PyMem_Calloc(PEERS, sizeof *t->peers))) return PyErr_NoMemory();
-    Peer *p = peer_of(t, raw, len);
+    if (!t->peers && !(t->peers = PyMem_Calloc(GL_PEERS, sizeof *t->peers))) return PyErr_NoMemory();
+    Peer *p = &t->peers[place];
     if (p->address && p->len == len && memcmp(p->raw, raw, len) == 0) return Py_NewRef(p->address);
     PyObject *address = sockaddr_to_python(raw, len);
     if (!address) return NULL;
     memcpy(p->raw, raw, len);
     p->len = (uint8_t)len;
-    *index_of(t, address) = (uint8_t)(p - t->peers);
+    *index_of(t, address) = (uint8_t)place;
     Py_XSETREF(p->address, Py_NewRef(address));
     return address;
 }
 
 /* Writes where a message goes. 0 when only socket.sendto can tell. */
-static int encode(DatagramObject *t, PyObject *address, Message *m) {
+static bool encode(DatagramObject *t, PyObject *address, Message *m) {
     socklen_t len = 0;
-    int known;
+    int known = 1;
     Peer *p = t->peers ? &t->peers[*index_of(t, address)] : NULL;
-    if (p && p->address == address) {
-        memcpy(&m->address, p->raw, p->len);
-        len = p->len;
-        known = 1;
-    } else if (t->family == AF_UNIX) {
+    if (p && p->address == address)
+        memcpy(&m->address, p->raw, len = p->len);
+    else if (t->family == AF_UNIX)
         known = sockaddr_from_path(address, &m->address, &len);
-    } else {
+    else
         known = sockaddr_from_python(address, t->family, &m->address, &len);
-    }
     if (known < 0) PyErr_Clear();
+    if (known <= 0) return false;
     m->wire.addr = (uintptr_t)&m->address;
     m->wire.addr_len = len;
-    return known > 0;
+    return true;
 }
 
 /* ---- sending ---- */
@@ -120,15 +109,14 @@ static int send_failed(DatagramObject *t) {
     return rc;
 }
 
-/* Sends a datagram in a call of its own. Borrows the message. */
-static int send_now(DatagramObject *t, Message *m) {
-    gl_sqe s = {.op = GL_OP_SEND, .flags = GL_SEND_ALONE, .fd = t->fd, .gen = t->gen, .len = m->wire.len + HEADER};
-    s.ptr = (uintptr_t)&m->wire;
-    s.user = (uintptr_t)Py_NewRef((PyObject *)m);
-    int rc = transport_send(TRANSPORT(t), &s);
-    if (rc > 0) return transport_waits(TRANSPORT(t), m->wire.len + HEADER);
-    if (rc < 0 || !(s.flags & GL_SQE_FAILED)) return rc;
-    raise_errno(s.res);
+/* Sends a datagram in a call of its own. Steals what s->user names. */
+static int send_now(DatagramObject *t, gl_sqe *s) {
+    int64_t counts = s->len;
+    s->flags = GL_SEND_ALONE;
+    int rc = transport_send(TRANSPORT(t), s);
+    if (rc > 0) return transport_waits(TRANSPORT(t), counts);
+    if (rc < 0 || !(s->flags & GL_SQE_FAILED)) return rc;
+    raise_errno(s->res);
     return send_failed(t);
 }
 
@@ -136,62 +124,42 @@ static int send_now(DatagramObject *t, Message *m) {
 static int submit(DatagramObject *t, Message *m) {
     if (!transport_owns_number(TRANSPORT(t))) return send_failed(t);
     bool gathers = transport_gathers(TRANSPORT(t));
-    if (!gathers && transport_sends_now(TRANSPORT(t))) return send_now(t, m);
-    gl_sqe *s = queue_has_room(t->loop) < 0 ? NULL : new_sqe(t->loop, GL_OP_SEND, t->fd, t->gen);
-    if (!s) return -1;
-    s->ptr = (uintptr_t)&m->wire;
-    s->len = m->wire.len + HEADER;
-    s->user = (uintptr_t)Py_NewRef((PyObject *)m);
-    t->unsent++;
-    t->buffered += s->len;
-    if (!t->pinned) transport_pin(TRANSPORT(t));
-    if (!gathers && transport_flush(TRANSPORT(t)) < 0) return -1;
+    gl_sqe s = {.op = GL_OP_SEND, .fd = t->fd, .gen = t->gen, .len = m->wire.len + HEADER};
+    s.ptr = (uintptr_t)&m->wire;
+    s.user = (uintptr_t)Py_NewRef((PyObject *)m);
+    if (!gathers && transport_sends_now(TRANSPORT(t))) return send_now(t, &s);
+    if (transport_append(TRANSPORT(t), &s) < 0 || (!gathers && transport_flush(TRANSPORT(t)) < 0)) return -1;
     return transport_maybe_pause(TRANSPORT(t));
 }
 
 /* A host name, a scope, anything that is not plain: socket.sendto knows it, and
  * has the exception for what is wrong. When the kernel has no room, the address is
- * resolved and the datagram queued behind the others. */
+ * resolved and the datagram queued behind the others. So it is without an address, once the socket is known to have a peer. */
 static int send_by_socket(DatagramObject *t, Message *m, PyObject *address) {
     if (t->unsent && transport_flush(TRANSPORT(t)) < 0) return -1;
-    PyObject *numeric = PyObject_CallMethod((PyObject *)t->loop, "_send_by_socket", "OOON", t->sock, m->data, address,
-                                            PyBool_FromLong(t->buffered > 0));
-    bool sent = numeric == Py_None;
-    if (numeric && !sent && !encode(t, numeric, m)) PyErr_Format(PyExc_OSError, "no numeric address in %R", numeric);
-    Py_XDECREF(numeric);
+    PyObject *found = PyObject_CallMethod((PyObject *)t->loop, "_send_by_socket", "OOON", t->sock, m->data, address,
+                                          PyBool_FromLong(t->buffered > 0));
+    bool sent = found == Py_None, to_peer = found == Py_True;
+    t->has_peer |= to_peer;
+    if (found && !sent && !to_peer && !encode(t, found, m)) PyErr_Format(PyExc_OSError, "no numeric address in %R", found);
+    Py_XDECREF(found);
     return PyErr_Occurred() ? send_failed(t) : sent ? 0 : submit(t, m);
-}
-
-/* Whether a datagram that names no address has somewhere to go. A peer need not have a name:
- * the other end of a socketpair has none. */
-static bool has_peer(DatagramObject *t) {
-    struct sockaddr_storage name;
-    socklen_t len = sizeof name;
-    if (!t->has_peer) t->has_peer = getpeername(t->fd, (struct sockaddr *)&name, &len) == 0;
-    return t->has_peer;
 }
 
 static int send_to(DatagramObject *t, PyObject *data, PyObject *address) {
     if (engine_usable(t->loop) < 0) return -1;
-    Message *m = PyObject_New(Message, t->loop->state->types.Message);
-    if (!m) return -1;
-    m->data = PyBytes_CheckExact(data) ? Py_NewRef(data) : PyBytes_FromObject(data); /* what cannot change */
-    if (!m->data) {
-        m->data = Py_NewRef(Py_None);
-        Py_DECREF(m);
+    PyObject *bytes = PyBytes_CheckExact(data) ? Py_NewRef(data) : PyBytes_FromObject(data); /* what cannot change */
+    Message *m = bytes ? PyObject_New(Message, t->loop->state->types.Message) : NULL;
+    if (!m) {
+        Py_XDECREF(bytes);
         return -1;
     }
-    m->wire = (gl_message){.ptr = (uintptr_t)PyBytes_AS_STRING(m->data), .len = PyBytes_GET_SIZE(m->data)};
-    bool to_peer = t->connected || (address == Py_None && has_peer(t));
+    m->data = bytes;
+    m->wire = (gl_message){.ptr = (uintptr_t)PyBytes_AS_STRING(bytes), .len = PyBytes_GET_SIZE(bytes)};
+    bool to_peer = t->connected || (address == Py_None && t->has_peer);
     int rc = to_peer || encode(t, address, m) ? submit(t, m) : send_by_socket(t, m, address);
     Py_DECREF(m);
     return rc;
-}
-
-/* Whether an address may be given to a transport that has one: 1, 0, -1. */
-static int is_own_address(DatagramObject *t, PyObject *address) {
-    if (address == Py_None) return 1;
-    return PyObject_RichCompareBool(address, t->address, Py_EQ);
 }
 
 static PyObject *method_sendto(DatagramObject *t, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
@@ -210,7 +178,7 @@ static PyObject *method_sendto(DatagramObject *t, PyObject *const *args, Py_ssiz
     int bound = PyObject_IsTrue(t->address);
     if (bound < 0) return NULL;
     if (bound) {
-        int own = is_own_address(t, address);
+        int own = address == Py_None ? 1 : PyObject_RichCompareBool(address, t->address, Py_EQ);
         if (own == 0) PyErr_Format(PyExc_ValueError, "Invalid address: must be None or %S", t->address);
         if (own <= 0) return NULL;
         address = t->address;
@@ -224,10 +192,10 @@ static PyObject *method_sendto(DatagramObject *t, PyObject *const *args, Py_ssiz
 /* asyncio calls the protocol from a handle of the loop: what it raises is told, and
  * the transport goes on. The transport's context is entered already, or enter says that
  * it shall be. */
-static int told(DatagramObject *t, bool enter, PyObject *name, PyObject *const *args, size_t n, enum callback_name caller) {
-    PyObject *argv[3] = {t->protocol, args[0], n > 1 ? args[1] : NULL};
+static int told(DatagramObject *t, bool enter, PyObject *name, PyObject *what, PyObject *from, enum callback_name caller) {
+    PyObject *argv[3] = {t->protocol, what, from};
     PyObject *protocol = Py_NewRef(t->protocol), *context = enter ? new_entered(TRANSPORT(t)) : NULL;
-    int rc = context || !enter ? call_method_of(name, argv, n + 1) : -1;
+    int rc = context || !enter ? call_method_of(name, argv, from ? 3 : 2) : -1;
     if (context) steal_entered(context);
     if (rc < 0) rc = transport_callback_failed(TRANSPORT(t), PyErr_GetRaisedException(), caller);
     Py_DECREF(protocol);
@@ -238,20 +206,15 @@ static int told(DatagramObject *t, bool enter, PyObject *name, PyObject *const *
 static int on_received(DatagramObject *t, gl_cqe *c) {
     if (t->closing || !t->protocol) return 0;
     PyObject *data = PyBytes_FromStringAndSize((const char *)(uintptr_t)c->ptr, (Py_ssize_t)c->len);
-    PyObject *address = data ? new_sender(t, (const void *)(uintptr_t)c->user, (socklen_t)c->res) : NULL;
+    PyObject *address = data ? new_sender(t, (const void *)(uintptr_t)c->user, (socklen_t)c->res, c->flags) : NULL;
     int rc = -1;
     if (address && !t->paused && !t->held) {
-        PyObject *args[2] = {data, address};
-        rc = told(t, true, t->loop->state->names.datagram_received, args, 2, DATAGRAM_READ);
+        rc = told(t, true, t->loop->state->names.datagram_received, data, address, DATAGRAM_READ);
     } else {
         PyObject *both = address ? PyTuple_Pack(2, data, address) : NULL;
         rc = both ? transport_hold(TRANSPORT(t), both) : -1;
         Py_XDECREF(both);
-        if (rc < 0) {
-            PyObject *exception = PyErr_GetRaisedException();
-            rc = call_exception_handler(t->loop, "A datagram was lost", exception, (PyObject *)t, t->protocol);
-            Py_DECREF(exception);
-        }
+        if (rc < 0) rc = tell_unless_exit(t->loop, "A datagram was lost", PyErr_GetRaisedException(), (PyObject *)t, t->protocol);
     }
     Py_XDECREF(address);
     Py_XDECREF(data);
@@ -263,7 +226,7 @@ static int on_failed(DatagramObject *t, int error, int direction) {
     if (t->lost || !t->protocol || (t->conn_lost && !(direction & GL_WRITE))) return 0;
     PyObject *exception = new_os_error(error);
     if (direction & GL_FATAL) return transport_fatal(TRANSPORT(t), exception, "Fatal error on datagram transport");
-    int rc = told(t, true, t->loop->state->names.error_received, &exception, 1, direction & GL_WRITE ? DATAGRAM_SEND : DATAGRAM_READ);
+    int rc = told(t, true, t->loop->state->names.error_received, exception, NULL, direction & GL_WRITE ? DATAGRAM_SEND : DATAGRAM_READ);
     Py_DECREF(exception);
     return rc;
 }
@@ -289,8 +252,7 @@ static int deliver_held(TransportObject *transport) {
     while (rc == 0 && t->held && !t->paused && !t->closing && t->protocol) {
         PyObject *both = Py_NewRef(borrow_held(transport));
         transport_taken(transport);
-        PyObject *args[2] = {PyTuple_GET_ITEM(both, 0), PyTuple_GET_ITEM(both, 1)};
-        rc = told(t, false, t->loop->state->names.datagram_received, args, 2, DATAGRAM_READ);
+        rc = told(t, false, t->loop->state->names.datagram_received, PyTuple_GET_ITEM(both, 0), PyTuple_GET_ITEM(both, 1), DATAGRAM_READ);
         Py_DECREF(both);
     }
     if (rc < 0 && t->held && !t->paused) transport_owe(transport, true);
@@ -363,7 +325,7 @@ static int datagram_clear(PyObject *self) {
     Py_CLEAR(t->address);
     Peer *peers = t->peers;
     t->peers = NULL;
-    for (int i = 0; peers && i < PEERS; i++) Py_XDECREF(peers[i].address); /* of strings and numbers */
+    for (int i = 0; peers && i < GL_PEERS; i++) Py_XDECREF(peers[i].address); /* of strings and numbers */
     PyMem_Free(peers);
     return transport_clear(self);
 }
@@ -386,8 +348,8 @@ int datagram_setup(PyObject *module) {
     PyObject *interface = import_attribute("goloop.transports", "Datagram");
     PyObject *bases = interface ? PyTuple_Pack(2, (PyObject *)state->types.Transport, interface) : NULL;
     Py_XDECREF(interface);
-    if (bases) state->types.Datagram = (PyTypeObject *)PyType_FromModuleAndSpec(module, &spec, bases);
+    if (bases) state->types.Datagram = new_type(module, &spec, bases);
     Py_XDECREF(bases);
-    if (!state->types.Datagram || PyModule_AddType(module, state->types.Datagram) < 0) return -1;
+    if (!state->types.Datagram) return -1;
     return (state->types.Message = new_type(module, &message_spec, NULL)) ? 0 : -1;
 }

@@ -67,6 +67,19 @@ bool has_drain(State *state, PyObject *protocol) {
     return drains;
 }
 
+int transport_append(TransportObject *t, const gl_sqe *what) {
+    gl_sqe *s = queue_has_room(t->loop) < 0 ? NULL : new_sqe(t->loop, what->op, t->fd, t->gen);
+    if (!s) {
+        Py_DECREF((PyObject *)(uintptr_t)what->user);
+        return -1;
+    }
+    *s = *what;
+    t->unsent++;
+    t->buffered += what->len;
+    if (!t->pinned) transport_pin(t);
+    return 0;
+}
+
 int transport_send(TransportObject *t, gl_sqe *s) {
     int rc = queue_has_room(t->loop) < 0 ? -1 : submit_one(t->loop, s);
     bool keeps = s->flags & GL_SQE_QUEUED;

@@ -102,10 +102,7 @@ void object_dealloc(PyObject *self) {
 }
 
 PyTypeObject *new_type(PyObject *module, PyType_Spec *spec, PyObject *base) {
-    PyObject *bases = base ? PyTuple_Pack(1, base) : NULL;
-    if (base && !bases) return NULL;
-    PyObject *type = PyType_FromModuleAndSpec(module, spec, bases);
-    Py_XDECREF(bases);
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, base);
     if (type && PyModule_AddType(module, (PyTypeObject *)type) < 0) Py_CLEAR(type);
     return (PyTypeObject *)type;
 }

@@ -132,7 +132,7 @@ static inline State *state_of_type(PyTypeObject *type) {
 
 /* Of a type that nobody derives from, whose tp_clear lets go of all that an object has. */
 void object_dealloc(PyObject *self);
-/* Makes a type of the module over base, or over nothing (NULL), and adds it to the module. */
+/* Makes a type of the module over base, a tuple of bases, or nothing (NULL), and adds it to the module. */
 PyTypeObject *new_type(PyObject *module, PyType_Spec *spec, PyObject *base);
 /* class.name(self, *args, **kwargs) */
 PyObject *call_class(PyObject *class, PyObject *name, PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);

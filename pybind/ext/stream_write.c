@@ -107,18 +107,9 @@ static int append(StreamObject *t, PyObject *bytes) {
         Py_DECREF(bytes);
         return 0;
     }
-    gl_sqe *s = queue_has_room(t->loop) < 0 ? NULL : new_sqe(t->loop, GL_OP_WRITE, t->fd, t->gen);
-    if (!s) {
-        Py_DECREF(bytes);
-        return -1;
-    }
-    s->ptr = (uintptr_t)PyBytes_AS_STRING(bytes);
-    s->len = n;
-    s->user = (uintptr_t)bytes;
-    t->unsent++;
-    t->buffered += n;
+    gl_sqe s = {.op = GL_OP_WRITE, .fd = t->fd, .gen = t->gen, .ptr = (uintptr_t)PyBytes_AS_STRING(bytes), .len = n, .user = (uintptr_t)bytes};
+    if (transport_append(TRANSPORT(t), &s) < 0) return -1;
     t->loop->sq_bytes += n;
-    if (!t->pinned) transport_pin(TRANSPORT(t));
     return 0;
 }
 

@@ -64,12 +64,19 @@ class Datagrams(_Base):
 
     def _send_by_socket(self, sock: socket.socket, data: bytes, address: Any, waits: bool) -> Any:
         """Send to an address that only ``sock.sendto`` knows; unless others wait, and when the kernel has no room, the numeric
-        one that it would find, for a datagram that has to wait too.
+        one that it would find, for a datagram that has to wait too. True, without an address: it goes to the peer, which need
+        not have a name, as the other end of a socketpair.
 
         Raises:
             OSError: there is none, or it cannot be sent to.
             TypeError: ``address`` is none.
         """
+        if address is None:
+            try:
+                sock.getpeername()
+                return True
+            except OSError:
+                pass  # there is none
         if not waits:
             try:
                 sock.sendto(data, address)
