@@ -16,33 +16,24 @@
 
 /* ---- threads ---- */
 
-typedef struct {
-    pthread_mutex_t mu;
-    pthread_cond_t changed;
-    bool over;
-} Assembly;
-
-static void *attend(void *arg) {
-    Assembly *a = arg;
-    pthread_mutex_lock(&a->mu);
-    while (!a->over) pthread_cond_wait(&a->changed, &a->mu);
-    pthread_mutex_unlock(&a->mu);
+/* Until it is over. */
+static void *attend(void *over) {
+    pthread_mutex_lock(over);
+    pthread_mutex_unlock(over);
     return NULL;
 }
 
 static int gather(int wanted) {
-    Assembly a = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+    pthread_mutex_t over = PTHREAD_MUTEX_INITIALIZER;
     pthread_t threads[GL_START_PROCS_MOST + GL_START_BESIDES];
     pthread_attr_t attributes;
     int n = 0;
     if (pthread_attr_init(&attributes) != 0) return 0;
     pthread_attr_setstacksize(&attributes, 64 << 10);
-    while (n < wanted && pthread_create(&threads[n], &attributes, attend, &a) == 0) n++;
+    pthread_mutex_lock(&over);
+    while (n < wanted && pthread_create(&threads[n], &attributes, attend, &over) == 0) n++;
+    pthread_mutex_unlock(&over);
     pthread_attr_destroy(&attributes);
-    pthread_mutex_lock(&a.mu);
-    a.over = true;
-    pthread_cond_broadcast(&a.changed);
-    pthread_mutex_unlock(&a.mu);
     for (int i = 0; i < n; i++) pthread_join(threads[i], NULL);
     return n;
 }

@@ -71,11 +71,6 @@ PyObject *method_get_write_buffer_size(TransportObject *t, PyObject *i) {
     return PyLong_FromLongLong(t->buffered);
 }
 
-PyObject *method_get_write_buffer_limits(TransportObject *t, PyObject *i) {
-    (void)i;
-    return Py_BuildValue("(LL)", (long long)t->low, (long long)t->high);
-}
-
 /* _set_limits(has_high, high, has_low, low) -> bool: what is left out, the engine fills in; False: it refuses these. */
 PyObject *method_set_limits(TransportObject *t, PyObject *args) {
     int has_high, has_low;

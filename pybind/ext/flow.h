@@ -13,7 +13,6 @@ extern const char SEND_FAILED[]; /* that warning of sockets */
 
 /* Methods of transports. */
 PyObject *method_get_write_buffer_size(TransportObject *t, PyObject *ignored);
-PyObject *method_get_write_buffer_limits(TransportObject *t, PyObject *ignored);
 PyObject *method_set_limits(TransportObject *t, PyObject *args);
 
 #endif

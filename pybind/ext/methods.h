@@ -32,8 +32,6 @@
     METHOD("abort", table_abort, METH_NOARGS, "abort($self, /)\n--\n\nClose now; what is queued is lost."),                   \
     METHOD("get_write_buffer_size", table_get_write_buffer_size, METH_NOARGS,                                         \
            "get_write_buffer_size($self, /)\n--\n\nBytes that the kernel has not taken."),                                     \
-    METHOD("get_write_buffer_limits", table_get_write_buffer_limits, METH_NOARGS,                                     \
-           "get_write_buffer_limits($self, /)\n--\n\n(low, high) in bytes."),                                                  \
     METHOD("_set_limits", table_set_limits, METH_VARARGS, NULL)
 
 #define COMMON_MEMBERS                                                                                                 \
@@ -44,6 +42,8 @@
     {"_attached", T_BOOL, offsetof(TransportObject, attached), READONLY, NULL},                                        \
     {"_pinned", T_BOOL, offsetof(TransportObject, pinned), READONLY, NULL},                                            \
     {"_buffered", T_LONGLONG, offsetof(TransportObject, buffered), READONLY, NULL},                                    \
+    {"_low", T_LONGLONG, offsetof(TransportObject, low), READONLY, NULL},                                              \
+    {"_high", T_LONGLONG, offsetof(TransportObject, high), READONLY, NULL},                                            \
     {"__weaklistoffset__", T_PYSSIZET, offsetof(TransportObject, weakrefs), READONLY, NULL},                           \
     {"__dictoffset__", T_PYSSIZET, offsetof(TransportObject, dict), READONLY, NULL}
 
@@ -67,7 +67,6 @@ PyObject *table_start_reading(PyObject *self, PyObject *ignored);
 PyObject *table_pause_reading(PyObject *self, PyObject *ignored);
 PyObject *table_resume_reading(PyObject *self, PyObject *ignored);
 PyObject *table_get_write_buffer_size(PyObject *self, PyObject *ignored);
-PyObject *table_get_write_buffer_limits(PyObject *self, PyObject *ignored);
 PyObject *table_force_close(PyObject *self, PyObject *exception);
 PyObject *table_call_connection_lost(PyObject *self, PyObject *exception);
 PyObject *table_set_protocol(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);

@@ -21,11 +21,6 @@
 #include "methods.h"
 #include "stream.h"
 
-typedef struct {
-    StreamObject stream;
-    int fileno; /* of the file object; stays when that is closed */
-} PipeObject;
-
 static const TransportKind read_kind = {STREAM_KIND(READ_PIPE_LOST, "pipe transport")},
                            write_kind = {STREAM_KIND(WRITE_PIPE_LOST, "pipe transport")};
 
@@ -50,7 +45,7 @@ PyObject *connected_pipe(PyObject *module, PyObject *args) {
     TransportObject *t = new_transport(writing ? state->types.WritePipe : state->types.ReadPipe, writing ? &write_kind : &read_kind,
                                        loop, watched, NULL);
     if (!t) return NULL;
-    ((PipeObject *)t)->fileno = fd;
+    ((StreamObject *)t)->fileno = fd;
     ((StreamObject *)t)->pipe = writing ? GL_WRITE : GL_READ;
     t->duplicate = watched != fd;
     t->sock = Py_NewRef(pipe);
@@ -136,7 +131,7 @@ static PyMethodDef write_methods[] = {
 
 static PyMemberDef members[] = {
     COMMON_MEMBERS,
-    {"_fileno", T_INT, offsetof(PipeObject, fileno), READONLY, NULL},
+    {"_fileno", T_INT, offsetof(StreamObject, fileno), READONLY, NULL},
     {"_paused", T_BOOL, offsetof(TransportObject, paused), READONLY, NULL},
     {"_conn_lost", T_INT, offsetof(StreamObject, lost_writes), READONLY, NULL},
     {"_protocol_paused", T_BOOL, offsetof(TransportObject, protocol_paused), READONLY, NULL},
@@ -158,8 +153,8 @@ static PyType_Slot write_slots[] = {{Py_tp_doc, "The writing end of a pipe; see 
                                     {0, NULL}};
 
 enum { FLAGS = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION };
-static PyType_Spec read_spec = {"goloop._core._UnixReadPipeTransport", sizeof(PipeObject), 0, FLAGS, read_slots};
-static PyType_Spec write_spec = {"goloop._core._UnixWritePipeTransport", sizeof(PipeObject), 0, FLAGS, write_slots};
+static PyType_Spec read_spec = {"goloop._core._UnixReadPipeTransport", sizeof(StreamObject), 0, FLAGS, read_slots};
+static PyType_Spec write_spec = {"goloop._core._UnixWritePipeTransport", sizeof(StreamObject), 0, FLAGS, write_slots};
 
 int pipe_setup(PyObject *module) {
     static const Place places[] = {{"_extra", offsetof(TransportObject, extra)}, {NULL, 0}};

@@ -38,45 +38,36 @@ PyObject *sockaddr_to_python(const void *addr, socklen_t len) {
     Py_RETURN_NONE;
 }
 
+static bool take_number(PyObject *o, unsigned long most, uint32_t *out) {
+    unsigned long n = PyLong_CheckExact(o) ? PyLong_AsUnsignedLong(o) : ULONG_MAX;
+    *out = (uint32_t)n;
+    if (n <= most) return true;
+    PyErr_Clear();
+    return false; /* the socket's own method has the error */
+}
+
 /* Encodes (host, port[, flow, scope]) when host is numeric. Returns 1, 0 when
  * somebody else has to look at it, -1 with an exception. */
 int sockaddr_from_python(PyObject *address, int family, void *out, socklen_t *len) {
-    if ((family != AF_INET && family != AF_INET6) || !PyTuple_Check(address)) return 0;
-    Py_ssize_t n = PyTuple_GET_SIZE(address);
-    if (n < 2 || n > 4 || (family == AF_INET && n != 2)) return 0;
-    PyObject *host = PyTuple_GET_ITEM(address, 0), *port = PyTuple_GET_ITEM(address, 1);
-    if (!PyUnicode_Check(host) || !PyLong_CheckExact(port)) return 0;
+    Py_ssize_t n = PyTuple_Check(address) ? PyTuple_GET_SIZE(address) : 0;
+    if (n < 2 || n > (family == AF_INET6 ? 4 : family == AF_INET ? 2 : 0)) return 0;
+    PyObject *host = PyTuple_GET_ITEM(address, 0);
+    if (!PyUnicode_Check(host) || !PyLong_CheckExact(PyTuple_GET_ITEM(address, 1))) return 0;
     const char *text = PyUnicode_AsUTF8(host);
     if (!text) return -1;
-    long number = PyLong_AsLong(port);
-    if (number < 0 || number > 65535) {
-        PyErr_Clear();
-        return 0; /* socket.connect has the error */
-    }
+    static const unsigned long most[] = {65535, 0xFFFFF, UINT32_MAX};
+    uint32_t numbers[] = {0, 0, 0}; /* port, flow, scope */
+    for (Py_ssize_t i = 1; i < n; i++)
+        if (!take_number(PyTuple_GET_ITEM(address, i), most[i - 1], &numbers[i - 1])) return 0;
     if (family == AF_INET) {
         struct sockaddr_in *a = out;
-        memset(a, 0, sizeof *a);
-        a->sin_family = AF_INET;
-        a->sin_port = htons((uint16_t)number);
+        *a = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)numbers[0])};
         *len = sizeof *a;
         return inet_pton(AF_INET, text, &a->sin_addr) == 1;
     }
-    unsigned long more[2] = {0, 0};
-    for (Py_ssize_t i = 2; i < n; i++) {
-        PyObject *o = PyTuple_GET_ITEM(address, i);
-        if (!PyLong_CheckExact(o)) return 0;
-        more[i - 2] = PyLong_AsUnsignedLong(o);
-        if (PyErr_Occurred() || more[i - 2] > (i == 2 ? 0xFFFFF : UINT32_MAX)) {
-            PyErr_Clear();
-            return 0;
-        }
-    }
     struct sockaddr_in6 *a = out;
-    memset(a, 0, sizeof *a);
-    a->sin6_family = AF_INET6;
-    a->sin6_port = htons((uint16_t)number);
-    a->sin6_flowinfo = htonl((uint32_t)more[0]);
-    a->sin6_scope_id = (uint32_t)more[1];
+    *a = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)numbers[0]),
+                               .sin6_flowinfo = htonl(numbers[1]), .sin6_scope_id = numbers[2]};
     *len = sizeof *a;
     return inet_pton(AF_INET6, text, &a->sin6_addr) == 1;
 }

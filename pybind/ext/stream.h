@@ -14,6 +14,7 @@ struct StreamObject {
     PyObject *empty_waiter;
     int write_error; /* errno of a submission that failed, not yet told */
     int lost_writes; /* asyncio's _conn_lost of a pipe: a failed write, and those after the end */
+    int fileno;      /* of a pipe's file object; stays when that is closed */
     bool buffered_protocol, eof_written;
     bool handshakes; /* its listener's */
     uint8_t pipe;    /* of pipe.c: its direction, GL_READ or GL_WRITE; sock is its file object */

@@ -19,8 +19,14 @@ class Flow(_FlowControl):
     __slots__ = ()
 
     if TYPE_CHECKING:
+        _low: int
+        _high: int
         _set_limits: Any
         _set_write_buffer_limits: Any
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """(low, high) in bytes."""
+        return self._low, self._high
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Bytes at which ``pause_writing`` and ``resume_writing`` are called.
