@@ -115,7 +115,7 @@ static void what_clear(What *what) {
 /* Whether a call is for us: 1, 0, or -1 with an exception. */
 static int is_ours(LoopObject *loop, PyObject *sock) {
     State *state = loop->state;
-    if (loop->debug || !Py_IS_TYPE(sock, (PyTypeObject *)state->imports.socket) || !socket_is_plain(state, sock)) return 0;
+    if (loop->debug || !Py_IS_TYPE(sock, (PyTypeObject *)state->imports.socket) || !sockets_are_plain(state)) return 0;
     return never_blocks(state, sock);
 }
 

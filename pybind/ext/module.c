@@ -75,7 +75,7 @@ static PyMethodDef functions[] = {
     {"connected_stream", connected_stream, METH_VARARGS, NULL},
     {"connected_pipe", connected_pipe, METH_VARARGS, NULL},
     {"datagram_transport", datagram_transport, METH_VARARGS, NULL},
-    {"is_plain", is_plain, METH_O, NULL},
+    {"are_plain", are_plain, METH_NOARGS, NULL},
     {"accepts_plain", accepts_plain, METH_NOARGS, NULL},
     {0}};
 

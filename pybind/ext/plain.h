@@ -4,7 +4,7 @@
 
 #include "state.h"
 
-bool socket_is_plain(State *state, PyObject *sock);
+bool sockets_are_plain(State *state); /* those of the standard library's own class */
 bool accepts_plain_sockets(State *state);
 int number_of_socket(State *state, PyObject *sock); /* -1: it is closed, or, with an exception, no socket */
 
@@ -15,7 +15,7 @@ static inline bool is_socket_of(State *state, PyObject *sock, int fd) {
 }
 
 /* Functions of the module. */
-PyObject *is_plain(PyObject *module, PyObject *sock);
+PyObject *are_plain(PyObject *module, PyObject *ignored);
 PyObject *accepts_plain(PyObject *module, PyObject *ignored);
 
 #endif

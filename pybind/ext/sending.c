@@ -47,8 +47,7 @@ bool batch_holds(LoopObject *loop) {
 bool transport_owns_number(TransportObject *t) {
     if (!t->sock || t->duplicate || is_socket_of(t->loop->state, t->sock, t->fd)) return true;
     int fd = number_of_socket(t->loop->state, t->sock);
-    if (fd == t->fd) return true;
-    if (PyErr_Occurred()) { /* what a program has put in the socket's place */
+    if (fd == t->fd || PyErr_Occurred()) { /* what a program has put in the socket's place */
         PyErr_Clear();
         return true;
     }
