@@ -4,6 +4,7 @@
  * Whatever was read is delivered, held, or ends the connection with an error. */
 #include "stream.h"
 
+#include "callback.h"
 #include "ending.h"
 #include "engine.h"
 #include "errors.h"

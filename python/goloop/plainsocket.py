@@ -22,7 +22,11 @@ def is_plain(sock: Any) -> bool:
     kind = type(sock)
     if kind is _core.Socket:  # which has no attributes of its own
         return _core.are_plain()
-    if not issubclass(kind, CSocket) or kind.__getattribute__ is not CSocket.__getattribute__ or hasattr(kind, "__getattr__"):
+    if (
+        not issubclass(kind, CSocket)
+        or kind.__getattribute__ is not CSocket.__getattribute__
+        or hasattr(kind, "__getattr__")
+    ):
         return False
     own = getattr(sock, "__dict__", ())
     return all(
