@@ -4,7 +4,7 @@
  *
  * All that come together are attached before the first is made, as the tasks of asyncio have it: what
  * connection_made does, such as closing the server, meets connections and not sockets. After stop() the rest
- * waits for the next run: completions that are not attached in the array (turn.c), attached ones here.
+ * waits for the next run: completions that are not attached in the array (turn.c), attached ones in loop->attached.
  *
  * Until callbacks that were scheduled meanwhile have run, a cancelling of all tasks closes the connection:
  * goloop.accepting shows these to asyncio.all_tasks(). */
@@ -23,11 +23,7 @@
 #include "sending.h"
 #include "sockaddr.h"
 
-/* An exception while a connection is set up: told in debug mode, as asyncio. */
-static int creation_failed(LoopObject *loop, PyObject *protocol) {
-    const char *message = loop->debug ? "Error on transport creation for incoming connection" : NULL;
-    return tell_unless_exit(loop, message, PyErr_GetRaisedException(), NULL, protocol);
-}
+enum { YOUNG = 3 }; /* batches: that in which it is made, and the next two */
 
 /* Ends a connection of which its protocol has not heard and shall not. */
 static int discard(StreamObject *t) {
@@ -38,22 +34,32 @@ static int discard(StreamObject *t) {
     return rc < 0 || t->loop->closed ? rc : transport_force_close(TRANSPORT(t), NULL);
 }
 
+/* An exception while a connection is set up: told in debug mode, as asyncio. Ends t, unless it is NULL. */
+static int creation_failed(LoopObject *loop, PyObject *protocol, StreamObject *t) {
+    const char *message = loop->debug ? "Error on transport creation for incoming connection" : NULL;
+    PyObject *pending = NULL;
+    put_aside(&pending, tell_unless_exit(loop, message, PyErr_GetRaisedException(), NULL, protocol));
+    if (t) put_aside(&pending, discard(t));
+    return raise_again(pending, 0);
+}
+
 static int push(LoopObject *loop, StreamObject *t) {
-    if (!loop->accepted && !(loop->accepted = PyList_New(0))) return -1;
-    if (PyList_Append(loop->accepted, (PyObject *)t) < 0) return -1;
-    loop->accepted_len++;
+    if (loop->attached) return PyList_Append(loop->attached, (PyObject *)t);
+    if (!(loop->attached = PyList_New(1))) return -1;
+    PyList_SET_ITEM(loop->attached, 0, Py_NewRef((PyObject *)t));
     return 0;
 }
 
-/* Lets go of n from that place on, which may run Python code. False for want of memory: they are where they were. */
-static bool forget(LoopObject *loop, int32_t place, int32_t n) {
-    PyObject *pending = PyErr_GetRaisedException();
-    loop->accepted_len -= n;
-    bool gone = PyList_SetSlice(loop->accepted, place, place + n, NULL) == 0;
-    if (!gone) loop->accepted_len += n;
-    if (!gone) PyErr_Clear();
-    if (pending) PyErr_SetRaisedException(pending);
-    return gone;
+/* The first that is attached and not made; NULL: there is none. */
+static StreamObject *steal_attached(LoopObject *loop) {
+    if (!loop->attached) return NULL;
+    PyObject *t = PyList_GET_ITEM(loop->attached, loop->attached_at);
+    PyList_SET_ITEM(loop->attached, loop->attached_at, Py_NewRef(Py_None));
+    if (++loop->attached_at == PyList_GET_SIZE(loop->attached)) {
+        loop->attached_at = 0;
+        Py_CLEAR(loop->attached);
+    }
+    return (StreamObject *)t;
 }
 
 static int fill_addresses(StreamObject *t, PyObject *l, gl_cqe *c) {
@@ -66,12 +72,8 @@ static int fill_addresses(StreamObject *t, PyObject *l, gl_cqe *c) {
  * would have made, and asyncio's transport. */
 static int accept_replaced(LoopObject *loop, PyObject *l, gl_cqe *c) {
     PyObject *peer = sockaddr_to_python(at(c->ptr), (socklen_t)c->len);
-    PyObject *fd = peer ? PyLong_FromLong(c->res) : NULL;
-    if (!fd) close(c->res);
-    int rc = fd ? steal_result(PyObject_CallMethod((PyObject *)loop, "_accept_replaced", "OOO", l, fd, peer)) : -1;
-    Py_XDECREF(fd);
-    Py_XDECREF(peer);
-    return rc;
+    if (!peer) close(c->res);
+    return peer ? steal_result(PyObject_CallMethod((PyObject *)loop, "_accept_replaced", "OiN", l, (int)c->res, peer)) : -1;
 }
 
 int on_accepted(LoopObject *loop, PyObject *l, gl_cqe *c) {
@@ -101,18 +103,14 @@ int on_accepted(LoopObject *loop, PyObject *l, gl_cqe *c) {
     t->handshakes = listener_part(l, HANDSHAKES) == Py_True;
     if (fill_addresses(t, l, c) < 0) goto failed;
     if (transport_attach_to(TRANSPORT(t), listener_part(l, SERVER)) < 0) goto failed;
-    if (stream_attach(t) < 0 || push(loop, t) < 0) goto failed;
-    if (cancels != loop->accept_cancels) { /* by the factory */
-        forget(loop, loop->accepted_len - 1, 1);
+    if (stream_attach(t) < 0) goto failed;
+    if (cancels != loop->accept_cancels) /* by the factory */
         rc = discard(t);
-    }
+    else if (push(loop, t) < 0)
+        goto failed;
     goto done;
 failed:
-    rc = creation_failed(loop, protocol);
-    if (t) {
-        PyObject *exit = PyErr_GetRaisedException();
-        rc = raise_again(exit, discard(t));
-    }
+    rc = creation_failed(loop, protocol, t);
 done:
     steal_entered(context);
     Py_XDECREF(protocol);
@@ -129,25 +127,21 @@ static int start_reading(StreamObject *t, int rc) {
     return raise_again(exit, rc);
 }
 
-/* What the factory has given is no protocol. Steals the exception. */
-static int not_made(StreamObject *t, PyObject *exception, PyObject *protocol) {
-    PyErr_SetRaisedException(exception);
-    PyObject *exit = creation_failed(t->loop, protocol) < 0 ? PyErr_GetRaisedException() : NULL;
-    return raise_again(exit, discard(t));
-}
-
 static int make(LoopObject *loop, StreamObject *t) {
     if (t->lost || !t->protocol) return 0;
+    t->young_until = loop->young_until = loop->accept_era + YOUNG;
     PyObject *protocol = Py_NewRef(t->protocol), *context = Py_NewRef(t->context), *entered = new_entered(TRANSPORT(t));
     int rc = entered ? call_method_drop(protocol, loop->state->names.connection_made, (PyObject *)t) : -1;
     if (entered) steal_entered(entered);
     if (rc < 0) {
         PyObject *exception = PyErr_GetRaisedException(), *argv[1] = {(PyObject *)t};
         PyObject *callback = new_attribute(protocol, loop->state->names.connection_made);
-        if (callback)
+        if (callback) {
             rc = callback_failed(loop, exception, callback, argv, 1, context);
-        else
-            rc = not_made(t, exception, protocol);
+        } else { /* what the factory has given is no protocol */
+            PyErr_SetRaisedException(exception);
+            rc = creation_failed(loop, protocol, t);
+        }
         Py_XDECREF(callback);
     }
     rc = start_reading(t, rc);
@@ -156,21 +150,16 @@ static int make(LoopObject *loop, StreamObject *t) {
     return rc;
 }
 
-static int is_closed(LoopObject *loop, PyObject *server) {
-    if (!server) return 0;
-    PyObject *sockets = PyObject_GetAttr(server, loop->state->names._sockets);
-    if (!sockets) return -1;
-    Py_DECREF(sockets);
-    return sockets == Py_None;
+static bool server_is_closed(StreamObject *t) {
+    return t->server && attribute_is(t->server, t->loop->state->names._sockets, Py_None);
 }
 
 int make_accepted(LoopObject *loop, bool put_off) {
+    StreamObject *t;
     int rc = 0;
-    while (rc == 0 && loop->accepted_made < loop->accepted_len) {
-        StreamObject *t = (StreamObject *)Py_NewRef(PyList_GET_ITEM(loop->accepted, loop->accepted_made++));
+    while (rc == 0 && (t = steal_attached(loop))) {
         int64_t started = loop->debug ? monotonic_ns() : 0;
-        int closed = put_off ? is_closed(loop, t->server) : 0;
-        rc = callback_ran(loop, closed < 0 ? -1 : closed ? discard(t) : make(loop, t));
+        rc = callback_ran(loop, put_off && server_is_closed(t) ? discard(t) : make(loop, t));
         if (rc == 0 && loop->debug) rc = warn_if_slow(loop, (PyObject *)t, started);
         Py_DECREF(t);
     }
@@ -180,47 +169,39 @@ int make_accepted(LoopObject *loop, bool put_off) {
 /* Where nothing is ready, nothing that was scheduled meanwhile is left to run. */
 void age_accepted(LoopObject *loop) {
     bool quiet = loop->ready_len == 0 && !inbox_has_some(loop) && !loop->stopping;
-    int32_t n = quiet ? loop->accepted_made : loop->accepted_aged[1];
-    loop->accepted_aged[1] = quiet ? 0 : loop->accepted_aged[0] - n;
-    loop->accepted_aged[0] = loop->accepted_made -= n;
-    if (n && !forget(loop, 0, n)) loop->accepted_made += n; /* the next batch tries again */
+    loop->accept_era += quiet ? YOUNG : 1;
 }
 
 /* _is_accepting(): whether a connection is on its way from accept(2) to a stream among others. */
 PyObject *loop_is_accepting(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
-    return PyBool_FromLong(loop->accept_begun || loop->accepted_len || completions_accepted(loop, false));
+    return PyBool_FromLong(loop->accept_begun || loop->attached || has_young(loop) || completions_accepted(loop, false));
 }
 
-static PyObject *steal_accepted(LoopObject *loop) {
-    PyObject *accepted = loop->accepted;
-    loop->accepted = NULL;
-    loop->accepted_len = loop->accepted_made = loop->accepted_aged[0] = loop->accepted_aged[1] = 0;
-    return accepted;
+int accepted_clear(LoopObject *loop) {
+    PyObject *pending = NULL;
+    StreamObject *t;
+    while ((t = steal_attached(loop))) {
+        put_aside(&pending, discard(t));
+        Py_DECREF(t);
+    }
+    return raise_again(pending, 0);
 }
 
 /* _cancel_accepted(): closes these. */
 PyObject *loop_cancel_accepted(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
+    uint64_t era = loop->accept_era;
+    loop->accept_era += YOUNG;
     loop->accept_cancels++;
     completions_accepted(loop, true);
-    int32_t len = loop->accepted_len, made = loop->accepted_made;
-    PyObject *accepted = steal_accepted(loop);
-    int rc = 0;
-    for (int32_t i = 0; rc == 0 && i < len; i++) {
-        StreamObject *t = (StreamObject *)PyList_GET_ITEM(accepted, i);
-        rc = i >= made ? discard(t) : t->handshakes ? 0 : transport_close(TRANSPORT(t));
+    int rc = accepted_clear(loop);
+    for (int fd = 0; rc == 0 && fd < loop->fds_len; fd++) {
+        FdEntry *e = &loop->fds[fd];
+        PyObject *t = e->kind == FD_TRANSPORT ? fd_new_owner(e) : NULL;
+        bool young = t && Py_IS_TYPE(t, loop->state->types.Stream) && ((StreamObject *)t)->young_until > era;
+        if (young && !((StreamObject *)t)->handshakes) rc = transport_close(TRANSPORT(t));
+        Py_XDECREF(t);
     }
-    Py_XDECREF(accepted);
     return none_or_null(rc);
-}
-
-void accepted_clear(LoopObject *loop) {
-    int32_t len = loop->accepted_len, made = loop->accepted_made;
-    PyObject *accepted = steal_accepted(loop);
-    for (int32_t i = made; i < len; i++) {
-        PyObject *t = PyList_GET_ITEM(accepted, i);
-        if (discard((StreamObject *)t) < 0) PyErr_WriteUnraisable(t);
-    }
-    Py_XDECREF(accepted);
 }

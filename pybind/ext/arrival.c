@@ -50,6 +50,14 @@ static PyObject *arrival_handle(LoopObject *loop, PyObject *arrival) {
     return new_handle(loop, arrival, &arg, 1, NULL);
 }
 
+/* Puts an arrival at the head of the ready queue. */
+static int run_first(LoopObject *loop, PyObject *arrival) {
+    PyObject *handle = arrival_handle(loop, arrival);
+    if (handle && ready_insert(loop, 0, &handle, 1) == 0) return 0;
+    Py_XDECREF(handle);
+    return -1;
+}
+
 /* Puts what is barred no more at the head of the ready queue. */
 int unbar_arrivals(LoopObject *loop) {
     Py_ssize_t n = PyList_GET_SIZE(loop->barred), left = 0;
@@ -59,11 +67,7 @@ int unbar_arrivals(LoopObject *loop) {
             left++;
             continue;
         }
-        PyObject *handle = arrival_handle(loop, arrival);
-        if (!handle || ready_insert(loop, 0, &handle, 1) < 0) {
-            Py_XDECREF(handle);
-            return -1;
-        }
+        if (run_first(loop, arrival) < 0) return -1;
         if (PyList_SetSlice(loop->barred, i, i + 1, NULL) < 0) return -1;
     }
     if (left == 0) Py_CLEAR(loop->barred);
@@ -94,7 +98,7 @@ static PyObject *arrival_call(PyObject *self, PyObject *args, PyObject *kwargs) 
     if (sender_of(&c)) c.user = (uintptr_t)(a->room + bytes_of(&a->c));
     a->c.kind = GL_NOTHING;
     if (loop->hooks->dispatch(loop, &c) < 0) return NULL;
-    if (loop->accepted_made < loop->accepted_len && loop->hooks->make_accepted(loop, false) < 0) return NULL;
+    if (loop->attached && loop->hooks->make_accepted(loop, false) < 0) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -109,59 +113,47 @@ static void arrival_dealloc(PyObject *self) {
 void put_back(LoopObject *loop, const gl_cqe *c) {
     PyObject *exception = PyErr_GetRaisedException();
     PyObject *arrival = (PyObject *)new_arrival(loop, c);
-    PyObject *handle = arrival ? arrival_handle(loop, arrival) : NULL;
-    if (!handle || ready_insert(loop, 0, &handle, 1) < 0) {
-        PyErr_Clear();
-        Py_XDECREF(handle);
-    }
+    if (!arrival || run_first(loop, arrival) < 0) PyErr_Clear();
     Py_XDECREF(arrival);
     PyErr_SetRaisedException(exception);
 }
 
+/* Makes c a completion that has a handle. */
+static int become_handle(LoopObject *loop, gl_cqe *c) {
+    ArrivalObject *a = new_arrival(loop, c);
+    PyObject *handle = a ? arrival_handle(loop, (PyObject *)a) : NULL;
+    if (!handle && a) a->c.kind = GL_NOTHING; /* it owns nothing yet */
+    Py_XDECREF(a);
+    if (!handle) return -1;
+    c->kind = GL_RUN_HANDLE;
+    c->user = (uintptr_t)handle;
+    return 0;
+}
+
 /* Makes handles of the completions of the batch under way that have not run. After
- * an error they are where they were. */
+ * an error they are where they were, some with a handle by now. */
 int gather_completions(LoopObject *loop) {
     completions_unkeep(loop);
-    int32_t n = loop->cq_len - loop->cq_head;
-    if (n == 0) return 0;
-    gl_cqe *cq = loop->cq + loop->cq_head;
-    PyObject **handles = PyMem_Calloc(2 * (size_t)n, sizeof *handles), **released = handles + n;
-    int32_t made = 0, dropped = 0;
+    if (loop->cq_head == loop->cq_len) return 0;
+    PyObject **handles = PyMem_Malloc((size_t)(loop->cq_len - loop->cq_head) * sizeof *handles);
     if (!handles) return no_memory();
-    for (int32_t i = 0; i < n; i++) {
-        if (cq[i].kind == GL_NOTHING) continue;
-        if (cq[i].kind == GL_RELEASED) {
-            released[dropped++] = at(cq[i].user);
-            continue;
-        }
-        if (cq[i].kind == GL_RUN_HANDLE) {
-            handles[made++] = Py_NewRef((PyObject *)at(cq[i].user));
-            continue;
-        }
-        ArrivalObject *a = new_arrival(loop, &cq[i]);
-        PyObject *handle = a ? arrival_handle(loop, (PyObject *)a) : NULL;
-        if (!handle && a) a->c.kind = GL_NOTHING; /* it owns nothing yet */
-        Py_XDECREF(a);
-        if (!handle) goto failed;
-        handles[made++] = handle;
+    gl_cqe *end = &loop->cq[loop->cq_len];
+    size_t n = 0;
+    int rc = 0;
+    for (gl_cqe *c = &loop->cq[loop->cq_head]; rc == 0 && c < end; c++) {
+        if (c->kind == GL_NOTHING || c->kind == GL_RELEASED) continue;
+        if (c->kind != GL_RUN_HANDLE) rc = become_handle(loop, c);
+        handles[n++] = at(c->user);
     }
-    if (ready_insert(loop, loop->todo, handles, (size_t)made) < 0) goto failed;
-    loop->todo += (size_t)made;
-    loop->cq_head = loop->cq_len;
-    for (int32_t i = 0; i < n; i++)
-        if (cq[i].kind == GL_RUN_HANDLE) Py_DECREF((PyObject *)at(cq[i].user)); /* the queue has one of its own */
-    while (dropped) Py_DECREF(released[--dropped]); /* Python code may run from here on */
-    PyMem_Free(handles);
-    return 0;
-failed:
-    while (made) {
-        PyObject *handle = handles[--made];
-        PyObject *callback = ((HandleObject *)handle)->callback;
-        if (Py_IS_TYPE(callback, loop->state->types.Arrival)) ((ArrivalObject *)callback)->c.kind = GL_NOTHING;
-        Py_DECREF(handle);
+    if (rc == 0) rc = ready_insert(loop, loop->todo, handles, n);
+    if (rc == 0) {
+        loop->todo += n;
+        for (gl_cqe *c = &loop->cq[loop->cq_head]; c < end; c++)
+            if (c->kind == GL_RUN_HANDLE) c->kind = GL_NOTHING; /* it is the queue's */
+        completions_clear(loop); /* Python code may run from here on */
     }
     PyMem_Free(handles);
-    return -1;
+    return rc;
 }
 
 static PyType_Slot slots[] = {{Py_tp_doc, "What has come for a transport, a server or the loop."},

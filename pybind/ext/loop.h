@@ -115,10 +115,11 @@ struct LoopObject {
     gl_cqe *aside;        /* nested.c: where the next turn's go instead of shared.cq, or NULL */
     PyObject *barred;     /* arrival.c: list of what waits for a callback to return, or NULL */
 
-    /* accept.c: connections that are being accepted, the first `made` of them made */
-    PyObject *accepted; /* list of their streams, or NULL */
-    int32_t accepted_len, accepted_made;
-    int32_t accepted_aged[2]; /* made before the batch under way, and before the last */
+    /* accept.c */
+    PyObject *attached; /* list of streams that wait for connection_made, from attached_at on; or NULL: none */
+    Py_ssize_t attached_at;
+    uint64_t accept_era;     /* counts batches after which some connection was young, */
+    uint64_t young_until;    /* which the last is until this one */
     uint32_t accept_cancels; /* how often they were cancelled */
     bool accept_begun;       /* a factory runs */
 

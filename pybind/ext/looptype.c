@@ -83,7 +83,7 @@ static PyObject *loop_close_engine(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     if (loop->in_turn) return PyErr_Format(PyExc_RuntimeError, "Cannot close a running event loop");
     completions_clear(loop);
-    accepted_clear(loop);
+    if (accepted_clear(loop) < 0) PyErr_WriteUnraisable((PyObject *)loop);
     release_transports(loop);
     engine_close(loop);
     Py_CLEAR(loop->barred);
@@ -123,7 +123,7 @@ static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
     Py_VISIT(loop->barred);
     Py_VISIT(loop->snapshot);
     Py_VISIT(loop->lent);
-    Py_VISIT(loop->accepted);
+    Py_VISIT(loop->attached);
     for (size_t i = 0; i < loop->ready_len; i++) Py_VISIT(loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)]);
     int (*const parts[])(LoopObject *, visitproc, void *) = {timers_traverse, fds_traverse, owed_traverse, completions_traverse};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {

@@ -19,7 +19,7 @@
 #include "ring.h"
 
 int nest_begin(LoopObject *loop) {
-    if (loop->accepted_made < loop->accepted_len && loop->hooks->make_accepted(loop, false) < 0) return -1;
+    if (loop->attached && loop->hooks->make_accepted(loop, false) < 0) return -1;
     if (gather_completions(loop) < 0) return -1;
     const gl_shared *sh = &loop->shared;
     if (loop->running < sh->cq || loop->running >= sh->cq + sh->cq_cap) return 0; /* it lies there itself */

@@ -12,6 +12,7 @@ typedef struct StreamObject StreamObject;
 struct StreamObject {
     TRANSPORT_FIELDS
     PyObject *empty_waiter;
+    uint64_t young_until; /* accept.c: the era from which on it is a stream among others; 0: it was not accepted */
     int write_error; /* errno of a submission that failed, not yet told */
     int lost_writes; /* asyncio's _conn_lost of a pipe: a failed write, and those after the end */
     int fileno;      /* of a pipe's file object; stays when that is closed */

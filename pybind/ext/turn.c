@@ -197,7 +197,7 @@ static int run_completions(LoopObject *loop) {
             continue;
         }
         loop->running = c;
-        if (loop->accepted_made < loop->accepted_len && c->kind != GL_ACCEPTED && !stopped)
+        if (loop->attached && c->kind != GL_ACCEPTED && !stopped)
             rc = make_accepted(loop, put_off);
         if (rc == 0)
             rc = callback_ran(loop, run_completion(loop, c));
@@ -207,11 +207,11 @@ static int run_completions(LoopObject *loop) {
             put_back(loop, c);
         loop->running = NULL;
     }
-    if (rc == 0 && loop->accepted_made < loop->accepted_len && (put_off || !loop->stopping))
+    if (rc == 0 && loop->attached && (put_off || !loop->stopping))
         rc = make_accepted(loop, put_off);
     completions_unkeep(loop);
-    loop->put_off = loop->cq_head < loop->cq_len || loop->accepted_made < loop->accepted_len;
-    if (loop->accepted_made) age_accepted(loop);
+    loop->put_off = loop->cq_head < loop->cq_len || loop->attached;
+    if (has_young(loop)) age_accepted(loop);
     return rc;
 }
 
@@ -305,7 +305,7 @@ HOT PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
 PyObject *loop_turn(LoopObject *loop, PyObject *seconds) {
     if (loop->custom_time && is_left(loop)) Py_RETURN_NONE; /* the next would take their memory */
     if ((loop->barred && unbar_arrivals(loop) < 0) || gather_completions(loop) < 0) return NULL;
-    if (loop->accepted_made) age_accepted(loop);
+    if (has_young(loop)) age_accepted(loop);
     double limit = seconds == Py_None ? 0 : PyFloat_AsDouble(seconds);
     if (limit == -1.0 && PyErr_Occurred()) return NULL;
     int flags = plan(loop, true);
