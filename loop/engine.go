@@ -122,7 +122,7 @@ type Engine struct {
 
 	start   func(func()) error // StartThread
 	lookups *lookups           // nil without a Resolver
-	onChild func(*Submission)  // of OpChild
+	onChild ChildServer        // of OpChild, or nil
 
 	stats  Stats // beside what is hot of meters
 	meters Meters
@@ -334,10 +334,14 @@ func (e *Engine) RemoveSource(fd int, generation uint32) {
 	}
 }
 
-// OnChild sets who serves OpChild: package unixevents, which knows processes. It
-// is called within Turn or Submit, may call Complete, and leaves its answer in
-// Res. Without one the operation is refused with EINVAL.
-func (e *Engine) OnChild(serve func(s *Submission)) { e.onChild = serve }
+// ChildServer serves OpChild: package unixevents, which knows processes.
+type ChildServer interface {
+	// Serve is called within Turn or Submit. It may call Complete, and leaves its answer in Res.
+	Serve(s *Submission)
+}
+
+// OnChild sets who does so. Without one the operation is refused with EINVAL.
+func (e *Engine) OnChild(server ChildServer) { e.onChild = server }
 
 // Complete appends a completion; what finds no room waits for the next turn.
 func (e *Engine) Complete(c Completion) {
@@ -420,6 +424,16 @@ func (e *Engine) forget(d *descriptor) {
 	d.kind = none
 	d.lapsing = false
 	d.special = nil
+}
+
+// forgetTransports does so with all streams and datagram sockets.
+func (e *Engine) forgetTransports() {
+	for _, d := range e.fds {
+		if d != nil && (d.kind == stream || d.kind == datagram) {
+			e.forget(d)
+		}
+	}
+	e.deferred = e.deferred[:0]
 }
 
 // setInterest makes the selector watch d for exactly want.

@@ -147,6 +147,11 @@ func TestQueueIsReleasedOnce(t *testing.T) {
 		{"Detach", func(r *rig, s pair) { r.op(OpDetach, s) }},
 		{"Close", func(r *rig, s pair) { r.op(OpClose, s) }},
 		{"Discard then Close", func(r *rig, s pair) { r.op(OpDiscard, s); r.op(OpClose, s) }},
+		{"the last turns", func(r *rig, s pair) {
+			for len(r.turn(TurnLast)) > 0 {
+				continue
+			}
+		}},
 		{"Attach of a new generation", func(r *rig, s pair) { r.attach(int(s.fd), s.generation+1) }},
 		{"Watch of a new generation", func(r *rig, s pair) {
 			r.submit(Submission{Op: OpWatch, Flags: FlagRead, Fd: s.fd, Generation: s.generation + 1})

@@ -64,6 +64,7 @@ const (
 	ChildRemove = 2     // Child: watch it no more
 	ChildKill   = 3     // Child: send it the signal in Fd
 	ChildScan   = 4     // Child: SIGCHLDs may have been missed: look at all
+	ChildChoose = 5     // Child: User is the watcher of children to come, or 0; Res: the next child's, or EINVAL
 	ChildAction = 0xff  // Child: the part of Flags that is one of the above
 	FlagSigchld = 0x100 // ChildAdd, ChildScan: SIGCHLD reaches the pipe of this engine
 )

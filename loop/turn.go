@@ -21,6 +21,9 @@ const (
 	TurnWait TurnFlags = 1 << 1
 	// TurnAside is for a turn inside the handling of a completion: it writes where Aside has said.
 	TurnAside TurnFlags = 1 << 2
+	// TurnLast is for the turns before Close, until one brings nothing: streams and datagram sockets are forgotten, and what they
+	// have queued comes as Released. The selector is not asked.
+	TurnLast TurnFlags = 1 << 3
 )
 
 // Turn is one turn of the loop, and the only call that a busy program makes:
@@ -52,6 +55,12 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	e.inTurn = true
 	e.ncq, e.arenaEnd = 0, 0
 	e.drainOverflow()
+	if flags == TurnLast {
+		e.forgetTransports()
+		e.tellDropped()
+		e.inTurn = false
+		return e.ncq, nil
+	}
 	if len(sq) > 0 {
 		e.process(sq)
 	}
@@ -152,7 +161,7 @@ func (e *Engine) process(sq []Submission) {
 			if e.onChild == nil {
 				s.Res = int32(syscall.EINVAL)
 			} else {
-				e.onChild(s)
+				e.onChild.Serve(s)
 			}
 		case OpPanic:
 			panic("asked for by a test")

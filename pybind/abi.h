@@ -53,13 +53,14 @@ enum { GL_SEND_ALONE = 1 }; /* SEND: res tells of a failure, no ERROR follows */
 enum { GL_ATTACH_PAUSED = 1, GL_ATTACH_PIPE = 2, GL_ATTACH_HANGUP = 4 };
 enum { GL_RESOLVE_CANCEL = 1 }; /* res 0: RESOLVED will not come; ENOENT: it will, or has come */
 
-/* The actions of CHILD; each but SCAN names one child by user. res: ESRCH, the child has
+/* The actions of CHILD; the first three name one child by user. res: ESRCH, the child has
  * been reaped. */
 enum {
     GL_CHILD_ADD = 1,        /* len: pid; CHILD_EXITED follows, once */
     GL_CHILD_REMOVE = 2,     /* no CHILD_EXITED any more, and no reaping */
     GL_CHILD_KILL = 3,       /* fd: the signal to send */
     GL_CHILD_SCAN = 4,       /* SIGCHLDs may have been missed */
+    GL_CHILD_CHOOSE = 5,     /* user: the child watcher from now on, 1 pidfd, 2 sigchld, 3 thread, or 0: as it is. res: the next child's, or EINVAL */
     GL_CHILD_SIGCHLD = 0x100 /* with ADD, SCAN: SIGCHLD reaches the pipe of goloop_signal_fd */
 };
 
@@ -243,8 +244,8 @@ typedef struct gl_shared {
     int32_t queue_room;    /* WRITEs and SENDs that can be queued for certain; any more may fail with ENOMEM */
     int32_t backlog;       /* completions that wait for room: do not sleep */
     int32_t wake_fd;       /* write a uint64_t 1 to end the wait */
-    int32_t poll_fd;       /* of epoll or kqueue, or -1: a forked child closes it */
-    int32_t batch_fd;      /* of io_uring, or -1: the same */
+    int32_t poll_fd;       /* of epoll or kqueue, or -1 */
+    int32_t batch_fd;      /* of io_uring, or -1 */
 
     /* When what is written leaves: loop/briskness.go. */
     int64_t hold_time;  /* ns: writes that are held leave when the batch has run for so long, then each time when it has run */
@@ -266,6 +267,8 @@ typedef struct gl_shared {
     int64_t high_water, low_water; /* limits of a new transport's write buffer, bytes */
 
     gl_pulse pulse;
+
+    struct gl_shared *next; /* of another open engine: gl_api.first */
 } gl_shared;
 
 enum { GL_LIMIT_HIGH = 1, GL_LIMIT_LOW = 2 };
@@ -274,6 +277,9 @@ enum { GL_LIMIT_HIGH = 1, GL_LIMIT_LOW = 2 };
 enum { GL_TURN_POLL = 1, GL_TURN_WAIT = 2 };
 /* It is taken while a completion in shared.cq is being dispatched, which keeps its entry and its bytes. */
 enum { GL_TURN_ASIDE = 4 };
+/* Before goloop_close, and until it brings nothing: transports are forgotten, and what they have queued comes as RELEASED. The selector
+ * is not asked. */
+enum { GL_TURN_LAST = 8 };
 
 /* Every call returns a negative number on failure: an errno, or GL_PANICKED
  * after a recovered panic, upon which only goloop_close may follow. */
@@ -296,13 +302,13 @@ typedef struct gl_api {
     int32_t (*submit)(int64_t engine, gl_sqe *sq, int32_t n);            /* now, without a turn */
     int64_t (*read)(int64_t engine, int32_t fd, uint32_t gen, void *p, int64_t n);
     int32_t (*signal_fd)(int64_t engine);                                 /* for set_wakeup_fd */
-    int32_t (*child_watcher)(int64_t engine, char *name);                 /* GL_NAME bytes, in and out */
     int32_t (*stats)(int64_t engine, gl_stats *out);
     int32_t (*close)(int64_t engine);
     int32_t (*panic_text)(char *out, int32_t n);                          /* of the calling thread's last; length written */
     /* asyncio's set_write_buffer_limits(). given: GL_LIMIT_*, of high and low; the other is filled in. bytes: high, low. EINVAL: not
      * high >= low >= 0. */
     int32_t (*write_buffer_limits)(int32_t given, double *high, double *low, int64_t bytes[2]);
+    gl_shared *first; /* the engine: of the open engines. Whole at any time, for a forked child, which closes poll_fd, wake_fd and batch_fd of each */
 } gl_api;
 #endif
 

@@ -28,6 +28,7 @@ static int echo(int64_t handle, uintptr_t memory, int fd, uint32_t gen, int peer
 import "C"
 
 import (
+	"slices"
 	"unsafe"
 
 	"goloop/loop"
@@ -61,6 +62,22 @@ func openClient(selector string) *client {
 	return c
 }
 
+// list is the cell that goloop_api tells as that of the first engine; undo takes it away.
+func list() (first **C.gl_shared, undo func()) {
+	before := firstListed
+	cell := new(*C.gl_shared)
+	firstListed = cell
+	return cell, func() { firstListed = before }
+}
+
+// listedAs tells in which order a forked child would come upon these engines, by their place.
+func listedAs(first **C.gl_shared, clients ...*client) (order []int) {
+	for at := *first; at != nil; at = at.next {
+		order = append(order, slices.IndexFunc(clients, func(c *client) bool { return c.shared == at }))
+	}
+	return order
+}
+
 func (c *client) turn(sq []loop.Submission, flags loop.TurnFlags) int {
 	c.shared.sq, c.shared.sq_len = entries(sq), C.int32_t(len(sq))
 	return int(goloop_turn(c.handle, C.uint32_t(flags)))
@@ -82,13 +99,11 @@ func (c *client) echo(fd int, generation uint32, peer, size, rounds int) int {
 
 func (c *client) signalFd() int { return int(goloop_signal_fd(c.handle)) }
 
-func (c *client) childWatcher(name string) (string, int) {
-	var buffer [C.GL_NAME]C.char
-	for i, char := range []byte(name) {
-		buffer[i] = C.char(char)
-	}
-	rc := goloop_child_watcher(c.handle, &buffer[0])
-	return C.GoString(&buffer[0]), int(rc)
+// chooseWatcher is loop.ChildChoose: which the next child gets, or an errno.
+func (c *client) chooseWatcher(number int) (int, int) {
+	sq := []loop.Submission{{Op: loop.OpChild, Flags: loop.ChildChoose, User: uint64(number)}}
+	rc := c.submit(sq...)
+	return int(sq[0].Res), rc
 }
 
 func (c *client) stats() (s loop.Stats, rc int) {

@@ -10,7 +10,6 @@ int32_t goloop_turn(int64_t, uint32_t);
 int32_t goloop_submit(int64_t, gl_sqe *, int32_t);
 int64_t goloop_read(int64_t, int32_t, uint32_t, void *, int64_t);
 int32_t goloop_signal_fd(int64_t);
-int32_t goloop_child_watcher(int64_t, char *);
 int32_t goloop_stats(int64_t, gl_stats *);
 int32_t goloop_close(int64_t);
 int32_t goloop_panic_text(char *, int32_t);
@@ -134,11 +133,11 @@ func goloop_api(out *C.gl_api) (n C.uint64_t) {
 		submit:              (*[0]byte)(C.goloop_submit),
 		read:                (*[0]byte)(C.goloop_read),
 		signal_fd:           (*[0]byte)(C.goloop_signal_fd),
-		child_watcher:       (*[0]byte)(C.goloop_child_watcher),
 		stats:               (*[0]byte)(C.goloop_stats),
 		close:               (*[0]byte)(C.goloop_close),
 		panic_text:          (*[0]byte)(C.goloop_panic_text),
 		write_buffer_limits: (*[0]byte)(C.goloop_write_buffer_limits),
 	}
+	firstListed = &out.first
 	return C.uint64_t(boundary())
 }

@@ -11,7 +11,6 @@ import (
 
 	"goloop/control/loops"
 	"goloop/loop"
-	"goloop/unixevents"
 )
 
 // goloop_open makes the engine of one loop and returns its handle.
@@ -37,16 +36,17 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 		return C.int64_t(errnoOf(err))
 	}
 	b := &binding{engine: e, shared: shared}
+	shared.wake_fd = C.int32_t(e.Selector().WakeFd())
+	shared.poll_fd = C.int32_t(e.Selector().Fd())
 	if err := engines.store(b); err != nil {
 		_ = e.Close()
 		return C.int64_t(errnoOf(err))
 	}
-	shared.wake_fd = C.int32_t(e.Selector().WakeFd())
-	shared.poll_fd = C.int32_t(e.Selector().Fd())
 	for i, c := range []byte(e.Selector().Name()) {
 		shared.selector[i] = C.char(c)
 	}
 	shared.selector[len(e.Selector().Name())] = 0
+	e.OnChild(b)
 	b.publishRules()
 	b.publish()
 	loops.Opened(b)
@@ -142,34 +142,6 @@ func goloop_signal_fd(handle C.int64_t) (fd C.int32_t) {
 	}
 	b.publish()
 	return C.int32_t(s.WakeupFd())
-}
-
-// goloop_child_watcher lets the engine serve GL_OP_CHILD. name is the child watcher
-// to force, or empty; it becomes the one that the next child gets.
-//
-//export goloop_child_watcher
-func goloop_child_watcher(handle C.int64_t, name *C.char) (rc C.int32_t) {
-	defer func() {
-		if r := recover(); r != nil {
-			keep(r)
-			rc = panicked
-		}
-	}()
-	b := engines.find(int64(handle))
-	if b == nil {
-		return -C.int32_t(syscall.EBADF)
-	}
-	if b.children == nil {
-		b.children = unixevents.OpenChildren(b.engine, b.openSignals)
-	}
-	if forced := C.GoString(name); forced != "" {
-		if err := b.children.SetChildWatcher(forced); err != nil {
-			return C.int32_t(errnoOf(err))
-		}
-	}
-	out := unsafe.Slice((*byte)(unsafe.Pointer(name)), C.GL_NAME)
-	out[copy(out[:C.GL_NAME-1], b.children.ChildWatcher())] = 0
-	return 0
 }
 
 // goloop_stats copies the counters.

@@ -3,6 +3,8 @@ package main
 import (
 	"math"
 	"os"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -129,18 +131,16 @@ func TestSignalFd(t *testing.T) {
 
 func TestChildWatcher(t *testing.T) {
 	c := open(t)
-	chosen, rc := c.childWatcher("")
-	if rc != 0 || chosen == "" {
-		t.Fatalf("goloop_child_watcher = %d, %q", rc, chosen)
+	if chosen, rc := c.chooseWatcher(0); rc != 0 || chosen < 1 || chosen > 3 {
+		t.Fatalf("goloop_submit = %d, the watcher %d", rc, chosen)
 	}
-	if _, rc := c.childWatcher("fork"); rc != -int(syscall.EINVAL) {
-		t.Errorf("an unknown watcher gave %d", rc)
+	if refused, _ := c.chooseWatcher(4); refused != int(syscall.EINVAL) {
+		t.Errorf("an unknown watcher gave %d", refused)
 	}
-	if forced, rc := c.childWatcher("thread"); rc != 0 || forced != "thread" {
-		t.Errorf("goloop_child_watcher = %d, %q", rc, forced)
-	}
-	if again, rc := c.childWatcher(""); rc != 0 || again != "thread" {
-		t.Errorf("then goloop_child_watcher = %d, %q", rc, again)
+	for _, number := range []int{3, 0} { // thread, and then as it is
+		if forced, rc := c.chooseWatcher(number); rc != 0 || forced != 3 {
+			t.Errorf("goloop_submit = %d, the watcher %d", rc, forced)
+		}
 	}
 	process, err := os.StartProcess("/bin/sh", []string{"sh", "-c", "exit 3"}, &os.ProcAttr{})
 	if err != nil {
@@ -204,10 +204,9 @@ func TestStaleHandle(t *testing.T) {
 	for _, handle := range []int64{int64(stale.handle), 0, -1, 1, math.MaxInt64, math.MinInt64, int64(made.handle) + 1<<placeBits} {
 		*(*int64)(unsafe.Pointer(&stale.handle)) = handle
 		_, stats := stale.stats()
-		_, watcher := stale.childWatcher("")
 		for name, rc := range map[string]int{
 			"turn": stale.turn(nil, loop.TurnWait), "submit": stale.submit(loop.Submission{Op: loop.OpPanic}),
-			"read": stale.read(0, 1, make([]byte, 1)), "signal_fd": stale.signalFd(), "stats": stats, "child_watcher": watcher, "close": stale.close(),
+			"read": stale.read(0, 1, make([]byte, 1)), "signal_fd": stale.signalFd(), "stats": stats, "close": stale.close(),
 		} {
 			if rc != -int(syscall.EBADF) {
 				t.Errorf("goloop_%s of handle %d = %d, want -EBADF", name, handle, rc)
@@ -217,6 +216,54 @@ func TestStaleHandle(t *testing.T) {
 	if rc := made.submit(loop.Submission{}); rc != 0 {
 		t.Errorf("the engine in its place: %d", rc)
 	}
+}
+
+// TestListed: a forked child comes upon each open engine, and none that is closed.
+func TestListed(t *testing.T) {
+	first, undo := list()
+	defer undo()
+	clients := []*client{open(t), open(t), open(t)}
+	for _, step := range []struct {
+		closes int
+		left   []int
+	}{{-1, []int{2, 1, 0}}, {1, []int{2, 0}}, {2, []int{0}}, {0, nil}} {
+		if step.closes >= 0 {
+			if rc := clients[step.closes].close(); rc != 0 {
+				t.Fatal("goloop_close:", rc)
+			}
+		}
+		if got := listedAs(first, clients...); !slices.Equal(got, step.left) {
+			t.Errorf("after the end of %d there are %v, want %v", step.closes, got, step.left)
+		}
+	}
+}
+
+// TestLastTurns: what is queued when the engine is to close is let go of, through a ring that is smaller.
+func TestLastTurns(t *testing.T) {
+	c := open(t)
+	a, _ := socketPair(t)
+	message := make([]byte, 1<<22)
+	sq := []loop.Submission{{Op: loop.OpAttach, Fd: int32(a), Generation: 1}}
+	for user := range 100 {
+		sq = append(sq, loop.Submission{Op: loop.OpWrite, Fd: int32(a), Generation: 1, User: uint64(user),
+			Ptr: uint64(uintptr(unsafe.Pointer(&message[0]))), Len: int64(len(message))})
+	}
+	if n := c.turn(sq, 0); n != 0 || sq[1].Flags != loop.FlagQueued || sq[100].Flags != loop.FlagQueued {
+		t.Fatalf("goloop_turn = %d, the writes are %+v ... %+v", n, sq[1], sq[100])
+	}
+	var got []uint64
+	for n := c.turn(nil, loop.TurnLast); n > 0; n = c.turn(nil, loop.TurnLast) {
+		for _, done := range c.completions[:n] {
+			if done.Kind != loop.Released {
+				t.Errorf("it tells %+v", done)
+			}
+			got = append(got, done.User)
+		}
+	}
+	if !slices.IsSorted(got) || len(got) != 100 {
+		t.Errorf("released are %v", got)
+	}
+	runtime.KeepAlive(message)
 }
 
 // TestEnginesSideBySide: engines of different threads share nothing but the

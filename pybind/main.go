@@ -56,6 +56,12 @@ func (b *binding) openSignals() (*unixevents.Signals, error) {
 	return b.signals, nil
 }
 
+// Serve serves the first OpChild, and has unixevents serve the others.
+func (b *binding) Serve(s *loop.Submission) {
+	b.children = unixevents.OpenChildren(b.engine, b.openSignals)
+	b.children.Serve(s)
+}
+
 const panicked = C.GL_PANICKED
 
 // errnoOf is err as a negative errno.

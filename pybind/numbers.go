@@ -73,6 +73,7 @@ func numbers() []number {
 		{"CHILD_REMOVE", loop.ChildRemove, C.GL_CHILD_REMOVE},
 		{"CHILD_KILL", loop.ChildKill, C.GL_CHILD_KILL},
 		{"CHILD_SCAN", loop.ChildScan, C.GL_CHILD_SCAN},
+		{"CHILD_CHOOSE", loop.ChildChoose, C.GL_CHILD_CHOOSE},
 		{"CHILD_SIGCHLD", loop.FlagSigchld, C.GL_CHILD_SIGCHLD},
 		// Of the runtime's own: the monitor and one that starts others. Two to spare.
 		{"START_BESIDES", passing + 2 + 2, C.GL_START_BESIDES},
@@ -83,5 +84,6 @@ func numbers() []number {
 		{"TURN_POLL", int(loop.TurnPoll), C.GL_TURN_POLL},
 		{"TURN_WAIT", int(loop.TurnWait), C.GL_TURN_WAIT},
 		{"TURN_ASIDE", int(loop.TurnAside), C.GL_TURN_ASIDE},
+		{"TURN_LAST", int(loop.TurnLast), C.GL_TURN_LAST},
 	}
 }

@@ -104,7 +104,7 @@ func TestEnginesInParallel(t *testing.T) {
 		runtime.KeepAlive(message)
 		c.submit(loop.Submission{Op: loop.OpTimerAdd, User: 1, Generation: 1, Len: 1})
 		c.until(t, loop.TimerDue, 1)
-		c.endChild(t, []string{"", "thread"}[i%2], i)
+		c.endChild(t, []int{0, 3}[i%2], i)
 		c.lookUpLocalhost(t)
 		if rc := c.close(); rc != 0 {
 			t.Error("goloop_close:", rc)
@@ -113,9 +113,9 @@ func TestEnginesInParallel(t *testing.T) {
 }
 
 // endChild has a child watcher of the engine notice the end of a child that ends with code.
-func (c *client) endChild(t testing.TB, watcher string, code int) {
-	if _, rc := c.childWatcher(watcher); rc != 0 {
-		t.Error("goloop_child_watcher:", rc)
+func (c *client) endChild(t testing.TB, watcher, code int) {
+	if chosen, rc := c.chooseWatcher(watcher); rc != 0 || chosen == 0 || watcher != 0 && chosen != watcher {
+		t.Errorf("goloop_submit = %d, the watcher %d", rc, chosen)
 		return
 	}
 	process, err := os.StartProcess("/bin/sh", []string{"sh", "-c", fmt.Sprint("exit ", code)}, &os.ProcAttr{})
@@ -186,7 +186,7 @@ func TestEngineOfManyThreads(t *testing.T) {
 			mu.Unlock()
 		}
 		mu.Lock()
-		c.endChild(t, "", i)
+		c.endChild(t, 0, i)
 		c.lookUpLocalhost(t)
 		mu.Unlock()
 	})

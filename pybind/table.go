@@ -64,6 +64,7 @@ func (t *table) store(b *binding) error {
 	}
 	t.opened++
 	b.handle = t.opened<<placeBits | int64(place+1)
+	b.enlist()
 	c[place&(1<<chunkBits-1)].Store(b)
 	return nil
 }
@@ -80,5 +81,6 @@ func (t *table) release(handle int64) *binding {
 	place := placeOf(handle)
 	t.chunks[place>>chunkBits].Load()[place&(1<<chunkBits-1)].Store(nil)
 	t.free = append(t.free, place)
+	b.delist()
 	return b
 }

@@ -2,6 +2,7 @@ package unixevents
 
 import (
 	"errors"
+	"slices"
 	"syscall"
 )
 
@@ -47,6 +48,22 @@ func ChildWatchers() []string {
 		return []string{"pidfd", "sigchld", "thread"}
 	}
 	return []string{"sigchld", "thread"}
+}
+
+// numbered are the watchers of all systems by their number in ChildChoose, from 1.
+var numbered = []string{"pidfd", "sigchld", "thread"}
+
+// choose is SetChildWatcher and ChildWatcher by number; 0 leaves the choice as it is. Error: EINVAL.
+func (c *Children) choose(number uint64) (int32, error) {
+	if number > uint64(len(numbered)) {
+		return 0, syscall.EINVAL
+	}
+	if number != 0 {
+		if err := c.SetChildWatcher(numbered[number-1]); err != nil {
+			return 0, syscall.EINVAL
+		}
+	}
+	return int32(1 + slices.Index(numbered, c.ChildWatcher())), nil
 }
 
 // watcher opens one of ChildWatchers, once.

@@ -43,7 +43,7 @@ func OpenChildren(e *loop.Engine, signals func() (*Signals, error)) *Children {
 		watchers:  map[string]ChildWatcher{},
 		processes: map[uint64]*Process{},
 	}
-	e.OnChild(c.serve)
+	e.OnChild(c)
 	return c
 }
 
@@ -65,8 +65,8 @@ func (c *Children) ChildWatcher() string {
 	return ChildWatchers()[0]
 }
 
-// serve handles loop.OpChild.
-func (c *Children) serve(s *loop.Submission) {
+// Serve handles loop.OpChild.
+func (c *Children) Serve(s *loop.Submission) {
 	var err error
 	switch s.Flags & loop.ChildAction {
 	case loop.ChildAdd:
@@ -79,6 +79,8 @@ func (c *Children) serve(s *loop.Submission) {
 		err = c.kill(s.User, syscall.Signal(s.Fd))
 	case loop.ChildScan:
 		err = c.scan(s.Flags&loop.FlagSigchld != 0)
+	case loop.ChildChoose:
+		s.Res, err = c.choose(s.User)
 	default:
 		err = syscall.EINVAL
 	}

@@ -3,7 +3,6 @@
 
 #include <unistd.h>
 
-#include "child.h"
 #include "completion.h"
 #include "descriptors.h"
 #include "errors.h"
@@ -28,7 +27,8 @@ int dispatch(LoopObject *loop, gl_cqe *c) {
     case GL_RESOLVED:
         return on_resolved(loop, c);
     case GL_CHILD_EXITED:
-        return on_child_exited(loop, c);
+        return steal_result(PyObject_CallMethod((PyObject *)loop, "_child_exited", "KiL", (unsigned long long)c->user,
+                                                (int)c->res, (long long)c->len));
     }
     FdEntry *e = fd_lookup(loop, c->fd, c->gen);
     PyObject *owner = e ? fd_new_owner(e) : NULL;

@@ -21,41 +21,24 @@
 
 volatile uint64_t process_generation = 1;
 
-/* The loops of this process, whichever interpreter has them. */
-static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
-static OpenEngine *open_engines;
-
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 static gl_api api;
 static void *loaded_library;
 static _Atomic(uint64_t) api_generation; /* in which api was loaded; 0: never */
 static bool atfork_registered;
 
-/* Not with the interpreter: who has the lock may wait for that. */
-static void lock(pthread_mutex_t *mutex) {
-    if (pthread_mutex_trylock(mutex) == 0) return;
-    Py_BEGIN_ALLOW_THREADS
-    pthread_mutex_lock(mutex);
-    Py_END_ALLOW_THREADS
-}
-
-static void before_fork(void) { pthread_mutex_lock(&list_lock); }
-static void in_parent(void) { pthread_mutex_unlock(&list_lock); }
-
 /* In the child, between fork() and anything else: async-signal-safe only. The
  * inherited selectors are closed, or the child's activity on shared descriptors
  * would show in the parent's. */
 static void in_child(void) {
     process_generation++;
-    for (OpenEngine *open = open_engines; open; open = open->next) {
-        gl_shared *sh = open->shared;
+    for (gl_shared *sh = api.first; sh; sh = sh->next) {
         if (sh->poll_fd >= 0) close(sh->poll_fd);
         if (sh->wake_fd >= 0) close(sh->wake_fd);
         if (sh->batch_fd >= 0) close(sh->batch_fd);
         sh->poll_fd = sh->wake_fd = sh->batch_fd = -1;
     }
-    open_engines = NULL;
-    pthread_mutex_init(&list_lock, NULL);
+    api.first = NULL;
     pthread_mutex_init(&load_lock, NULL);
 }
 
@@ -83,7 +66,7 @@ static int take_api(void *library) {
 static int load(const char *path, int processors) {
     if (api_generation == process_generation) return 0; /* another thread was faster */
     if (!atfork_registered) {
-        if (pthread_atfork(before_fork, in_parent, in_child) != 0) return no_memory();
+        if (pthread_atfork(NULL, NULL, in_child) != 0) return no_memory();
         atfork_registered = true;
     }
     ensure_signal_stack(); /* or Go gives this thread one of its own, which is too small for many signals at once */
@@ -109,7 +92,11 @@ PyObject *load_engine(PyObject *module, PyObject *args) {
     int processors;
     (void)module;
     if (!PyArg_ParseTuple(args, "si", &path, &processors)) return NULL;
-    lock(&load_lock);
+    if (pthread_mutex_trylock(&load_lock) != 0) { /* not with the interpreter: who has the lock may wait for that */
+        Py_BEGIN_ALLOW_THREADS
+        pthread_mutex_lock(&load_lock);
+        Py_END_ALLOW_THREADS
+    }
     int rc = load(path, processors);
     pthread_mutex_unlock(&load_lock);
     return none_or_null(rc);
@@ -141,11 +128,6 @@ int engine_open(LoopObject *loop, const char *selector, bool batched) {
     if (handle < 0) return engine_error(loop, handle);
     loop->engine = handle;
     loop->generation = process_generation;
-    lock(&list_lock);
-    loop->open = (OpenEngine){open_engines, &open_engines, sh};
-    if (open_engines) open_engines->link = &loop->open.next;
-    open_engines = &loop->open;
-    pthread_mutex_unlock(&list_lock);
     return 0;
 }
 
@@ -155,10 +137,6 @@ void engine_close(LoopObject *loop) {
     loop->engine = 0; /* first: other threads ask while the GIL is let go */
     atomic_store(&loop->sleeping, false);
     if (loop_is_ours(loop)) {
-        lock(&list_lock);
-        *loop->open.link = loop->open.next;
-        if (loop->open.next) loop->open.next->link = loop->open.link;
-        pthread_mutex_unlock(&list_lock);
         while (atomic_load(&loop->wakers)) sched_yield(); /* the wake-up's number is about to be free */
         Py_BEGIN_ALLOW_THREADS
         loop->api->close(handle);

@@ -16,12 +16,6 @@ typedef struct {
     int (*make_accepted)(LoopObject *loop, bool put_off);     /* accept.c */
 } LoopHooks;
 
-/* engine.c: a link of the list of open engines. */
-typedef struct OpenEngine {
-    struct OpenEngine *next, **link;
-    gl_shared *shared;
-} OpenEngine;
-
 /* scheduled.c: timers that no turn has given to the engine yet, in the order of scheduling. One array fills while
  * the engine has the other. */
 typedef struct {
@@ -92,7 +86,6 @@ struct LoopObject {
     const gl_api *api;
     gl_shared shared;
     bool in_turn;
-    OpenEngine open;
 
     /* clock.c */
     bool custom_time;    /* time() is not ours: Python keeps the timers */

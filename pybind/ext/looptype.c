@@ -9,7 +9,6 @@
 #include "accept.h"
 #include "arena.h"
 #include "attempt.h"
-#include "child.h"
 #include "clock.h"
 #include "completion.h"
 #include "connect.h"
@@ -58,17 +57,13 @@ static PyObject *loop_open(LoopObject *loop, PyObject *args) {
     return none_or_null(engine_open(loop, selector, batched) < 0 ? -1 : clock_look(loop));
 }
 
-/* Queued writes hold references: let the engine name them before it goes. */
+/* Queued writes hold references: let the engine name them before it goes. What has a queue is watched, or has just lost it. */
 static void release_transports(LoopObject *loop) {
-    if (loop->engine <= 0 || !loop_is_ours(loop)) return;
-    for (int fd = 0; fd < loop->fds_len; fd++) {
-        FdEntry *e = &loop->fds[fd];
-        if (e->kind == FD_TRANSPORT && !new_sqe(loop, GL_OP_DETACH, fd, e->gen)) PyErr_Clear();
-    }
+    if (!loop_is_ours(loop)) return;
     if (submit_now(loop) < 0) PyErr_Clear();
-    while (loop->engine > 0 && loop->shared.backlog > 0) {
-        loop->shared.sq_len = 0;
-        int32_t n = loop->api->turn(loop->engine, 0);
+    loop->shared.sq_len = 0;
+    while (loop->engine > 0 && (loop->shared.nfds || loop->shared.backlog)) {
+        int32_t n = loop->api->turn(loop->engine, GL_TURN_LAST);
         if (n <= 0) break;
         loop->cq = loop->shared.cq;
         loop->cq_head = 0;
@@ -292,7 +287,6 @@ PyDoc_STRVAR(readable_doc,
     X(ONE, METH_O, "_fd_has_transport", loop_fd_has_transport, NULL)                                                  \
     X(FAST, METH_FASTCALL, "_getaddrinfo", loop_getaddrinfo, NULL)                                                    \
     X(ONE, METH_VARARGS, "_getnameinfo", loop_getnameinfo, NULL)                                                      \
-    X(ONE, METH_O, "_child_watcher", loop_child_watcher, NULL)                                                        \
     X(ONE, METH_VARARGS, "_listen", loop_listen, NULL)                                                                \
     X(ONE, METH_O, "_unlisten", loop_unlisten, NULL)                                                                  \
     X(ONE, METH_NOARGS, "_is_accepting", loop_is_accepting, NULL)                                                     \

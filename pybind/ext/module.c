@@ -51,6 +51,7 @@ static int module_exec(PyObject *module) {
                      {"CHILD_REMOVE", GL_CHILD_REMOVE},
                      {"CHILD_KILL", GL_CHILD_KILL},
                      {"CHILD_SCAN", GL_CHILD_SCAN},
+                     {"CHILD_CHOOSE", GL_CHILD_CHOOSE},
                      {"CHILD_SIGCHLD", GL_CHILD_SIGCHLD}};
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value) < 0) return -1;

@@ -21,6 +21,9 @@ else:
     _Base = object
 
 
+# By the engine's numbers.
+_WATCHERS = ("", "pidfd", "sigchld", "thread")
+
 _NO_HANDLER = (signal.SIG_DFL, signal.SIG_IGN)
 
 
@@ -92,6 +95,25 @@ class Children(_Base):
 
     def _child(self, flags: int, number: int, pid: int, sig: int) -> int:
         return self._submit(_core.OP_CHILD, flags, number, pid, sig)
+
+    def _child_watcher(self, name: str) -> str:
+        """Force a child watcher unless ``name`` is empty; which one the next child gets.
+
+        Raises:
+            ValueError: this system has no such watcher.
+        """
+        number = errno.EINVAL
+        if name in _WATCHERS:
+            number = self._child(_core.CHILD_CHOOSE, _WATCHERS.index(name), 0, 0)
+        if number == errno.EINVAL:
+            raise ValueError(
+                f"goloop: this system has no child watcher called {name:.50} (GOLOOP_CHILD_WATCHER)"
+            )
+        if number == 0:  # the engine waits in another thread, and has not answered
+            raise RuntimeError(
+                "Non-thread-safe operation invoked on an event loop other than the current one"
+            )
+        return _WATCHERS[number]
 
     def _prepare_child(self) -> int:
         """Get ready to watch one more child; what it gives is for :meth:`_watch_child`."""
