@@ -122,9 +122,6 @@ int engine_open(LoopObject *loop, const char *selector, bool batched) {
     sh->unbatched = !batched;
     loop->api = &api;
     int64_t handle = api.open(sh);
-    if (handle == -EINVAL && *selector)
-        return steal_result(PyErr_Format(PyExc_ValueError, "goloop: this system has no selector called %.50s (GOLOOP_SELECTOR)",
-                                         selector));
     if (handle < 0) return engine_error(loop, handle);
     loop->engine = handle;
     loop->generation = process_generation;

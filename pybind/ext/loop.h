@@ -34,7 +34,7 @@ struct LoopObject {
     char closed, stopping, debug;
     PyObject *thread_id; /* None or int */
     PyObject *current_handle;
-    PyObject *task_factory;
+    PyObject *task_factory; /* or None */
 
     PyObject *module; /* whose state `state` is */
     State *state;

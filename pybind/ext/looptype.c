@@ -39,7 +39,7 @@ static const LoopHooks hooks = {settle_writes, dispatch, make_accepted};
 
 PyDoc_STRVAR(open_doc, "_open($self, selector, batched, /)\n--\n\n"
              "Open the engine; batched: it may serve many sockets with one system call.\n\n"
-             "Raises ValueError for an unknown selector, OSError from the system.");
+             "Raises OSError from the system; EINVAL: it has no such selector.");
 
 static PyObject *loop_open(LoopObject *loop, PyObject *args) {
     const char *selector;
@@ -99,6 +99,7 @@ static PyObject *loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     if (!loop) return NULL;
     loop->thread_id = Py_NewRef(Py_None);
     loop->current_handle = Py_NewRef(Py_None);
+    loop->task_factory = Py_NewRef(Py_None);
     loop->generation = process_generation;
     loop->hooks = &hooks;
     loop->module = Py_NewRef(module);
@@ -159,23 +160,9 @@ static void loop_dealloc(LoopObject *loop) {
 
 /* ---- methods ---- */
 
-/* Other threads may ask while the loop's sets these. */
-static PyObject *loop_is_running(LoopObject *loop, PyObject *i) {
-    (void)i;
-    bool running;
-    Py_BEGIN_CRITICAL_SECTION(loop);
-    running = loop->thread_id != Py_None;
-    Py_END_CRITICAL_SECTION();
-    return PyBool_FromLong(running);
-}
-
-static bool is_closed(LoopObject *loop) { return __atomic_load_n(&loop->closed, __ATOMIC_RELAXED); }
-static PyObject *loop_is_closed(LoopObject *loop, PyObject *i) { (void)i; return PyBool_FromLong(is_closed(loop)); }
-
-static PyObject *loop_check_closed(LoopObject *loop, PyObject *i) {
-    (void)i;
-    if (!is_closed(loop)) Py_RETURN_NONE;
-    return PyErr_Format(PyExc_RuntimeError, "Event loop is closed");
+static PyObject *loop_is_closed(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    return PyBool_FromLong(__atomic_load_n(&loop->closed, __ATOMIC_RELAXED));
 }
 
 static PyObject *write_to_self(LoopObject *loop, PyObject *ignored) {
@@ -303,9 +290,7 @@ static PyMethodDef methods[] = {
     METHOD("call_soon_threadsafe", method_call_soon_threadsafe, METH_FASTCALL | METH_KEYWORDS, call_soon_threadsafe_doc),
     METHOD("create_future", method_create_future, METH_NOARGS, create_future_doc),
     METHOD("get_debug", method_get_debug, METH_NOARGS, get_debug_doc),
-    METHOD("is_running", loop_is_running, METH_NOARGS, "is_running($self, /)\n--\n\nWhether the loop runs."),
     METHOD("is_closed", loop_is_closed, METH_NOARGS, "is_closed($self, /)\n--\n\nWhether the loop is closed."),
-    METHOD("_check_closed", loop_check_closed, METH_NOARGS, NULL),
     METHOD("time", loop_time, METH_NOARGS, time_doc),
     METHOD("_add_callback_signalsafe", method_add_callback_signalsafe, METH_O, NULL),
     METHOD("_write_to_self", write_to_self, METH_NOARGS, NULL),
@@ -314,6 +299,10 @@ static PyMethodDef methods[] = {
 #undef X
 
 static PyMemberDef members[] = {
+    /* Other threads may ask for these while the loop's sets them. */
+    {"_thread_id", T_OBJECT_EX, offsetof(LoopObject, thread_id), 0, NULL},
+    {"_current_handle", T_OBJECT_EX, offsetof(LoopObject, current_handle), 0, NULL},
+    {"_task_factory", T_OBJECT_EX, offsetof(LoopObject, task_factory), 0, NULL},
     {"_closed", T_BOOL, offsetof(LoopObject, closed), 0, NULL},
     {"_stopping", T_BOOL, offsetof(LoopObject, stopping), 0, NULL},
     {"_forever", T_BOOL, offsetof(LoopObject, forever), 0, NULL},
@@ -321,26 +310,6 @@ static PyMemberDef members[] = {
     {"_hears_signals", T_BOOL, offsetof(LoopObject, hears_signals), 0, NULL},
     {"_deaf", T_BOOL, offsetof(LoopObject, deaf), 0, NULL},
     {0}};
-
-/* Attributes that other threads may ask for while the loop's sets them. */
-static PyObject *get_reference(PyObject *self, void *offset) {
-    PyObject *value;
-    Py_BEGIN_CRITICAL_SECTION(self);
-    value = *(PyObject **)((char *)self + (uintptr_t)offset);
-    value = Py_NewRef(value ? value : Py_None);
-    Py_END_CRITICAL_SECTION();
-    return value;
-}
-
-static int set_reference(PyObject *self, PyObject *value, void *offset) {
-    PyObject **place = (PyObject **)((char *)self + (uintptr_t)offset), *old;
-    Py_BEGIN_CRITICAL_SECTION(self);
-    old = *place;
-    *place = Py_XNewRef(value);
-    Py_END_CRITICAL_SECTION();
-    Py_XDECREF(old);
-    return 0;
-}
 
 static PyObject *get_debug(LoopObject *loop, void *i) { (void)i; return PyBool_FromLong(loop->debug); }
 
@@ -352,12 +321,7 @@ static int set_debug(LoopObject *loop, PyObject *value, void *i) {
     return 0;
 }
 
-#define REFERENCE(name, field) {name, get_reference, set_reference, NULL, (void *)offsetof(LoopObject, field)}
-static PyGetSetDef getset[] = {{"_debug", (getter)get_debug, (setter)set_debug, NULL, NULL},
-                               REFERENCE("_thread_id", thread_id),
-                               REFERENCE("_current_handle", current_handle),
-                               REFERENCE("_task_factory", task_factory),
-                               {0}};
+static PyGetSetDef getset[] = {{"_debug", (getter)get_debug, (setter)set_debug, NULL, NULL}, {0}};
 
 static PyType_Slot slots[] = {{Py_tp_doc, "The part of goloop.Loop that is written in C."},
                               {Py_tp_new, loop_new},

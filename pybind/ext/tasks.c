@@ -109,7 +109,7 @@ PyObject *method_create_task(LoopObject *loop, PyObject *const *args, Py_ssize_t
     PyObject *argv[3 + KEYWORDS] = {NULL, n == 1 ? args[0] : NULL, (PyObject *)loop}, *names[KEYWORDS];
     Py_ssize_t given = kwnames ? PyTuple_GET_SIZE(kwnames) : 0, kept = 0;
     bool usual = n == 1 && given <= KEYWORDS && !loop->debug && !loop->closed &&
-                 (!loop->task_factory || loop->task_factory == Py_None) && base_is_own(state);
+                 loop->task_factory == Py_None && base_is_own(state);
     for (Py_ssize_t i = 0; usual && i < given; i++) {
         PyObject *name = PyTuple_GET_ITEM(kwnames, i);
         usual = is_of_task(state, name);

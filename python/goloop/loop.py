@@ -10,6 +10,7 @@ libraries read.
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import sys
 import weakref
@@ -89,7 +90,7 @@ class Loop(
             if batched is None:
                 raise ValueError("goloop: GOLOOP_IO_URING is 0 or 1")
             engine.ensure()
-            self._open(environment.setting("GOLOOP_SELECTOR"), batched)
+            self._open_engine(environment.setting("GOLOOP_SELECTOR"), batched)
             self._internal_fds += 1  # the engine's wake-up descriptor; asyncio counts its self-pipe
             self._init_children(environment.setting("GOLOOP_CHILD_WATCHER"))
         except BaseException:
@@ -109,6 +110,16 @@ class Loop(
     def _transports(self) -> weakref.WeakValueDictionary[int, Any]:
         """asyncio's own transports enter themselves here; most loops have none."""
         return weakref.WeakValueDictionary()
+
+    def _open_engine(self, selector: str, batched: bool) -> None:
+        try:
+            self._open(selector, batched)
+        except OSError as exc:
+            if exc.errno != errno.EINVAL or not selector:
+                raise
+            raise ValueError(
+                f"goloop: this system has no selector called {selector:.50} (GOLOOP_SELECTOR)"
+            ) from None
 
     def close(self) -> None:
         """Close the loop and its engine. Twice is once.
