@@ -50,14 +50,6 @@ static PyObject *arrival_handle(LoopObject *loop, PyObject *arrival) {
     return new_handle(loop, arrival, &arg, 1, NULL);
 }
 
-/* Puts an arrival at the head of the ready queue. */
-static int run_first(LoopObject *loop, PyObject *arrival) {
-    PyObject *handle = arrival_handle(loop, arrival);
-    if (handle && ready_insert(loop, 0, &handle, 1) == 0) return 0;
-    Py_XDECREF(handle);
-    return -1;
-}
-
 /* Puts what is barred no more at the head of the ready queue. */
 int unbar_arrivals(LoopObject *loop) {
     Py_ssize_t n = PyList_GET_SIZE(loop->barred), left = 0;
@@ -67,7 +59,11 @@ int unbar_arrivals(LoopObject *loop) {
             left++;
             continue;
         }
-        if (run_first(loop, arrival) < 0) return -1;
+        PyObject *handle = arrival_handle(loop, arrival);
+        if (!handle || ready_insert(loop, 0, &handle, 1) < 0) {
+            Py_XDECREF(handle);
+            return -1;
+        }
         if (PyList_SetSlice(loop->barred, i, i + 1, NULL) < 0) return -1;
     }
     if (left == 0) Py_CLEAR(loop->barred);
@@ -108,14 +104,6 @@ static void arrival_dealloc(PyObject *self) {
     if (a->c.kind == GL_ACCEPTED) close(a->c.res);
     PyObject_Free(self);
     Py_DECREF(type);
-}
-
-void put_back(LoopObject *loop, const gl_cqe *c) {
-    PyObject *exception = PyErr_GetRaisedException();
-    PyObject *arrival = (PyObject *)new_arrival(loop, c);
-    if (!arrival || run_first(loop, arrival) < 0) PyErr_Clear();
-    Py_XDECREF(arrival);
-    PyErr_SetRaisedException(exception);
 }
 
 /* Makes c a completion that has a handle. */

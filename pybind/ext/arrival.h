@@ -8,6 +8,5 @@
 int arrival_setup(PyObject *module);
 int gather_completions(LoopObject *loop); /* those of the batch under way that have not run */
 int unbar_arrivals(LoopObject *loop);
-void put_back(LoopObject *loop, const gl_cqe *c); /* one that an exception has kept from being dispatched */
 
 #endif

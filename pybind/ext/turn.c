@@ -184,27 +184,21 @@ static inline int run_ready(LoopObject *loop, PyObject *handle) {
  * their server is wanted any more. They are kept before what is left of the batch. A callback may enter the loop
  * again, and run the rest: nested.c. */
 static int run_completions(LoopObject *loop) {
-    gl_cqe *cq = loop->cq;
     bool put_off = loop->put_off; /* by the run before */
     loop->put_off = false;
     int rc = 0;
     while (rc == 0 && loop->cq_head < loop->cq_len) {
-        int32_t place = loop->cq_head++;
-        gl_cqe *c = &loop->cq[place];
+        gl_cqe *c = loop->running = &loop->cq[loop->cq_head];
         bool stopped = loop->stopping && !put_off;
-        if (c->kind == GL_ACCEPTED && stopped) {
-            loop->cq[loop->cq_kept++] = *c;
-            continue;
-        }
-        loop->running = c;
-        if (loop->attached && c->kind != GL_ACCEPTED && !stopped)
+        if (loop->attached && c->kind != GL_ACCEPTED && !stopped) {
             rc = make_accepted(loop, put_off);
-        if (rc == 0)
-            rc = callback_ran(loop, run_completion(loop, c));
-        else if (loop->cq == cq && loop->cq_head == place + 1)
-            loop->cq_head--;
-        else
-            put_back(loop, c);
+        } else {
+            loop->cq_head++;
+            if (c->kind == GL_ACCEPTED && stopped)
+                loop->cq[loop->cq_kept++] = *c;
+            else
+                rc = callback_ran(loop, run_completion(loop, c));
+        }
         loop->running = NULL;
     }
     if (rc == 0 && loop->attached && (put_off || !loop->stopping))
