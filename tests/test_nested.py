@@ -337,3 +337,33 @@ def test_program_that_runs_the_handles_itself(loop):
             )
         finally:
             asyncio.events._set_running_loop(None)
+
+
+def test_connection_made_waits_for_what_came_behind_its_connection(loop, run, nested):
+    """The turn that has accepted it brings both."""
+    ours, peer = socket.socketpair()
+    received = loop.create_future()
+
+    class Receiving(asyncio.Protocol):
+        def data_received(self, data):
+            received.set_result(data)
+
+    class Waiting(asyncio.Protocol):
+        def connection_made(self, transport):
+            answers.append(nested(received, limit=5))
+            transport.close()
+
+    async def main():
+        transport, _ = await loop.create_connection(Receiving, sock=ours)
+        server = await loop.create_server(Waiting, "127.0.0.1", 0)
+        await asyncio.sleep(0.01)
+        with socket.create_connection(server.sockets[0].getsockname()):
+            peer.send(b"behind")
+            await until(lambda: answers)
+        transport.close()
+        server.close()
+
+    answers = []
+    with peer:
+        run(main())
+    assert answers == [b"behind"]
