@@ -118,15 +118,6 @@ done:
     return rc;
 }
 
-/* Whatever connection_made made of it: after an exit the loop may run again. */
-static int start_reading(StreamObject *t, int rc) {
-    PyObject *exit = rc < 0 ? PyErr_GetRaisedException() : NULL;
-    bool reads = t->attached && !t->paused && !t->closing;
-    rc = reads && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen) ? -1 : 0;
-    transport_pin(TRANSPORT(t));
-    return raise_again(exit, rc);
-}
-
 static int make(LoopObject *loop, StreamObject *t) {
     if (t->lost || !t->protocol) return 0;
     t->young_until = loop->young_until = loop->accept_era + YOUNG;
@@ -144,7 +135,8 @@ static int make(LoopObject *loop, StreamObject *t) {
         }
         Py_XDECREF(callback);
     }
-    rc = start_reading(t, rc);
+    PyObject *exit = rc < 0 ? PyErr_GetRaisedException() : NULL; /* after which the loop may run again */
+    rc = raise_again(exit, transport_start_reading(TRANSPORT(t)));
     Py_DECREF(protocol);
     Py_DECREF(context);
     return rc;

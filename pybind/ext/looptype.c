@@ -160,9 +160,13 @@ static void loop_dealloc(LoopObject *loop) {
 
 /* ---- methods ---- */
 
-static PyObject *loop_is_closed(LoopObject *loop, PyObject *ignored) {
-    (void)ignored;
-    return PyBool_FromLong(__atomic_load_n(&loop->closed, __ATOMIC_RELAXED));
+static bool is_closed(LoopObject *loop) { return __atomic_load_n(&loop->closed, __ATOMIC_RELAXED); }
+static PyObject *loop_is_closed(LoopObject *loop, PyObject *i) { (void)i; return PyBool_FromLong(is_closed(loop)); }
+
+static PyObject *loop_check_closed(LoopObject *loop, PyObject *i) {
+    (void)i;
+    if (!is_closed(loop)) Py_RETURN_NONE;
+    return PyErr_Format(PyExc_RuntimeError, "Event loop is closed");
 }
 
 static PyObject *write_to_self(LoopObject *loop, PyObject *ignored) {
@@ -291,6 +295,7 @@ static PyMethodDef methods[] = {
     METHOD("create_future", method_create_future, METH_NOARGS, create_future_doc),
     METHOD("get_debug", method_get_debug, METH_NOARGS, get_debug_doc),
     METHOD("is_closed", loop_is_closed, METH_NOARGS, "is_closed($self, /)\n--\n\nWhether the loop is closed."),
+    METHOD("_check_closed", loop_check_closed, METH_NOARGS, NULL),
     METHOD("time", loop_time, METH_NOARGS, time_doc),
     METHOD("_add_callback_signalsafe", method_add_callback_signalsafe, METH_O, NULL),
     METHOD("_write_to_self", write_to_self, METH_NOARGS, NULL),

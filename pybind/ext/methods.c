@@ -27,12 +27,6 @@ static PyObject *pause_reading(TransportObject *t) {
     Py_RETURN_NONE;
 }
 
-static PyObject *start_reading(TransportObject *t) {
-    if (t->attached && !t->paused && !t->closing && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen)) return NULL;
-    transport_pin(t);
-    Py_RETURN_NONE;
-}
-
 PyObject *transport_resume_reading(TransportObject *t) {
     if (t->closing || !t->paused) Py_RETURN_NONE;
     if (t->attached && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen)) return NULL;
@@ -48,7 +42,7 @@ TABLE(table_is_closing, PyBool_FromLong(t->closing))
 TABLE(table_is_reading, PyBool_FromLong(!t->closing && !t->paused))
 TABLE(table_get_protocol, Py_NewRef(t->protocol ? t->protocol : Py_None))
 TABLE(table_pause_reading, pause_reading(t))
-TABLE(table_start_reading, start_reading(t))
+TABLE(table_start_reading, none_or_null(transport_start_reading(t)))
 TABLE(table_resume_reading, transport_resume_reading(t))
 TABLE(table_get_write_buffer_size, method_get_write_buffer_size(t, NULL))
 TABLE(table_set_limits, method_set_limits(t, arg))

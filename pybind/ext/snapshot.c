@@ -46,16 +46,14 @@ void steal_lent_context(LoopObject *loop, PyObject *context, PyObject *snapshot)
 
 /* Whether a context's map is where values_of looks: copies have the same, until one of them sets a variable. */
 static int finds_values(PyObject *context, PyObject *variable) {
-    PyObject *copy = PyContext_Copy(context), *later = NULL;
-    int rc = copy && PyContext_Enter(context) == 0 ? 0 : -1;
-    PyObject *token = rc == 0 ? PyContextVar_Set(variable, Py_None) : NULL;
-    if (rc == 0 && PyContext_Exit(context) < 0) rc = -1;
-    if (token && rc == 0) later = PyContext_Copy(context);
-    if (!later) rc = -1;
-    if (rc == 0)
-        rc = values_of(copy) && values_of(copy) != values_of(context) && values_of(later) == values_of(context);
+    PyObject *copy = PyContext_Copy(context), *later = NULL, *set = PyObject_GetAttrString(variable, "set");
+    PyObject *token = copy && set ? PyObject_CallMethod(context, "run", "OO", set, Py_None) : NULL;
+    if (token) later = PyContext_Copy(context);
+    int rc = -1;
+    if (later) rc = values_of(copy) && values_of(copy) != values_of(context) && values_of(later) == values_of(context);
     Py_XDECREF(later);
     Py_XDECREF(token);
+    Py_XDECREF(set);
     Py_XDECREF(copy);
     return rc;
 }

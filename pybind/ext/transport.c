@@ -37,6 +37,13 @@ int transport_attach(TransportObject *t, uint16_t op, uint16_t flags) {
     return 0;
 }
 
+int transport_start_reading(TransportObject *t) {
+    bool reads = t->attached && !t->paused && !t->closing;
+    int rc = reads && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen) ? -1 : 0;
+    transport_pin(t);
+    return rc;
+}
+
 PyObject *transport_unmake(TransportObject *t) {
     Py_CLEAR(t->sock);
     t->fd = -1;

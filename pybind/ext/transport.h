@@ -91,6 +91,7 @@ static inline PyObject *guard_of_TransportObject(TransportObject *t) { return t-
 /* fd is the caller's until success. context: NULL is a copy of the current one. */
 TransportObject *new_transport(PyTypeObject *type, const TransportKind *kind, LoopObject *loop, int fd, PyObject *context);
 int transport_attach(TransportObject *t, uint16_t op, uint16_t flags); /* into the tables, not reading yet */
+int transport_start_reading(TransportObject *t); /* unless its protocol has paused it, or is done with it */
 PyObject *transport_unmake(TransportObject *t); /* one that could not be attached: socket and descriptor are the caller's again. NULL */
 int transport_detach(TransportObject *t); /* out of them; its descriptor stays open */
 
