@@ -22,22 +22,21 @@ func (l *SelectorEventLoop) CallAt(when time.Duration, callback func()) *TimerHa
 	l.checkOpen()
 	h := &TimerHandle{Handle: Handle{callback: callback}, loop: l, when: when}
 	l.timers.put(h)
-	l.submit(Submission{
-		Op: OpTimerAdd, User: uint64(h.id), Generation: h.generation,
-		Len: min(int64(when), math.MaxInt64-1), // the largest number stands for no timer
-	})
+	s := Submission{User: uint64(h.generation)<<32 | uint64(h.id), Len: min(int64(when), math.MaxInt64-1)} // the largest number stands for no timer
+	l.engine.addTimer(&s)
+	h.name = timerName(s.Ptr)
 	return h
 }
 
 func (l *SelectorEventLoop) cancelTimer(h *TimerHandle) {
 	if l.timers.take(h.id, h.generation) != nil {
-		l.submit(Submission{Op: OpTimerCancel, User: uint64(h.id), Generation: h.generation})
+		l.submit(Submission{Op: OpTimerCancel, User: uint64(h.name)})
 	}
 	h.generation = 0
 }
 
-// scheduled is the table from the id of a timer in the engine to its handle. An
-// id is used again with another generation.
+// scheduled is the table from what the engine tells of a timer to its handle: an id, which is used again with another
+// generation.
 type scheduled struct {
 	entries []scheduledEntry
 	free    []uint32 // ids without a handle
@@ -57,7 +56,7 @@ func (s *scheduled) put(h *TimerHandle) {
 	h.id = s.free[len(s.free)-1]
 	s.free = s.free[:len(s.free)-1]
 	e := &s.entries[h.id]
-	if e.generation++; e.generation == 0 { // 0 marks the engine's own timers
+	if e.generation++; e.generation == 0 { // 0: not scheduled
 		e.generation = 1
 	}
 	e.handle = h

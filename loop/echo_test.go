@@ -64,12 +64,11 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 			timer := [1]Submission{{User: 1}}
 			allocations := testing.AllocsPerRun(200, func() {
 				e.round(t)
-				timer[0].Generation++
 				timer[0].Op, timer[0].Len = OpTimerAdd, e.Now()+1e12
 				if _, err := e.Turn(timer[:], TurnPoll); err != nil {
 					t.Fatal(err)
 				}
-				timer[0].Op = OpTimerCancel
+				timer[0].Op, timer[0].User = OpTimerCancel, timer[0].Ptr
 				if _, err := e.Turn(timer[:], TurnPoll); err != nil {
 					t.Fatal(err)
 				}
@@ -122,7 +121,6 @@ func BenchmarkTurn(b *testing.B) {
 		sq := [1]Submission{{Op: OpTimerAdd, User: 1, Len: 1}}
 		b.ReportAllocs()
 		for b.Loop() {
-			sq[0].Generation++
 			if n, err := e.Turn(sq[:], 0); n != 1 || err != nil {
 				b.Fatal(n, err)
 			}

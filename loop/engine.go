@@ -178,6 +178,10 @@ func (e *Engine) Stats() Stats { return e.stats }
 // Backlog is the number of completions and of reads that wait for the next turn.
 func (e *Engine) Backlog() int { return len(e.overflow) + e.chunks.dropped.n + len(e.deferred) }
 
+// TimersRoom is how many timers can be scheduled at a time for certain: one more may fail with ENOMEM unless OpTimerReserve has
+// made room.
+func (e *Engine) TimersRoom() int { return max(e.timers.reserved, fewestTimers) }
+
 // QueueRoom is how many writes and sends can be queued for certain: beyond it, one may fail
 // with ENOMEM. OpQueueReserve makes more.
 func (e *Engine) QueueRoom() int { return e.chunks.room() }

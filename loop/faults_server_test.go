@@ -191,7 +191,7 @@ func TestSelectFails(t *testing.T) {
 				r.turn(0)
 				for _, flags := range []TurnFlags{TurnPoll, TurnWait} {
 					timer := r.Now() + int64(1500000) // a wait of no whole milliseconds
-					r.submit(Submission{Op: OpTimerAdd, User: 1, Generation: 1, Len: timer})
+					r.submit(Submission{Op: OpTimerAdd, User: 1, Len: timer})
 					r.write(s, []byte("written"))
 					put(t, b, []byte("read"))
 					plan := arm(t, sys.Fault{Name: selecting, Fd: sys.Any, Times: 3, Errno: errno})
@@ -216,7 +216,7 @@ func TestSelectFails(t *testing.T) {
 					if got, _ := drain(t, b); string(got) != "written" {
 						t.Errorf("the peer got %q", got)
 					}
-					r.until(func() bool { return r.count(TimerDue, pair{0, 1}) > 0 })
+					r.until(func() bool { return r.count(TimerDue, pair{}) > 0 })
 					r.inbox = nil
 				}
 				r.settled()

@@ -114,8 +114,7 @@ func (z *fuzzed) step(s fuzzStep) {
 		z.send(pair{int32(fd), generation}, z.buffer[:min(int(s.arg)*int(s.arg), len(z.buffer))], to)
 		return
 	case OpTimerAdd, OpTimerCancel:
-		sq.User = uint64(s.fd)
-		sq.Generation-- // 0 is the engine's own
+		sq.User = uint64(s.fd) | uint64(sq.Generation)<<32
 		sq.Len = []int64{0, math.MinInt64, math.MaxInt64, z.Now(), z.Now() + 1e9, -1}[s.arg%6]
 	case OpListen:
 		sq.Len = int64(int8(s.arg))

@@ -30,6 +30,7 @@ type TimerHandle struct {
 	when       time.Duration
 	id         uint32 // in the loop's table while scheduled
 	generation uint32 // 0: not scheduled any more
+	name       timerName
 }
 
 // When is the time at which the callback is due, on the clock of Time.

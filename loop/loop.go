@@ -213,7 +213,7 @@ func (l *SelectorEventLoop) takeThreadsafe() {
 func (l *SelectorEventLoop) complete(c *Completion) {
 	switch c.Kind {
 	case TimerDue:
-		if h := l.timers.take(uint32(c.User), c.Generation); h != nil {
+		if h := l.timers.take(uint32(c.User), uint32(c.User>>32)); h != nil {
 			l.ready.push(&h.Handle)
 		}
 	case WatchReady:

@@ -45,7 +45,7 @@ func TestWaitEndsWithTheSelector(t *testing.T) {
 // sleep takes turns until a timer has fired.
 func (r *rig) sleep(length time.Duration) {
 	r.t.Helper()
-	r.submit(Submission{Op: OpTimerAdd, Generation: 1, Len: r.Now() + int64(length)})
+	r.submit(Submission{Op: OpTimerAdd, Len: r.Now() + int64(length)})
 	fired := r.Stats().TimersFired
 	r.until(func() bool { return r.Stats().TimersFired > fired })
 }

@@ -136,8 +136,8 @@ type Address struct {
 
 // Timer is one of the timers that a TimersAdd starts: struct gl_timer.
 type Timer struct {
-	When           int64
-	ID, Generation uint32
+	When int64
+	User uint64
 }
 
 // Stats counts what an engine has done since it was opened: struct gl_stats.

@@ -61,7 +61,7 @@ func (e *Engine) accept(d *descriptor) {
 
 // backOff tells why d rests, and wakes it in a second.
 func (e *Engine) backOff(d *descriptor, errno int32) {
-	d.backoff = e.timers.add(uint32(d.fd), 0, e.clock.now()+int64(backoffTime))
+	d.backoff = e.timers.push(e.clock.now()+int64(backoffTime), uint32(d.fd), 0)
 	if !d.backoff {
 		_ = e.setInterest(d, selector.EventRead) // no memory for a timer: it spins, rather than accept no more
 	}

@@ -153,12 +153,12 @@ func TestAcceptWithoutDescriptors(t *testing.T) {
 				r.submit(Submission{Op: OpWatch, Flags: FlagRead, Fd: l.fd, Generation: 2})
 			},
 		} {
-			r.timers.add(uint32(l.fd), 0, r.Now())
+			r.timers.push(r.Now(), uint32(l.fd), 0)
 			next()
 			r.quiet()
 		}
-		r.timers.add(1<<20, 0, r.Now())
-		r.timers.add(1<<31, 0, r.Now())
+		r.timers.push(r.Now(), 1<<20, 0)
+		r.timers.push(r.Now(), 1<<31, 0)
 		r.quiet()
 	})
 }

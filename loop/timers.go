@@ -27,10 +27,10 @@ func (t *timer) before(u *timer) bool {
 // queue in order is such a heap. A cancelled timer stays in it, with its id's generation changed,
 // until it surfaces or until cancelled ones are the majority.
 type timers struct {
+	timerNames
 	heap      mapped.Slice[timer]
-	gone      int                  // of a queue: so many at its start have been taken
-	heaped    bool                 // a heap, which has none that are gone
-	live      mapped.Slice[uint32] // generation of the scheduled timer, by id; 0 for none
+	gone      int  // of a queue: so many at its start have been taken
+	heaped    bool // a heap, which has none that are gone
 	cancelled int
 	seq       uint64
 }
@@ -39,20 +39,23 @@ type timers struct {
 // share; asyncio takes 100.
 const compactFrom = 100
 
-// add schedules a timer. It is false when there is no memory, which cannot be where id was
-// reserved.
-func (h *timers) add(id, generation uint32, when int64) bool {
+// add schedules a timer of the host's, whom user tells, and returns its name. It is false when there is no memory, which
+// cannot be where a reserve has made room.
+func (h *timers) add(user uint64, when int64) (name timerName, ok bool) {
+	if h.vacant == 0 && !h.more() {
+		return 0, false
+	}
+	name = h.give(user)
+	if ok = h.push(when, name.id(), name.generation()); !ok {
+		h.take(name)
+	}
+	return name, ok
+}
+
+// push schedules one that has a name, or one of the engine's own, which cannot be cancelled.
+func (h *timers) push(when int64, id, generation uint32) bool {
 	if len(h.heap.Items) == cap(h.heap.Items) && !h.makeRoom() {
 		return false
-	}
-	if generation != 0 {
-		if int(id) >= len(h.live.Items) && !h.extend(int(id)+1) {
-			return false
-		}
-		if h.live.Items[id] != 0 { // not cancelled first: the new one replaces it
-			h.cancelled++
-		}
-		h.live.Items[id] = generation
 	}
 	h.seq++
 	last := len(h.heap.Items)
@@ -86,42 +89,48 @@ func (h *timers) shift() {
 
 func (h *timers) len() int { return len(h.heap.Items) - h.gone }
 
-// extend makes live as long as n, which is longer than it is.
-func (h *timers) extend(n int) bool {
-	from := len(h.live.Items)
-	if !h.live.Grow(n - from) {
+// reserve makes room for n timers, and gives back what is beyond. It is false when there is no memory.
+func (h *timers) reserve(n int) bool {
+	if n <= len(h.names.Items) {
+		h.compact()
+		h.drop(n)
+	}
+	// Besides the live ones there are as many cancelled, or compactFrom, before cancel compacts.
+	if !h.names.Reserve(n) || !h.heap.Reserve(n+max(n, compactFrom)+1) {
 		return false
 	}
-	h.live.Items = h.live.Items[:n]
-	clear(h.live.Items[from:])
+	h.reserved = n
 	return true
 }
 
-// reserve makes room for one timer of each id below n, and gives back what is beyond. It is
-// false when there is no memory.
-func (h *timers) reserve(n int) bool {
-	if n <= len(h.live.Items) {
-		h.compact()
-		last := len(h.live.Items)
-		for last > n && h.live.Items[last-1] == 0 {
-			last--
-		}
-		h.live.Items = h.live.Items[:last]
+// giveBack is called when the loop has time. Once a second at most, for it looks at the whole table, the memory goes that a
+// crowd has left: when few timers are left, only low ids are given out from then on, and when the last high one has gone, so has
+// the memory.
+func (h *timers) giveBack(now int64) {
+	const second = int64(time.Second)
+	live := h.len() - h.cancelled
+	if len(h.names.Items) <= keptTimers || live > len(h.names.Items)/8 || now-h.lookedAt < second {
+		return
 	}
-	// Besides the live ones there are as many cancelled, or compactFrom, before cancel compacts.
-	return h.live.Reserve(n) && h.heap.Reserve(n+max(n, compactFrom)+1)
+	h.lookedAt = now
+	few := fewestTimers
+	for few < 4*live {
+		few *= 2
+	}
+	if h.bind(few) {
+		h.reserve(few)
+	}
 }
 
 func (h *timers) free() {
 	h.heap.Free()
-	h.live.Free()
+	h.names.Free()
 }
 
-func (h *timers) cancel(id, generation uint32) {
-	if int(id) >= len(h.live.Items) || h.live.Items[id] != generation || generation == 0 {
+func (h *timers) cancel(name timerName) {
+	if !h.take(name) {
 		return
 	}
-	h.live.Items[id] = 0
 	h.cancelled++
 	if h.cancelled > compactFrom && h.cancelled*2 > h.len() {
 		h.compact()
@@ -129,45 +138,62 @@ func (h *timers) cancel(id, generation uint32) {
 }
 
 func (h *timers) isLive(t *timer) bool {
-	return t.generation == 0 || h.live.Items[t.id] == t.generation
+	return t.generation == 0 || h.names.Items[t.id].generation == t.generation
 }
 
-// deadline is when the earliest live timer is due, or math.MaxInt64.
-func (h *timers) deadline() int64 {
+// first is the earliest live timer, or nil.
+func (h *timers) first() *timer {
 	for h.len() > 0 {
 		if first := &h.heap.Items[h.gone]; h.isLive(first) {
-			return first.when
+			return first
 		}
 		h.cancelled--
 		h.removeFirst()
 	}
+	return nil
+}
+
+// deadline is when the earliest live timer is due, or math.MaxInt64.
+func (h *timers) deadline() int64 {
+	if first := h.first(); first != nil {
+		return first.when
+	}
 	return math.MaxInt64
 }
 
-// pop takes the earliest live timer that is due at now.
-func (h *timers) pop(now int64) (timer, bool) {
-	if h.deadline() > now || h.len() == 0 {
-		return timer{}, false
+// pop takes the earliest live timer that is due at now; user: of one that is not the engine's own.
+func (h *timers) pop(now int64) (t timer, user uint64, ok bool) {
+	first := h.first()
+	if first == nil || first.when > now {
+		return timer{}, 0, false
 	}
-	t := h.heap.Items[h.gone]
+	t = *first
 	if t.generation != 0 {
-		h.live.Items[t.id] = 0
+		e := &h.names.Items[t.id]
+		user = e.user
+		h.release(e, t.id)
 	}
 	h.removeFirst()
-	return t, true
+	return t, user, true
 }
 
 func (h *timers) removeFirst() {
-	switch last := len(h.heap.Items) - 1; {
-	case last == h.gone:
-		h.heap.Items, h.gone, h.heaped = h.heap.Items[:0], 0, false
-	case h.heaped:
-		h.heap.Items[0] = h.heap.Items[last]
-		h.heap.Items = h.heap.Items[:last]
-		h.down(0)
-	default:
-		h.gone++
+	if h.gone++; h.heaped || h.gone == len(h.heap.Items) {
+		h.removed()
 	}
+}
+
+// removed is removeFirst of a heap, or of the last one.
+func (h *timers) removed() {
+	last := len(h.heap.Items) - 1
+	h.gone = 0
+	if last == 0 || !h.heaped {
+		h.heap.Items, h.heaped = h.heap.Items[:0], false
+		return
+	}
+	h.heap.Items[0] = h.heap.Items[last]
+	h.heap.Items = h.heap.Items[:last]
+	h.down(0)
 }
 
 func (h *timers) compact() {
@@ -221,14 +247,31 @@ func (h *timers) down(i int) {
 	h.heap.Items[i] = t
 }
 
-// addTimers schedules all timers of a submission, and stops at the first that finds no memory.
+// addTimer schedules the timer of a submission.
+func (e *Engine) addTimer(s *Submission) {
+	e.stats.TimersAdded += counted
+	name, ok := e.timers.add(s.User, s.Len)
+	if !ok {
+		s.Res = int32(syscall.ENOMEM)
+	}
+	s.Ptr = uint64(name)
+}
+
+// addTimers schedules all timers of a submission that are somebody's, and stops at the first that finds no memory.
 func (e *Engine) addTimers(s *Submission) {
-	e.stats.TimersAdded += counted * uint64(s.Len)
-	for _, t := range unsafe.Slice((*Timer)(pointer(s.Ptr)), int(s.Len)) {
-		if !e.timers.add(t.ID, t.Generation, t.When) {
+	all := unsafe.Slice((*Timer)(pointer(s.Ptr)), int(s.Len))
+	for i := range all {
+		t := &all[i]
+		if t.User == 0 {
+			continue
+		}
+		e.stats.TimersAdded += counted
+		name, ok := e.timers.add(t.User, t.When)
+		if !ok {
 			s.Res = int32(syscall.ENOMEM)
 			return
 		}
+		t.When = int64(name)
 	}
 }
 
@@ -242,7 +285,7 @@ func (e *Engine) fireTimers(asked bool) {
 		now = e.clock.now()
 	}
 	for e.room() > 0 {
-		t, ok := e.timers.pop(now)
+		t, user, ok := e.timers.pop(now)
 		if !ok {
 			return
 		}
@@ -254,6 +297,6 @@ func (e *Engine) fireTimers(asked bool) {
 		if measured {
 			e.meters.Lag.Add(time.Duration(now - t.when))
 		}
-		e.Complete(Completion{Kind: TimerDue, User: uint64(t.id), Generation: t.generation})
+		e.Complete(Completion{Kind: TimerDue, User: user})
 	}
 }

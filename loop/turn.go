@@ -123,10 +123,7 @@ func (e *Engine) process(sq []Submission) {
 		case OpSend:
 			e.submitWrite(i, s, datagram)
 		case OpTimerAdd:
-			e.stats.TimersAdded += counted
-			if !e.timers.add(uint32(s.User), s.Generation, s.Len) {
-				s.Res = int32(syscall.ENOMEM)
-			}
+			e.addTimer(s)
 		case OpTimersAdd:
 			e.addTimers(s)
 		case OpTimerReserve:
@@ -135,7 +132,7 @@ func (e *Engine) process(sq []Submission) {
 			}
 		case OpTimerCancel:
 			e.stats.TimersCancelled += counted
-			e.timers.cancel(uint32(s.User), s.Generation)
+			e.timers.cancel(timerName(s.User))
 		case OpQueueReserve:
 			if !e.chunks.reserve(int(s.Len)) {
 				s.Res = int32(syscall.ENOMEM)
@@ -253,6 +250,9 @@ func (e *Engine) ask(flags TurnFlags) error {
 		e.endLapsed()
 	}
 	e.waited = false
+	if flags&TurnWait != 0 {
+		e.timers.giveBack(e.looked)
+	}
 	if flags&TurnWait != 0 || e.sel.Len() > 0 {
 		err = e.selectOnce(flags)
 	}

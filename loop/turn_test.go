@@ -80,7 +80,7 @@ func TestTurnOrder(t *testing.T) {
 		s := r.attach(a, 1)
 		now := r.Now()
 		for id, due := range []int64{now - 1, now - 3, now - 3, now + int64(time.Hour), math.MinInt64} {
-			r.submit(Submission{Op: OpTimerAdd, User: uint64(id), Generation: 1, Len: due})
+			r.submit(Submission{Op: OpTimerAdd, User: uint64(id), Len: due})
 		}
 		r.Complete(Completion{Kind: Signal, Res: 2})
 		put(t, b, []byte("x"))
@@ -89,7 +89,7 @@ func TestTurnOrder(t *testing.T) {
 			t.Fatalf("completions %+v", got)
 		}
 		for i, id := range []uint64{4, 1, 2, 0} {
-			if c := got[2+i]; c.Kind != TimerDue || c.User != id || c.Generation != 1 {
+			if c := got[2+i]; c.Kind != TimerDue || c.User != id {
 				t.Errorf("timer %d is %+v, want id %d", i, c, id)
 			}
 		}
@@ -103,11 +103,19 @@ func TestTurnOrder(t *testing.T) {
 func TestManyTimersInOneSubmission(t *testing.T) {
 	onEveryBackend(t, func(t *testing.T, r *rig) {
 		now := r.Now()
-		many := []Timer{{now - 1, 1, 1}, {now - 3, 2, 1}, {now - 1, 3, 1}, {now + int64(time.Hour), 4, 1}, {now - 2, 5, 1}}
-		r.submit(Submission{Op: OpTimerAdd, User: 0, Generation: 1, Len: now - 1})
+		hour := now + int64(time.Hour)
+		many := []Timer{{now - 1, 1}, {now - 3, 2}, {now - 1, 3}, {now - 9, 0}, {hour, 4}, {now - 2, 5}}
+		r.submit(Submission{Op: OpTimerAdd, User: 0, Len: now - 1})
 		r.submit(Submission{Op: OpTimersAdd, Ptr: uint64(uintptr(unsafe.Pointer(&many[0]))), Len: int64(len(many))})
-		r.submit(Submission{Op: OpTimerCancel, User: 5, Generation: 1})
-		r.submit(Submission{Op: OpTimerAdd, User: 6, Generation: 1, Len: now - 1})
+		if err := r.Submit(r.sq); err != nil {
+			t.Fatal(err)
+		}
+		r.sq = nil
+		if many[3].When != now-9 {
+			t.Error("nobody's timer has a name")
+		}
+		r.submit(Submission{Op: OpTimerCancel, User: uint64(many[5].When)})
+		r.submit(Submission{Op: OpTimerAdd, User: 6, Len: now - 1})
 		var order []uint64
 		for _, c := range r.turn(TurnPoll) {
 			order = append(order, c.User)
@@ -115,7 +123,7 @@ func TestManyTimersInOneSubmission(t *testing.T) {
 		if want := []uint64{2, 0, 1, 3, 6}; !slices.Equal(order, want) {
 			t.Errorf("due are %v, want %v", order, want)
 		}
-		if d, added := r.Deadline(), r.Stats().TimersAdded; d != many[3].When || added != 7 {
+		if d, added := r.Deadline(), r.Stats().TimersAdded; d != hour || added != 7 {
 			t.Errorf("the next is due at %d, and %d were added", d, added)
 		}
 		runtime.KeepAlive(many)
@@ -127,7 +135,7 @@ func TestManyTimersInOneSubmission(t *testing.T) {
 func TestTimerOfThePastEndsTheWait(t *testing.T) {
 	onEveryBackend(t, func(t *testing.T, r *rig) {
 		for id, due := range []int64{math.MinInt64, math.MinInt64 + 1, -1, 0} {
-			r.submit(Submission{Op: OpTimerAdd, User: uint64(id), Generation: 1, Len: due})
+			r.submit(Submission{Op: OpTimerAdd, User: uint64(id), Len: due})
 			if got := r.turn(TurnWait); len(got) != 1 || got[0].User != uint64(id) {
 				t.Errorf("a timer for %d gave %+v", due, got)
 			}
@@ -143,7 +151,7 @@ func TestTimerIsNeverEarly(t *testing.T) {
 	onEveryBackend(t, func(t *testing.T, r *rig) {
 		for id := range uint64(20) {
 			due := sys.Monotonic() + int64(time.Millisecond) + int64(id)*7919
-			r.submit(Submission{Op: OpTimerAdd, User: id, Generation: 1, Len: due})
+			r.submit(Submission{Op: OpTimerAdd, User: id, Len: due})
 			turns := r.Stats().Turns
 			r.until(func() bool { return r.Stats().TimersFired == id+1 })
 			if late := sys.Monotonic() - due; late < 0 {
@@ -197,8 +205,8 @@ func TestTinyRing(t *testing.T) {
 			expect(Completion{Kind: WatchReady, Fd: int32(c), Generation: 1, Flags: FlagWrite})
 		}
 		for id := range uint64(timers) {
-			r.submit(Submission{Op: OpTimerAdd, User: id, Generation: 9, Len: 1})
-			expect(Completion{Kind: TimerDue, User: id, Generation: 9})
+			r.submit(Submission{Op: OpTimerAdd, User: id, Len: 1})
+			expect(Completion{Kind: TimerDue, User: id})
 		}
 		r.until(func() bool {
 			for _, c := range r.inbox {
@@ -327,9 +335,9 @@ func TestStats(t *testing.T) {
 	put(t, b, []byte("12345"))
 	r.awaitData(s, 5)
 	r.write(s, []byte("123"))
-	r.submit(Submission{Op: OpTimerAdd, User: 0, Generation: 1, Len: 0})
-	r.submit(Submission{Op: OpTimerAdd, User: 1, Generation: 1, Len: math.MaxInt64})
-	r.submit(Submission{Op: OpTimerCancel, User: 1, Generation: 1})
+	r.submit(Submission{Op: OpTimerAdd, User: 0, Len: 0})
+	r.submit(Submission{Op: OpTimerAdd, User: 1, Len: math.MaxInt64})
+	r.submit(Submission{Op: OpTimerCancel, User: 1<<32 | 1})
 	r.submit(Submission{})
 	r.turn(0)
 	want := Stats{
@@ -359,7 +367,7 @@ func TestLooked(t *testing.T) {
 		t.Errorf("a turn that did not ask says that it did at %d", looked)
 	}
 	due := e.Now() + int64(2*time.Millisecond)
-	waited := turn(TurnWait, Submission{Op: OpTimerAdd, User: 1, Generation: 1, Len: due})
+	waited := turn(TurnWait, Submission{Op: OpTimerAdd, User: 1, Len: due})
 	if waited < due || waited > e.Now() {
 		t.Errorf("the wait for %d ended at %d", due, waited)
 	}

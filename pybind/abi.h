@@ -18,8 +18,8 @@
 /* What a submission asks for. */
 enum gl_op {
     GL_OP_NOP = 0,
-    GL_OP_TIMER_ADD = 1,    /* user: id, gen, len: due, ns of CLOCK_MONOTONIC */
-    GL_OP_TIMER_CANCEL = 2, /* user: id, gen */
+    GL_OP_TIMER_ADD = 1,    /* user: whose it is, len: due, ns of CLOCK_MONOTONIC; ptr: its name */
+    GL_OP_TIMER_CANCEL = 2, /* user: its name */
     GL_OP_ATTACH = 3,       /* fd, gen, flags GL_ATTACH_*: a connected stream; reading starts unless PAUSED */
     GL_OP_WRITE = 4,        /* fd, gen, ptr, len, user: kept readable until done or released */
     GL_OP_SHUTDOWN = 5,     /* fd, gen: end of file to the peer after what is queued */
@@ -35,9 +35,9 @@ enum gl_op {
     GL_OP_CONNECT = 15,     /* fd, ptr, len: a sockaddr; res: 0, EINPROGRESS or an errno */
     GL_OP_CHILD = 16,       /* flags GL_CHILD_*, user: whom CHILD_EXITED names, len: pid, fd: signal */
     GL_OP_RESOLVE = 17,     /* ptr: struct gl_query, user: any number; res: see there. flags GL_RESOLVE_CANCEL: user */
-    GL_OP_TIMER_RESERVE = 18, /* len: so many ids, from 0, and no more; res ENOMEM: TIMER_ADD may fail for want of memory */
+    GL_OP_TIMER_RESERVE = 18, /* len: there is room for so many timers. res ENOMEM: TIMER_ADD may fail for want of memory */
     GL_OP_QUEUE_RESERVE = 19, /* len: so many WRITEs and SENDs can be queued; res ENOMEM */
-    GL_OP_TIMERS_ADD = 20,  /* ptr: struct gl_timer, len of them, in the order of scheduling; read before the call returns */
+    GL_OP_TIMERS_ADD = 20,  /* ptr: struct gl_timer, len of them, in the order of scheduling */
     GL_OP_BELL = 21,        /* res: 0, or the selector cannot tell. ptr: a uint32_t that holds len while the selector has nothing to find; until
                              * a turn asks the selector, but readable for ever */
     GL_OP_ASIDE = 22,       /* ptr: where turns with TURN_ASIDE write their completions. res ENOMEM */
@@ -89,8 +89,8 @@ typedef struct gl_sqe {
 
 /* One of the timers that a TIMERS_ADD starts. */
 typedef struct gl_timer {
-    int64_t when; /* due, ns of CLOCK_MONOTONIC */
-    uint32_t id, gen;
+    int64_t when;  /* due, ns of CLOCK_MONOTONIC; after the call: its name */
+    uint64_t user; /* whose it is; 0: nobody's, and not started */
 } gl_timer;
 
 /* What a SEND sends. addr_len 0: to whom the socket is connected. */
@@ -112,7 +112,7 @@ enum gl_kind {
     GL_ACCEPTED = 7,      /* fd, gen: the listener; res: new descriptor; ptr, len: peer's sockaddr in the arena */
     GL_ACCEPT_FAILED = 8, /* fd, gen, res: errno; flags 1: no accept for a second, as asyncio waits */
     GL_WATCH_READY = 9,   /* fd, gen, flags: GL_READ or GL_WRITE, one each */
-    GL_TIMER_DUE = 10,    /* user: id, gen */
+    GL_TIMER_DUE = 10,    /* user: whose; it has no name any more */
     GL_SIGNAL = 11,       /* res: the number */
     GL_DATAGRAM = 12,     /* fd, gen, ptr, len: one datagram in the arena; user, res: its sender's sockaddr there; flags: the place of that, of GL_PEERS */
     GL_CHILD_EXITED = 13, /* res: pid, len: wait status, or -1 when another has reaped it; user */
@@ -241,6 +241,7 @@ typedef struct gl_shared {
     int64_t looked;        /* ns, when a turn was last done with the selector */
     int32_t nfds;          /* descriptors and lookups that a poll could find ready, */
     int32_t own;           /* and besides them those that tell the engine of signals and children */
+    int32_t timers_room;   /* timers that can be scheduled at a time for certain; one more may fail with ENOMEM */
     int32_t queue_room;    /* WRITEs and SENDs that can be queued for certain; any more may fail with ENOMEM */
     int32_t backlog;       /* completions that wait for room: do not sleep */
     int32_t wake_fd;       /* write a uint64_t 1 to end the wait */

@@ -65,7 +65,7 @@ func TestTurnAndRead(t *testing.T) {
 	message := []byte(strings.Repeat("x", 1<<16))
 	sq := []loop.Submission{
 		{Op: loop.OpAttach, Fd: int32(a), Generation: 1},
-		{Op: loop.OpTimerAdd, User: 3, Generation: 1, Len: math.MaxInt64 - 1},
+		{Op: loop.OpTimerAdd, User: 3, Len: math.MaxInt64 - 1},
 		{Op: loop.OpWrite, Fd: int32(a), Generation: 1, User: 9, Len: 5,
 			Ptr: uint64(uintptr(unsafe.Pointer(&message[0])))},
 	}

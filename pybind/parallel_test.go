@@ -102,7 +102,7 @@ func TestEnginesInParallel(t *testing.T) {
 			}
 		}
 		runtime.KeepAlive(message)
-		c.submit(loop.Submission{Op: loop.OpTimerAdd, User: 1, Generation: 1, Len: 1})
+		c.submit(loop.Submission{Op: loop.OpTimerAdd, User: 1, Len: 1})
 		c.until(t, loop.TimerDue, 1)
 		c.endChild(t, []int{0, 3}[i%2], i)
 		c.lookUpLocalhost(t)
@@ -175,7 +175,7 @@ func TestEngineOfManyThreads(t *testing.T) {
 					t.Error("the answer has", n, "bytes:", err)
 				}
 			}
-			c.submit(loop.Submission{Op: loop.OpTimerAdd, User: uint64(i), Generation: 1, Len: 1})
+			c.submit(loop.Submission{Op: loop.OpTimerAdd, User: uint64(i), Len: 1})
 			c.until(t, loop.TimerDue, 1)
 			if c.signalFd() != signalFd {
 				t.Error("another pipe for signals")

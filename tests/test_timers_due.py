@@ -283,3 +283,34 @@ def test_signals_that_no_handler_of_the_loop_hears_do_not_pile_up(loop, capfd):
         signal.signal(signal.SIGUSR1, previous)
     assert turns * each < len(seen) <= (turns + 1) * each  # two that are pending at once are one
     assert "wakeup" not in capfd.readouterr().err
+
+
+def test_timers_that_another_thread_cancels_while_the_loop_waits_are_forgotten(loop):
+    class Callback:
+        def __call__(self):
+            raise AssertionError("it was cancelled")
+
+    def let_go(timers):
+        time.sleep(0.05)  # the loop waits by then
+        for timer in timers:
+            timer.cancel()
+        del timers[:], timer
+        loop.call_soon_threadsafe(loop.call_later, 0.05, loop.stop)
+
+    def timers():
+        return [loop.call_later(3600 + n * 37 % 100, Callback()) for n in range(300)]
+
+    told = timers()
+    loop.call_later(0.01, lambda: None)
+    untold = []
+    loop.call_soon(lambda: untold.extend(timers()))  # the engine takes these with the turn that waits
+    kept = loop.call_later(0.02, lambda: None)
+    gone = [weakref.ref(timer) for timer in told]
+    loop.call_later(0.03, lambda: gone.extend(weakref.ref(timer) for timer in untold))
+    thread = threading.Thread(target=lambda: let_go(told) or let_go(untold))
+    thread.start()
+    loop.run_forever()
+    thread.join()
+    loop.run_forever()
+    assert len(gone) == 600 and all(timer() is None for timer in gone)
+    assert not kept.cancelled()

@@ -11,7 +11,7 @@ void completions_resolve(LoopObject *loop) {
         gl_cqe *c = &loop->cq[i];
         PyObject *handle = NULL;
         if (c->kind == GL_TIMER_DUE) {
-            handle = steal_due_timer(loop, (uint32_t)c->user, c->gen);
+            handle = steal_due_timer(loop, c->user);
         } else if (c->kind == GL_WATCH_READY) {
             FdEntry *e = fd_lookup(loop, c->fd, c->gen);
             if (e && e->kind == FD_WATCHED) handle = Py_XNewRef(c->flags & GL_READ ? e->reader : e->writer);

@@ -20,13 +20,7 @@
 typedef struct HandleTail {
     State *state;       /* NULL: of a program's own making */
     PyObject *snapshot; /* of which its context is made when somebody wants it; _context is NULL until then */
-    union {
-        PyObject *next; /* inbox.c: the one that came before, while it waits there */
-        struct {
-            uint32_t place; /* scheduled.c: in one of the loop's tables, while it is scheduled */
-            bool fresh;     /* in which */
-        };
-    };
+    PyObject *next;     /* inbox.c: the one that came before, while it waits there */
 } HandleTail;
 
 typedef struct HandleObject {

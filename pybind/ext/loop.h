@@ -19,14 +19,20 @@ typedef struct {
 /* scheduled.c: timers that no turn has given to the engine yet, in the order of scheduling. One array fills while
  * the engine has the other. */
 typedef struct {
-    union FreshTimer *timers[2];
+    gl_timer *timers[2]; /* user: the handle, 0 of one that is cancelled */
     uint32_t cap[2];
     int now;
     uint32_t len, live; /* live: without those that are cancelled */
+    uint32_t given;     /* so many of the other array the engine is about to take */
+    int64_t looked;     /* ns: timers_give_back */
     int64_t first, last; /* ns: of all since there was none */
     bool unordered;      /* one is due before an earlier one */
     int64_t clock;       /* ns: the last reading of call_later(), or of a turn since */
 } Fresh;
+
+typedef struct TimerLink {
+    struct TimerLink *previous, *next;
+} TimerLink;
 
 struct LoopObject {
     PyObject_HEAD
@@ -134,12 +140,8 @@ struct LoopObject {
 
     /* scheduled.c */
     Fresh fresh;
-    struct TimerEntry *timers;
-    uint32_t timers_len, timers_free, timers_live;
-    uint32_t timers_room;  /* ids that are free; more than there are fresh ones */
-    uint32_t timers_bound; /* ids that are given out are below */
-    uint32_t timers_gen;   /* generation of entries that are new */
-    int64_t timers_looked; /* ns: timers_give_back */
+    TimerLink timers; /* of handles; those that were cancelled while the engine had its turn come first */
+    uint32_t timers_live;
 };
 
 static inline unsigned long own_thread(void) { return (unsigned long)pthread_self(); } /* as runner has it */

@@ -97,6 +97,7 @@ static PyObject *loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     PyObject *module = borrow_module(type);
     LoopObject *loop = (LoopObject *)type->tp_alloc(type, 0);
     if (!loop) return NULL;
+    loop->timers.next = loop->timers.previous = &loop->timers;
     loop->thread_id = Py_NewRef(Py_None);
     loop->current_handle = Py_NewRef(Py_None);
     loop->task_factory = Py_NewRef(Py_None);

@@ -1,27 +1,21 @@
 /* How a timer gets on:
  *
- *   enroll ──▶ fresh ──timers_hand_over, with a turn──▶ the table, and the engine's heap ──▶ due
- *                │  └──timers_run_fresh: all are due, in order──▶ ready                      │
- *                └─────────────────── timer_cancelled ◀──────────────────────────────────────┘
+ *   enroll ──▶ fresh ──timers_hand_over, with a turn──▶ the engine's, in the list here ──▶ due
+ *                │  └──timers_run_fresh: all are due, in order──▶ ready                   │
+ *                └─────────────────── timer_cancelled ◀──────────────────────────────────┘
  *
- * What is cancelled while it is fresh costs the engine nothing, and what is due while it is fresh needs no turn of it. */
+ * What is cancelled while it is fresh costs the engine nothing, and what is due while it is fresh needs no turn of it. The
+ * engine tells whose timer is due by the handle, which the list keeps for as long as it may be told of. */
 #include "scheduled.h"
+
+#include <stddef.h>
 
 #include "engine.h"
 #include "pulse.h"
 #include "ready.h"
 #include "ring.h"
 
-enum { FEWEST = 256, KEPT = 4096 }; /* entries of the tables at first, and how many are not worth giving back */
-
-/* A fresh timer, and what becomes of its place when the engine is given it. */
-typedef union FreshTimer {
-    struct {
-        int64_t when;               /* ns */
-        TimerHandleObject *handle;  /* NULL: cancelled */
-    };
-    gl_timer submitted;
-} FreshTimer;
+enum { FEWEST = 256, KEPT = 4096 }; /* entries of the arrays at first, and how many are not worth giving back */
 
 /* truth: Py_True or Py_False, which never die from Python 3.12 on; so the one before is, unless a program has set it. */
 static inline void set_scheduled(TimerHandleObject *h, PyObject *truth) {
@@ -36,91 +30,63 @@ static inline void set_scheduled(TimerHandleObject *h, PyObject *truth) {
 #endif
 }
 
-static void free_from(LoopObject *loop, TimerEntry *timers, uint32_t from, uint32_t n) {
-    for (uint32_t i = n; i-- > from;) {
-        if (timers[i].handle) continue;
-        timers[i].next_free = loop->timers_free;
-        loop->timers_free = i;
-        loop->timers_room++;
-    }
+static TimerHandleObject *handle_of(const gl_timer *timer) { return (TimerHandleObject *)(uintptr_t)timer->user; }
+
+/* Has the engine make room for a timer more, so that none is refused when its submission has left. */
+static int reserve(LoopObject *loop) {
+    if (loop->in_turn) return 0; /* a wrong program's other thread */
+    gl_sqe more = {.op = GL_OP_TIMER_RESERVE, .fd = -1, .len = 2 * (int64_t)loop->shared.timers_room};
+    int error = submit_one(loop, &more);
+    return error > 0 ? no_memory() : error;
 }
 
-/* The engine makes room with us, so that no timer is refused when its submission has left. */
-static int grow(LoopObject *loop) {
-    if (loop->timers_bound < loop->timers_len) { /* those that were to be given back */
-        uint32_t from = loop->timers_bound;
-        loop->timers_bound = loop->timers_len;
-        free_from(loop, loop->timers, from, loop->timers_len);
-        if (loop->timers_room > loop->fresh.live) return 0;
-    }
-    uint32_t n = loop->timers_len ? 2 * loop->timers_len : FEWEST;
-    gl_sqe reserve = {.op = GL_OP_TIMER_RESERVE, .fd = -1, .len = n};
-    int error = n > FEWEST && !loop->in_turn ? submit_one(loop, &reserve) : 0;
-    if (error < 0) return -1;
-    if (error) return no_memory();
-    TimerEntry *timers = PyMem_Realloc(loop->timers, n * sizeof *timers);
-    if (!timers) return no_memory();
-    for (uint32_t i = loop->timers_len; i < n; i++) timers[i] = (TimerEntry){.handle = NULL, .gen = loop->timers_gen};
-    if (loop->timers_room == 0) loop->timers_free = UINT32_MAX;
-    free_from(loop, timers, loop->timers_len, n);
-    loop->timers = timers;
-    loop->timers_len = loop->timers_bound = n;
-    return 0;
-}
-
-/* Of the two arrays, what a crowd has left. */
-static void fresh_give_back(Fresh *f) {
+/* Of the two arrays, what a crowd has left. Once a second at most. */
+void timers_give_back(LoopObject *loop) {
+    Fresh *f = &loop->fresh;
+    if (loop->shared.looked - f->looked < 1000000000) return;
+    f->looked = loop->shared.looked;
     for (int i = 0; i < 2; i++) {
         if (f->cap[i] <= KEPT || (i == f->now && f->len > KEPT)) continue;
-        FreshTimer *timers = PyMem_Realloc(f->timers[i], KEPT * sizeof *timers);
+        gl_timer *timers = PyMem_Realloc(f->timers[i], KEPT * sizeof *timers);
         if (!timers) continue;
         f->timers[i] = timers;
         f->cap[i] = KEPT;
     }
 }
 
-/* Once a second at most, for it looks at the whole table: when few timers are left, only ids below
- * timers_bound are given out from now on, and when the last one above has gone, memory is given
- * back, here and in the engine. The ids are used again with generations that they never had. */
-void timers_give_back(LoopObject *loop) {
-    uint32_t live = loop->timers_live + loop->fresh.live;
-    if (loop->timers_len <= KEPT || live > loop->timers_len / 8) return;
-    if (loop->shared.looked - loop->timers_looked < 1000000000) return;
-    loop->timers_looked = loop->shared.looked;
-    fresh_give_back(&loop->fresh);
-    gl_sqe *s = new_sqe(loop, GL_OP_TIMER_RESERVE, -1, 0);
-    if (!s) {
-        PyErr_Clear();
-        return;
-    }
-    uint32_t n = FEWEST, end = loop->timers_len;
-    while (n < 4 * live) n *= 2;
-    while (end && !loop->timers[end - 1].handle) end--;
-    if (end <= n) {
-        for (uint32_t i = n; i < loop->timers_len; i++)
-            if (loop->timers[i].gen > loop->timers_gen) loop->timers_gen = loop->timers[i].gen;
-        TimerEntry *timers = PyMem_Realloc(loop->timers, n * sizeof *timers);
-        if (timers) loop->timers = timers;
-        loop->timers_len = n;
-        s->len = n;
-    } else {
-        s->op = GL_OP_NOP;
-    }
-    loop->timers_bound = n;
-    loop->timers_free = UINT32_MAX;
-    loop->timers_room = 0;
-    free_from(loop, loop->timers, 0, n);
+/* ---- the list ---- */
+
+static void list_insert(LoopObject *loop, TimerHandleObject *h, TimerLink *before) {
+    h->link = (TimerLink){before->previous, before};
+    before->previous->next = &h->link;
+    before->previous = &h->link;
+    loop->timers_live++;
 }
 
-static void release_id(LoopObject *loop, uint32_t id) {
-    TimerEntry *e = &loop->timers[id];
-    e->handle = NULL;
-    if (id < loop->timers_bound) {
-        e->next_free = loop->timers_free;
-        loop->timers_free = id;
-        loop->timers_room++;
-    }
+static void list_remove(LoopObject *loop, TimerHandleObject *h) {
+    h->link.previous->next = h->link.next;
+    h->link.next->previous = h->link.previous;
+    h->link = (TimerLink){NULL, NULL};
     loop->timers_live--;
+}
+
+static TimerHandleObject *of_link(TimerLink *link) {
+    return (TimerHandleObject *)((char *)link - offsetof(TimerHandleObject, link));
+}
+
+/* The engine may tell of it no more, and the list's reference is the caller's; or false: it can as yet. */
+static bool withdraw(LoopObject *loop, TimerHandleObject *h) {
+    if (loop->in_turn) return false;
+    if (loop->engine > 0 && loop_is_ours(loop)) {
+        gl_sqe *s = new_sqe(loop, GL_OP_TIMER_CANCEL, -1, 0);
+        if (!s) {
+            PyErr_Clear();
+            return false;
+        }
+        s->user = h->place;
+    }
+    list_remove(loop, h);
+    return true;
 }
 
 /* ---- fresh timers ---- */
@@ -130,25 +96,30 @@ static int fresh_grow(Fresh *f) {
     if (f->live < f->len / 2) {
         uint32_t n = 0;
         for (uint32_t i = 0; i < f->len; i++) {
-            if (!f->timers[f->now][i].handle) continue;
+            TimerHandleObject *h = handle_of(&f->timers[f->now][i]);
+            if (!h) continue;
             f->timers[f->now][n] = f->timers[f->now][i];
-            f->timers[f->now][n].handle->tail.place = n;
-            n++;
+            h->place = n++;
         }
         f->len = n;
         return 0;
     }
     uint32_t n = f->cap[f->now] ? 2 * f->cap[f->now] : FEWEST;
-    FreshTimer *timers = PyMem_Realloc(f->timers[f->now], n * sizeof *timers);
+    gl_timer *timers = PyMem_Realloc(f->timers[f->now], n * sizeof *timers);
     if (!timers) return no_memory();
     f->timers[f->now] = timers;
     f->cap[f->now] = n;
     return 0;
 }
 
+bool is_enrolled(LoopObject *loop, TimerHandleObject *h) {
+    const Fresh *f = &loop->fresh;
+    return h->link.next || (h->place < f->len && handle_of(&f->timers[f->now][h->place]) == h);
+}
+
 int enroll(LoopObject *loop, TimerHandleObject *h, int64_t ns) {
     Fresh *f = &loop->fresh;
-    if (loop->timers_room <= f->live && grow(loop) < 0) return -1;
+    if ((int64_t)loop->timers_live + f->live >= loop->shared.timers_room && reserve(loop) < 0) return -1;
     if (f->len == f->cap[f->now] && fresh_grow(f) < 0) return -1;
     if (f->live == 0) {
         f->first = f->last = ns;
@@ -160,9 +131,8 @@ int enroll(LoopObject *loop, TimerHandleObject *h, int64_t ns) {
         if (ns < f->first) f->first = ns;
     }
     set_scheduled(h, Py_True);
-    h->tail.place = f->len;
-    h->tail.fresh = true;
-    f->timers[f->now][f->len++] = (FreshTimer){{ns, (TimerHandleObject *)Py_NewRef((PyObject *)h)}};
+    h->place = f->len;
+    f->timers[f->now][f->len++] = (gl_timer){ns, (uintptr_t)Py_NewRef((PyObject *)h)};
     f->live++;
     return 0;
 }
@@ -171,35 +141,39 @@ int timers_hand_over(LoopObject *loop) {
     Fresh *f = &loop->fresh;
     gl_sqe *s = new_sqe(loop, GL_OP_TIMERS_ADD, -1, 0);
     if (!s) return -1;
-    FreshTimer *timers = f->timers[f->now];
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < f->len; i++) {
-        TimerHandleObject *h = timers[i].handle;
-        if (!h) continue;
-        uint32_t id = loop->timers_free;
-        TimerEntry *e = &loop->timers[id];
-        loop->timers_free = e->next_free;
-        loop->timers_room--;
-        loop->timers_live++;
-        if (++e->gen == 0) e->gen = 1; /* 0 is the engine's own */
-        e->handle = h;
-        h->tail.place = id;
-        h->tail.fresh = false;
-        timers[n++].submitted = (gl_timer){timers[i].when, id, e->gen};
-    }
-    s->ptr = (uintptr_t)timers;
-    s->len = n;
+    s->ptr = (uintptr_t)f->timers[f->now];
+    s->len = f->given = f->len;
     f->now ^= 1; /* another thread may schedule while the engine has these */
     f->len = f->live = 0;
     return 0;
 }
 
+void timers_taken(LoopObject *loop) {
+    Fresh *f = &loop->fresh;
+    const gl_timer *timers = f->timers[f->now ^ 1];
+    for (uint32_t i = 0; i < f->given; i++) {
+        TimerHandleObject *h = handle_of(&timers[i]);
+        if (!h) continue;
+        h->place = (uint64_t)timers[i].when;
+        list_insert(loop, h, h->scheduled == Py_True ? &loop->timers : loop->timers.next);
+    }
+    f->given = 0;
+}
+
+void timers_withdraw(LoopObject *loop) {
+    while (loop->timers_live) {
+        TimerHandleObject *h = of_link(loop->timers.next);
+        if (!handle_is_cancelled((PyObject *)h) || !withdraw(loop, h)) return;
+        Py_DECREF(h);
+    }
+}
+
 int timers_run_fresh(LoopObject *loop) {
     Fresh *f = &loop->fresh;
-    const FreshTimer *timers = f->timers[f->now];
+    const gl_timer *timers = f->timers[f->now];
     if (loop->ready_len + f->live > loop->ready_cap && ready_reserve(loop, f->live) < 0) return -1;
     for (uint32_t i = 0; i < f->len; i++) {
-        TimerHandleObject *h = timers[i].handle;
+        TimerHandleObject *h = handle_of(&timers[i]);
         if (!h) continue;
         set_scheduled(h, Py_False);
         pulse_late(loop, f->clock - timers[i].when);
@@ -213,59 +187,45 @@ void timer_cancelled(LoopObject *loop, TimerHandleObject *h) {
     if (h->scheduled != Py_True) return;
     set_scheduled(h, Py_False);
     Fresh *f = &loop->fresh;
-    uint32_t place = h->tail.place;
-    if (h->tail.fresh) {
-        FreshTimer *timers = f->timers[f->now];
-        if (place >= f->len || timers[place].handle != h) return;
-        timers[place].handle = NULL;
-        f->live--;
-        while (f->len > 0 && !timers[f->len - 1].handle) f->len--;
+    gl_timer *timers = f->timers[f->now];
+    if (h->link.next) {
+        if (!withdraw(loop, h)) { /* timers_withdraw finds it at the start */
+            list_remove(loop, h);
+            list_insert(loop, h, loop->timers.next);
+            return;
+        }
     } else {
-        if (place >= loop->timers_len || loop->timers[place].handle != h) return;
-        uint32_t gen = loop->timers[place].gen;
-        release_id(loop, place);
-        gl_sqe *s = loop->engine > 0 && loop_is_ours(loop) ? new_sqe(loop, GL_OP_TIMER_CANCEL, -1, gen) : NULL;
-        if (s)
-            s->user = place;
-        else
-            PyErr_Clear(); /* it comes due and finds no handle */
+        if (!is_enrolled(loop, h)) return; /* the engine is about to take it; or a clock's */
+        timers[h->place].user = 0;
+        f->live--;
+        while (f->len > 0 && !timers[f->len - 1].user) f->len--;
     }
     Py_DECREF(h);
 }
 
-PyObject *steal_due_timer(LoopObject *loop, uint32_t id, uint32_t gen) {
-    if (id >= loop->timers_len || loop->timers[id].gen != gen || !loop->timers[id].handle) return NULL;
-    TimerHandleObject *h = loop->timers[id].handle;
-    release_id(loop, id);
+PyObject *steal_due_timer(LoopObject *loop, uint64_t user) {
+    TimerHandleObject *h = (TimerHandleObject *)(uintptr_t)user;
+    list_remove(loop, h);
     set_scheduled(h, Py_False);
     return (PyObject *)h;
 }
 
+static int append(PyObject *handle, void *list) { return PyList_Append(list, handle); }
+
 PyObject *loop_take_timers(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
-    PyObject *list = PyList_New((Py_ssize_t)loop->timers_live + loop->fresh.live);
-    Py_ssize_t n = 0;
-    for (uint32_t i = 0; list && i < loop->timers_len + loop->fresh.len; i++) {
-        uint32_t at = i - loop->timers_len;
-        TimerHandleObject *h = i < loop->timers_len ? loop->timers[i].handle : loop->fresh.timers[loop->fresh.now][at].handle;
-        if (!h) continue;
-        PyList_SET_ITEM(list, n++, Py_NewRef((PyObject *)h));
-        timer_cancelled(loop, h);
-    }
+    PyObject *list = PyList_New(0);
+    if (list && !loop->in_turn && timers_traverse(loop, append, list) < 0) Py_CLEAR(list); /* in a turn they stay the engine's */
+    for (Py_ssize_t i = 0; list && i < PyList_GET_SIZE(list); i++)
+        timer_cancelled(loop, (TimerHandleObject *)PyList_GET_ITEM(list, i));
     return list;
 }
 
 void timers_clear(LoopObject *loop) {
-    for (uint32_t i = 0; i < loop->timers_len; i++) {
-        TimerHandleObject *h = loop->timers[i].handle;
-        if (!h) continue;
-        release_id(loop, i);
-        set_scheduled(h, Py_False);
-        Py_DECREF(h);
-    }
+    while (loop->timers_live) Py_DECREF(steal_due_timer(loop, (uintptr_t)of_link(loop->timers.next)));
     Fresh *f = &loop->fresh;
     while (f->len) {
-        TimerHandleObject *h = f->timers[f->now][--f->len].handle;
+        TimerHandleObject *h = handle_of(&f->timers[f->now][--f->len]);
         if (!h) continue;
         f->live--;
         set_scheduled(h, Py_False);
@@ -274,13 +234,13 @@ void timers_clear(LoopObject *loop) {
 }
 
 void timers_free(LoopObject *loop) {
-    PyMem_Free(loop->timers);
     for (int i = 0; i < 2; i++) PyMem_Free(loop->fresh.timers[i]);
 }
 
 int timers_traverse(LoopObject *loop, visitproc visit, void *arg) {
     const Fresh *f = &loop->fresh;
-    for (uint32_t i = 0; i < loop->timers_len; i++) Py_VISIT(loop->timers[i].handle);
-    for (uint32_t i = 0; i < f->len; i++) Py_VISIT(f->timers[f->now][i].handle);
+    for (TimerLink *l = loop->timers.next; l && l != &loop->timers; l = l->next) Py_VISIT(of_link(l));
+    for (uint32_t i = 0; i < f->len; i++) Py_VISIT(handle_of(&f->timers[f->now][i]));
+    for (uint32_t i = 0; i < f->given; i++) Py_VISIT(handle_of(&f->timers[f->now ^ 1][i]));
     return 0;
 }

@@ -1,4 +1,4 @@
-/* What is scheduled for a time: the timers that are fresh, and the table from a timer's id in the engine to its handle. */
+/* What is scheduled for a time: the timers that are fresh, and those that the engine has. */
 #ifndef GOLOOP_SCHEDULED_H
 #define GOLOOP_SCHEDULED_H
 
@@ -8,16 +8,13 @@ typedef struct TimerHandleObject {
     HANDLE_FIELDS
     HANDLE_WEAK
     PyObject *scheduled, *when;
+    TimerLink link; /* of those that the engine has */
+    uint64_t place; /* its name in the engine, or its place among the fresh */
     HandleTail tail;
 } TimerHandleObject;
 
-typedef struct TimerEntry {
-    TimerHandleObject *handle; /* NULL: free */
-    uint32_t gen;
-    uint32_t next_free;
-} TimerEntry;
-
 int enroll(LoopObject *loop, TimerHandleObject *handle, int64_t ns); /* due at ns */
+bool is_enrolled(LoopObject *loop, TimerHandleObject *handle);
 void timer_cancelled(LoopObject *loop, TimerHandleObject *handle); /* forget it here and in the engine */
 /* _take_timers() -> a list of the scheduled handles, of which none is scheduled any more. */
 PyObject *loop_take_timers(LoopObject *loop, PyObject *ignored);
@@ -31,8 +28,10 @@ static inline enum timers_need timers_look(const LoopObject *loop, int64_t known
     return f->unordered || f->last > known ? TIMERS_SORT : TIMERS_RUN;
 }
 int timers_run_fresh(LoopObject *loop); /* puts them behind what is ready */
-int timers_hand_over(LoopObject *loop); /* gives them ids, for which there is room, and submits them */
-PyObject *steal_due_timer(LoopObject *loop, uint32_t id, uint32_t gen); /* NULL when it has been cancelled */
+int timers_hand_over(LoopObject *loop); /* submits them; a turn has to follow, and */
+void timers_taken(LoopObject *loop); /* the engine has named them */
+PyObject *steal_due_timer(LoopObject *loop, uint64_t user); /* of a completion of the turn that has just ended */
+void timers_withdraw(LoopObject *loop); /* those that were cancelled meanwhile */
 
 void timers_give_back(LoopObject *loop);
 void timers_clear(LoopObject *loop);

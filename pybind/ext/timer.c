@@ -106,6 +106,7 @@ PyObject *loop_timer_handle_cancelled(LoopObject *loop, PyObject *handle) {
 PyObject *loop_give_timer(LoopObject *loop, PyObject *handle) {
     if (!Py_IS_TYPE(handle, loop->state->types.TimerHandle)) return PyErr_Format(PyExc_TypeError, "not a timer of this loop");
     TimerHandleObject *h = (TimerHandleObject *)handle;
+    if (is_enrolled(loop, h)) Py_RETURN_NONE;
     double seconds = PyFloat_AsDouble(h->when);
     if (seconds == -1.0 && PyErr_Occurred()) return NULL;
     return none_or_null(enroll(loop, h, to_ns(seconds)));
@@ -174,6 +175,6 @@ static PyType_Spec spec = {"goloop._core.TimerHandle", sizeof(TimerHandleObject)
 int timer_setup(PyObject *module) {
     static const Place places[] = {{"_scheduled", offsetof(TimerHandleObject, scheduled)},
                                    {"_when", offsetof(TimerHandleObject, when)},
-                                   {NULL, offsetof(TimerHandleObject, tail)}};
+                                   {NULL, offsetof(TimerHandleObject, link)}};
     return (state_of(module)->types.TimerHandle = new_type_over(module, &spec, "asyncio.events", "TimerHandle", places)) ? 0 : -1;
 }

@@ -113,8 +113,8 @@ static int turn(LoopObject *loop, int flags) {
         timers_give_back(loop);
         handles_give_back(loop);
     }
-    if (loop->fresh.live && timers_hand_over(loop) < 0) return -1;
-    if (loop->running && nest_begin(loop) < 0) return -1; /* last: the turn that it prepares comes */
+    if (loop->running && nest_begin(loop) < 0) return -1;
+    if (loop->fresh.live && timers_hand_over(loop) < 0) return -1; /* last: the turn comes */
     gl_sqe *sq = loop->sq[loop->sq_now];
     int32_t sent = loop->sq_len;
     loop->shared.sq = sq;
@@ -126,7 +126,9 @@ static int turn(LoopObject *loop, int flags) {
     loop->aside = NULL;
     loop->cq_head = 0;
     loop->cq_len = n > 0 ? n : 0;
+    if (loop->fresh.given) timers_taken(loop);
     completions_resolve(loop);
+    if (loop->timers_live) timers_withdraw(loop);
     int rc = loop->hooks->settle(loop, sq, sent);
     if (inbox_empty(loop) < 0) rc = -1;
     mark_batch(loop);
