@@ -119,6 +119,20 @@ static int is_ours(LoopObject *loop, PyObject *sock) {
     return never_blocks(state, sock);
 }
 
+/* What awaits the descriptor, and then makes the attempt. */
+static PyObject *new_attempt(LoopObject *loop, What *what, int fd, bool writer) {
+    if (engine_usable(loop) < 0) return NULL;
+    PyTypeObject *type = loop->state->types.Attempt;
+    AttemptObject *self = (AttemptObject *)type->tp_alloc(type, 0);
+    if (!self) return NULL;
+    self->what = *what;
+    Py_XINCREF(what->sock);
+    Py_XINCREF(what->into);
+    what->data.obj = NULL; /* it is the attempt's */
+    if (readiness_begin(&self->wait, loop, fd, writer) < 0) Py_CLEAR(self);
+    return (PyObject *)self;
+}
+
 /* Makes the first attempt. Returns what it gave, or what to await; SEND: True, or what to await. */
 static PyObject *begin(LoopObject *loop, What *what) {
     PyObject *result = NULL;
@@ -126,16 +140,7 @@ static PyObject *begin(LoopObject *loop, What *what) {
     if (fd == -1 && PyErr_Occurred()) return NULL;
     int done = attempts[what->kind](what, fd, &result);
     if (done) return done > 0 ? result : NULL;
-    if (engine_usable(loop) < 0) return NULL;
-    PyTypeObject *type = loop->state->types.Attempt;
-    AttemptObject *self = (AttemptObject *)type->tp_alloc(type, 0);
-    if (!self) return NULL;
-    self->what = *what;
-    Py_INCREF(what->sock);
-    Py_XINCREF(what->into);
-    what->data.obj = NULL; /* it is the attempt's */
-    if (readiness_begin(&self->wait, loop, fd, what->kind == SEND) < 0) Py_CLEAR(self);
-    return (PyObject *)self;
+    return new_attempt(loop, what, fd, what->kind == SEND);
 }
 
 /* _receive(sock, n): bytes, what to await, or None: it is not for us. */
@@ -185,11 +190,7 @@ static PyObject *new_wait(LoopObject *loop, PyObject *number, bool writer) {
     if (engine_usable(loop) < 0) return NULL;
     int fd = descriptor_of(loop, number);
     if (fd < 0) return NULL;
-    PyTypeObject *type = loop->state->types.Attempt;
-    AttemptObject *self = (AttemptObject *)type->tp_alloc(type, 0);
-    if (self) self->what.kind = NOTHING;
-    if (self && readiness_begin(&self->wait, loop, fd, writer) < 0) Py_CLEAR(self);
-    return (PyObject *)self;
+    return new_attempt(loop, &(What){.kind = NOTHING}, fd, writer);
 }
 
 PyObject *method_readable(LoopObject *loop, PyObject *fd) { return new_wait(loop, fd, false); }

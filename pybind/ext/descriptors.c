@@ -59,7 +59,7 @@ PyObject *fd_new_owner(FdEntry *e) {
 void fd_release(LoopObject *loop, int fd) {
     FdEntry *e = &loop->fds[fd];
     if (e->owner) e->asks->forgotten(e->owner);
-    PyObject *gone[] = {e->owned ? e->owner : NULL, e->reader, e->writer, e->reader_file, e->writer_file,
+    PyObject *gone[] = {e->owned ? e->owner : NULL, e->reader.handle, e->writer.handle, e->reader.file, e->writer.file,
 #ifdef Py_GIL_DISABLED
                         e->weak,
 #endif
@@ -101,7 +101,7 @@ bool fd_is_used(LoopObject *loop, int fd, enum fd_claim claim) {
 
 static int forget_watched(LoopObject *loop, int fd) {
     FdEntry *e = &loop->fds[fd];
-    PyObject *handles[2] = {Py_XNewRef(e->reader), Py_XNewRef(e->writer)};
+    PyObject *handles[2] = {Py_XNewRef(e->reader.handle), Py_XNewRef(e->writer.handle)};
     int rc = 0;
     fd_release(loop, fd);
     for (int i = 0; i < 2; i++) {
@@ -141,10 +141,10 @@ int fds_traverse(LoopObject *loop, visitproc visit, void *arg) {
 #ifdef Py_GIL_DISABLED
         Py_VISIT(e->weak);
 #endif
-        Py_VISIT(e->reader);
-        Py_VISIT(e->writer);
-        Py_VISIT(e->reader_file);
-        Py_VISIT(e->writer_file);
+        Py_VISIT(e->reader.handle);
+        Py_VISIT(e->writer.handle);
+        Py_VISIT(e->reader.file);
+        Py_VISIT(e->writer.file);
     }
     return 0;
 }

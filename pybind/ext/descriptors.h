@@ -16,6 +16,12 @@ typedef struct FdOwner {
     int (*arrived)(LoopObject *loop, PyObject *owner, gl_cqe *c); /* a completion for it */
 } FdOwner;
 
+/* A direction of a watched descriptor. */
+typedef struct {
+    PyObject *handle; /* NULL: it is not watched */
+    PyObject *file;   /* what it was given as, instead of a number, or NULL */
+} Watch;
+
 /* Who a descriptor belongs to. gen changes with every owner. */
 typedef struct FdEntry {
     uint8_t kind; /* enum fd_kind */
@@ -26,8 +32,7 @@ typedef struct FdEntry {
 #ifdef Py_GIL_DISABLED
     PyObject *weak;      /* to one that is not owned: another thread may be about to free it */
 #endif
-    PyObject *reader, *writer; /* handles of a watched descriptor */
-    PyObject *reader_file, *writer_file; /* what it was given as, instead of a number, or NULL */
+    Watch reader, writer;
 } FdEntry;
 
 FdEntry *fd_entry(LoopObject *loop, int fd); /* grows the table; NULL with MemoryError */

@@ -161,15 +161,6 @@ static void loop_dealloc(LoopObject *loop) {
 
 /* ---- methods ---- */
 
-static bool is_closed(LoopObject *loop) { return __atomic_load_n(&loop->closed, __ATOMIC_RELAXED); }
-static PyObject *loop_is_closed(LoopObject *loop, PyObject *i) { (void)i; return PyBool_FromLong(is_closed(loop)); }
-
-static PyObject *loop_check_closed(LoopObject *loop, PyObject *i) {
-    (void)i;
-    if (!is_closed(loop)) Py_RETURN_NONE;
-    return PyErr_Format(PyExc_RuntimeError, "Event loop is closed");
-}
-
 static PyObject *write_to_self(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     loop_wake(loop);
@@ -246,14 +237,11 @@ PyDoc_STRVAR(readable_doc,
     X(CALL, METH_FASTCALL | METH_KEYWORDS, "call_later", loop_call_later, call_later_doc)                             \
     X(CALL, METH_FASTCALL | METH_KEYWORDS, "call_at", loop_call_at, call_at_doc)                                      \
     X(CALL, METH_FASTCALL | METH_KEYWORDS, "create_task", method_create_task, create_task_doc)                        \
-    X(ONE, METH_O, "_timer_handle_cancelled", loop_timer_handle_cancelled, NULL)                                      \
     X(ONE, METH_O, "_add_callback", method_add_callback, NULL)                                                        \
     X(ONE, METH_NOARGS, "_run_once", loop_run_once, run_once_doc)                                                     \
     X(ONE, METH_O, "_turn", loop_turn, NULL)                                                                          \
     X(ONE, METH_O, "_batch", loop_batch, NULL)                                                                        \
-    X(ONE, METH_NOARGS, "_is_busy", loop_is_busy, NULL)                                                               \
     X(ONE, METH_NOARGS, "_has_come", loop_has_come, NULL)                                                             \
-    X(ONE, METH_NOARGS, "_watches", loop_watches, NULL)                                                               \
     X(ONE, METH_NOARGS, "_ready_len", loop_ready_len, NULL)                                                           \
     X(ONE, METH_NOARGS, "_ready_pop", loop_ready_pop, NULL)                                                           \
     X(ONE, METH_O, "_ready_insert", loop_ready_insert, NULL)                                                          \
@@ -295,8 +283,6 @@ static PyMethodDef methods[] = {
     METHOD("call_soon_threadsafe", method_call_soon_threadsafe, METH_FASTCALL | METH_KEYWORDS, call_soon_threadsafe_doc),
     METHOD("create_future", method_create_future, METH_NOARGS, create_future_doc),
     METHOD("get_debug", method_get_debug, METH_NOARGS, get_debug_doc),
-    METHOD("is_closed", loop_is_closed, METH_NOARGS, "is_closed($self, /)\n--\n\nWhether the loop is closed."),
-    METHOD("_check_closed", loop_check_closed, METH_NOARGS, NULL),
     METHOD("time", loop_time, METH_NOARGS, time_doc),
     METHOD("_add_callback_signalsafe", method_add_callback_signalsafe, METH_O, NULL),
     METHOD("_write_to_self", write_to_self, METH_NOARGS, NULL),
@@ -315,6 +301,11 @@ static PyMemberDef members[] = {
     {"_engine_id", T_LONGLONG, offsetof(LoopObject, engine), READONLY, NULL},
     {"_hears_signals", T_BOOL, offsetof(LoopObject, hears_signals), 0, NULL},
     {"_deaf", T_BOOL, offsetof(LoopObject, deaf), 0, NULL},
+    {"_watches", T_INT, offsetof(LoopObject, shared.nfds), READONLY, "How many descriptors and lookups could bring something; as of the last turn."},
+    /* Other threads may ask for these while the loop's sets them, which a member allows. */
+    {"_thread_id", T_OBJECT_EX, offsetof(LoopObject, thread_id), 0, NULL},
+    {"_current_handle", T_OBJECT_EX, offsetof(LoopObject, current_handle), 0, NULL},
+    {"_task_factory", T_OBJECT_EX, offsetof(LoopObject, task_factory), 0, NULL},
     {0}};
 
 static PyObject *get_debug(LoopObject *loop, void *i) { (void)i; return PyBool_FromLong(loop->debug); }

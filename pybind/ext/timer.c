@@ -97,11 +97,6 @@ PyObject *loop_call_at(LoopObject *loop, PyObject *const *args, Py_ssize_t n, Py
     return schedule(loop, Py_NewRef(c.args[0]), c.args + 1, c.n - 1, c.context);
 }
 
-PyObject *loop_timer_handle_cancelled(LoopObject *loop, PyObject *handle) {
-    if (Py_IS_TYPE(handle, loop->state->types.TimerHandle)) timer_cancelled(loop, (TimerHandleObject *)handle);
-    Py_RETURN_NONE;
-}
-
 /* _give_timer(handle): the engine keeps it from now on. */
 PyObject *loop_give_timer(LoopObject *loop, PyObject *handle) {
     if (!Py_IS_TYPE(handle, loop->state->types.TimerHandle)) return PyErr_Format(PyExc_TypeError, "not a timer of this loop");
@@ -110,14 +105,6 @@ PyObject *loop_give_timer(LoopObject *loop, PyObject *handle) {
     double seconds = PyFloat_AsDouble(h->when);
     if (seconds == -1.0 && PyErr_Occurred()) return NULL;
     return none_or_null(enroll(loop, h, to_ns(seconds)));
-}
-
-TimerHandleObject *new_alarm(LoopObject *loop, double seconds) {
-    TimerHandleObject *h = new_timer_handle(loop, Py_None, NULL, 0, NULL);
-    if (!h) return NULL;
-    Py_XSETREF(h->cancelled, Py_NewRef(Py_True));
-    if (enroll(loop, h, to_ns(seconds + (double)monotonic_ns() * 1e-9)) < 0) Py_CLEAR(h);
-    return h;
 }
 
 /* ---- the type ---- */

@@ -5,12 +5,10 @@
 #include "scheduled.h"
 
 int timer_setup(PyObject *module);
-TimerHandleObject *new_alarm(LoopObject *loop, double seconds); /* calls nothing: it ends a wait after so many seconds */
 
 /* Methods of the loop. */
 PyObject *loop_call_later(LoopObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *loop_call_at(LoopObject *, PyObject *const *, Py_ssize_t, PyObject *);
-PyObject *loop_timer_handle_cancelled(LoopObject *, PyObject *);
 PyObject *loop_give_timer(LoopObject *loop, PyObject *handle);
 
 #endif

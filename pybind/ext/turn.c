@@ -296,27 +296,14 @@ HOT PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
 
 /* ---- the two halves of a turn, for a loop whose time() is replaced ---- */
 
-/* _turn(seconds): asks the selector, and waits for so long when there is nothing
- * to run, for ever with None. What has come waits for _batch. */
-PyObject *loop_turn(LoopObject *loop, PyObject *seconds) {
+/* _turn(wait): asks the selector, and may wait when there is nothing to run. What has come waits for _batch. */
+PyObject *loop_turn(LoopObject *loop, PyObject *wait) {
     if (loop->custom_time && is_left(loop)) Py_RETURN_NONE; /* the next would take their memory */
     if ((loop->barred && unbar_arrivals(loop) < 0) || gather_completions(loop) < 0) return NULL;
     if (has_young(loop)) age_accepted(loop);
-    double limit = seconds == Py_None ? 0 : PyFloat_AsDouble(seconds);
-    if (limit == -1.0 && PyErr_Occurred()) return NULL;
     int flags = plan(loop, true);
-    TimerHandleObject *alarm = NULL;
-    if (flags == GL_TURN_WAIT && seconds != Py_None) {
-        if (limit <= 0)
-            flags = GL_TURN_POLL;
-        else if (!(alarm = new_alarm(loop, limit)))
-            return NULL;
-    }
-    int rc = take_turn(loop, flags);
-    if (alarm) timer_cancelled(loop, alarm);
-    Py_XDECREF(alarm);
-    if (rc < 0) return NULL;
-    Py_RETURN_NONE;
+    if (flags == GL_TURN_WAIT && wait != Py_True) flags = GL_TURN_POLL;
+    return none_or_null(take_turn(loop, flags));
 }
 
 /* _batch(due): runs what is ready, what the last _turn has brought, and the timers
@@ -342,8 +329,8 @@ PyObject *loop_batch(LoopObject *loop, PyObject *due) {
     return leave(loop, rc);
 }
 
-/* _has_come(): whether the last _turn has brought something to run, or something is there without one. Cancelled handles, of which
- * its own alarm is one, are not. */
+/* _has_come(): whether the last _turn has brought something to run, or something is there without one. Cancelled handles,
+ * as that of the alarm which has ended it, are not. */
 PyObject *loop_has_come(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     bool come = loop->ready_len || inbox_has_some(loop) || loop->owed || loop->stopping || loop->put_off;
@@ -352,16 +339,4 @@ PyObject *loop_has_come(LoopObject *loop, PyObject *ignored) {
         come = c->kind == GL_RUN_HANDLE ? !handle_is_cancelled((PyObject *)(uintptr_t)c->user) : c->kind != GL_NOTHING;
     }
     return PyBool_FromLong(come);
-}
-
-/* _watches(): how many descriptors and lookups could bring something; as of the last turn. */
-PyObject *loop_watches(LoopObject *loop, PyObject *ignored) {
-    (void)ignored;
-    return PyLong_FromLong(loop->shared.nfds);
-}
-
-/* _is_busy(): whether the next turn must not wait. */
-PyObject *loop_is_busy(LoopObject *loop, PyObject *ignored) {
-    (void)ignored;
-    return PyBool_FromLong(loop->ready_len || inbox_has_some(loop) || loop->owed || loop->stopping || is_left(loop));
 }

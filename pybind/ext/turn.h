@@ -6,10 +6,8 @@
 
 /* Methods of the loop. */
 PyObject *loop_run_once(LoopObject *loop, PyObject *ignored);
-PyObject *loop_turn(LoopObject *loop, PyObject *seconds);
+PyObject *loop_turn(LoopObject *loop, PyObject *wait);
 PyObject *loop_batch(LoopObject *loop, PyObject *due);
-PyObject *loop_is_busy(LoopObject *loop, PyObject *ignored);
 PyObject *loop_has_come(LoopObject *loop, PyObject *ignored);
-PyObject *loop_watches(LoopObject *loop, PyObject *ignored);
 
 #endif

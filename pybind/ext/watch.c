@@ -28,35 +28,26 @@ int descriptor_of(LoopObject *loop, PyObject *file) {
  * number names another file than the one that was watched before, and only that direction is watched. */
 static int rewatch(LoopObject *loop, int fd, FdEntry *e, int begins, bool *replaced) {
     gl_sqe s = {.op = GL_OP_WATCH, .fd = fd, .gen = e->gen, .len = begins};
-    s.flags = (uint16_t)((e->reader ? GL_READ : 0) | (e->writer ? GL_WRITE : 0));
+    s.flags = (uint16_t)((e->reader.handle ? GL_READ : 0) | (e->writer.handle ? GL_WRITE : 0));
     int error = submit_one(loop, &s);
     if (replaced) *replaced = s.flags & GL_WATCH_REPLACED;
     return error;
 }
 
-static int cancel_and_drop(PyObject *handle) {
-    if (!handle) return 0;
-    int rc = steal_result(PyObject_CallMethod(handle, "cancel", NULL));
-    Py_DECREF(handle);
+static Watch *watch_of(FdEntry *e, bool writer) { return writer ? &e->writer : &e->reader; }
+
+static Watch steal_watch(FdEntry *e, bool writer) {
+    Watch watch = *watch_of(e, writer);
+    *watch_of(e, writer) = (Watch){NULL, NULL};
+    return watch;
+}
+
+/* Lets go of a stolen one, the file last, for it may run anything. cancels: its callback is not called any more. */
+static int watch_drop(Watch watch, bool cancels) {
+    int rc = cancels && watch.handle ? steal_result(PyObject_CallMethod(watch.handle, "cancel", NULL)) : 0;
+    Py_XDECREF(watch.handle);
+    Py_XDECREF(watch.file);
     return rc;
-}
-
-/* What a direction of a watched descriptor has: its handle, and the file it was given as. */
-typedef struct {
-    PyObject **handle, **file;
-} Slot;
-
-static Slot slot_of(FdEntry *e, bool writer) {
-    return writer ? (Slot){&e->writer, &e->writer_file} : (Slot){&e->reader, &e->reader_file};
-}
-
-/* Takes a direction's handle; it is the caller's. The file is let go last, for it may run
- * anything. */
-static PyObject *steal_watch(Slot slot, PyObject **file) {
-    PyObject *handle = *slot.handle;
-    *file = *slot.file;
-    *slot.handle = *slot.file = NULL;
-    return handle;
 }
 
 /* Makes handle the reader or writer of fd instead of the one that there is, and
@@ -72,26 +63,15 @@ int watch_begin(LoopObject *loop, int fd, PyObject *file, PyObject *handle, bool
     }
     e->kind = FD_WATCHED;
     e->gen++;
-    Slot slot = slot_of(e, writer);
-    PyObject *old_file, *old = steal_watch(slot, &old_file);
-    PyObject *dead_file = NULL, *dead = NULL;
-    *slot.handle = Py_NewRef(handle);
-    *slot.file = Py_XNewRef(file);
+    Watch old = steal_watch(e, writer), dead = {NULL, NULL};
+    *watch_of(e, writer) = (Watch){Py_NewRef(handle), Py_XNewRef(file)};
     bool replaced;
-    int error = rewatch(loop, fd, e, writer ? GL_WRITE : GL_READ, &replaced), rc = -1;
-    if (replaced) dead = steal_watch(slot_of(e, !writer), &dead_file);
-    if (error) {
-        fd_release(loop, fd);
-        if (error > 0) raise_errno(error);
-        Py_XDECREF(old);
-        Py_XDECREF(dead);
-    } else {
-        rc = cancel_and_drop(old);
-        if (cancel_and_drop(dead) < 0) rc = -1;
-    }
-    Py_XDECREF(old_file);
-    Py_XDECREF(dead_file);
-    return rc;
+    int error = rewatch(loop, fd, e, writer ? GL_WRITE : GL_READ, &replaced);
+    if (replaced) dead = steal_watch(e, !writer);
+    if (error) fd_release(loop, fd);
+    if (error > 0) raise_errno(error);
+    int rc = watch_drop(old, !error);
+    return watch_drop(dead, !error) < 0 || error ? -1 : rc;
 }
 
 /* Ends the watch of handle, if it is still the reader or writer of fd. Returns
@@ -100,19 +80,16 @@ int watch_begin(LoopObject *loop, int fd, PyObject *file, PyObject *handle, bool
 int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer) {
     if (loop->closed || loop->engine <= 0 || !loop_is_ours(loop) || fd >= loop->fds_len) return 0;
     FdEntry *e = &loop->fds[fd];
-    Slot slot = slot_of(e, writer);
-    if (e->kind != FD_WATCHED || *slot.handle != handle) return 0;
-    PyObject *file;
-    steal_watch(slot, &file);
+    if (e->kind != FD_WATCHED || watch_of(e, writer)->handle != handle) return 0;
+    Watch ended = steal_watch(e, writer);
     int rc = 1;
-    if (e->reader || e->writer) {
+    if (e->reader.handle || e->writer.handle) {
         if (rewatch(loop, fd, e, 0, NULL) < 0) rc = -1;
     } else {
         if (!new_sqe(loop, GL_OP_WATCH, fd, e->gen)) rc = -1;
         fd_release(loop, fd);
     }
-    Py_DECREF(handle);
-    Py_XDECREF(file);
+    watch_drop(ended, false);
     return rc;
 }
 
@@ -136,7 +113,7 @@ static PyObject *add_watch(LoopObject *loop, PyObject *const *args, Py_ssize_t n
  * has been closed, and has no number any more. */
 static int number_of_watched(LoopObject *loop, PyObject *file) {
     for (int fd = 0; fd < loop->fds_len; fd++)
-        if (loop->fds[fd].reader_file == file || loop->fds[fd].writer_file == file) return fd;
+        if (loop->fds[fd].reader.file == file || loop->fds[fd].writer.file == file) return fd;
     return -1;
 }
 
@@ -158,15 +135,12 @@ static PyObject *remove_watch(LoopObject *loop, PyObject *file, bool writer) {
     }
     FdEntry *e = fd_known(loop, fd);
     if (!e || e->kind != FD_WATCHED) Py_RETURN_FALSE;
-    Slot slot = slot_of(e, writer);
     /* Of a closed file only what was begun with it: the other direction may be the next owner's. */
-    if (!*slot.handle || (closed && *slot.file != file)) Py_RETURN_FALSE;
-    PyObject *old_file, *old = steal_watch(slot, &old_file);
+    if (!watch_of(e, writer)->handle || (closed && watch_of(e, writer)->file != file)) Py_RETURN_FALSE;
+    Watch old = steal_watch(e, writer);
     int error = rewatch(loop, fd, e, 0, NULL);
-    if (!e->reader && !e->writer) fd_release(loop, fd);
-    int rc = cancel_and_drop(old);
-    Py_XDECREF(old_file);
-    if (rc < 0 || error < 0) return NULL;
+    if (!e->reader.handle && !e->writer.handle) fd_release(loop, fd);
+    if (watch_drop(old, true) < 0 || error < 0) return NULL;
     Py_RETURN_TRUE;
 }
 
@@ -179,8 +153,8 @@ PyObject *loop_watched(LoopObject *loop, PyObject *ignored) {
     for (int fd = 0; all && fd < loop->fds_len; fd++) {
         FdEntry *e = &loop->fds[fd];
         if (e->kind != FD_WATCHED) continue;
-        PyObject *one = Py_BuildValue("(iOOOO)", fd, or_none(e->reader), or_none(e->writer), or_none(e->reader_file),
-                                      or_none(e->writer_file));
+        PyObject *one = Py_BuildValue("(iOOOO)", fd, or_none(e->reader.handle), or_none(e->writer.handle), or_none(e->reader.file),
+                                      or_none(e->writer.file));
         if (!one || PyList_Append(all, one) < 0) Py_CLEAR(all);
         Py_XDECREF(one);
     }

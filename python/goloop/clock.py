@@ -67,7 +67,7 @@ class Clock(_Base):
         """How long the turn may wait, in seconds; None for ever."""
         while self._scheduled and self._scheduled[0].cancelled():
             heapq.heappop(self._scheduled)._scheduled = False
-        if self._is_busy():
+        if self._has_come():
             return 0
         if not self._scheduled:
             return None

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import selectors
+import time
 import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
+
+from ._core import TimerHandle
+
+
+def _nothing() -> None:
+    """Ends a wait."""
 
 
 class _Watched(Mapping[Any, selectors.SelectorKey]):
@@ -59,8 +66,17 @@ class EngineSelector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Let the engine wait for ``timeout`` seconds at most; what has come goes to the loop itself."""
         loop = self._loop()
-        if loop is not None:
-            loop._turn(timeout)
+        if loop is None:
+            return []
+        if timeout is None or timeout <= 0:
+            loop._turn(timeout is None)
+            return []
+        alarm = TimerHandle(time.monotonic() + timeout, _nothing, (), loop)
+        loop._give_timer(alarm)
+        try:
+            loop._turn(True)
+        finally:
+            alarm.cancel()
         return []
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> NoReturn:

@@ -131,7 +131,7 @@ class VirtualLoop(Loop):
         while timers and timers[0].cancelled():
             self._forget(heapq.heappop(timers))
         if not timers:
-            self._selector.select(0 if self._is_busy() else None)
+            self._selector.select(0 if self._has_come() else None)
         elif timers[0].when() < self._now + self._clock_resolution:
             self._selector.select(0)
         elif self._rests(timers[0]) or self._real() >= self._due(timers[0]) + _PATIENCE:
@@ -151,7 +151,7 @@ class VirtualLoop(Loop):
             return False
         left = self._due(first) - self._real()
         if not self._is_held():
-            left = min(left, self._grace if self._watches() > 0 else 0.0)
+            left = min(left, self._grace if self._watches > 0 else 0.0)
         end = self._real() + left
         if left > 0:
             self._selector.select(left)
