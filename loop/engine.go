@@ -153,6 +153,7 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{sel: sel, compares: sel.Name() != "epoll", cq: o.Completions, arena: o.Arena, unbatched: o.Unbatched, silent: o.Unbatched, fewest: fewest, clock: processClock()}
+	e.timers.reserved = fewestTimers
 	e.dirty, e.batched, e.lapsed, e.deferred = e.places.dirty[:0], e.places.batched[:0], e.places.lapsed[:0], e.places.deferred[:0]
 	e.meters.sinceTick = e.clock.tick()
 	e.meters.Opened = e.clock.now()
@@ -180,7 +181,7 @@ func (e *Engine) Backlog() int { return len(e.overflow) + e.chunks.dropped.n + l
 
 // TimersRoom is how many timers can be scheduled at a time for certain: one more may fail with ENOMEM unless OpTimerReserve has
 // made room.
-func (e *Engine) TimersRoom() int { return max(e.timers.reserved, fewestTimers) }
+func (e *Engine) TimersRoom() int32 { return e.timers.reserved }
 
 // QueueRoom is how many writes and sends can be queued for certain: beyond it, one may fail
 // with ENOMEM. OpQueueReserve makes more.

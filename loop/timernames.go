@@ -19,7 +19,7 @@ type timerNames struct {
 	vacant     uint32              // the first id that nobody has: 1 more than it; 0: none
 	bound      uint32              // ids that are given out are below, unless there is none
 	generation uint32              // of ids that are new, or come again: they have not had it
-	reserved   int                 // reserve
+	reserved   int32               // reserve
 	lookedAt   int64               // ns: giveBack
 }
 

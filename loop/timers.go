@@ -99,7 +99,7 @@ func (h *timers) reserve(n int) bool {
 	if !h.names.Reserve(n) || !h.heap.Reserve(n+max(n, compactFrom)+1) {
 		return false
 	}
-	h.reserved = n
+	h.reserved = int32(min(n, math.MaxInt32))
 	return true
 }
 

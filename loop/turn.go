@@ -250,7 +250,7 @@ func (e *Engine) ask(flags TurnFlags) error {
 		e.endLapsed()
 	}
 	e.waited = false
-	if flags&TurnWait != 0 {
+	if flags&TurnWait != 0 && len(e.timers.names.Items) > keptTimers {
 		e.timers.giveBack(e.looked)
 	}
 	if flags&TurnWait != 0 || e.sel.Len() > 0 {

@@ -120,7 +120,7 @@ static int is_ours(LoopObject *loop, PyObject *sock) {
 }
 
 /* What awaits the descriptor, and then makes the attempt. */
-static PyObject *new_attempt(LoopObject *loop, What *what, int fd, bool writer) {
+static inline PyObject *new_attempt(LoopObject *loop, What *what, int fd, bool writer) {
     if (engine_usable(loop) < 0) return NULL;
     PyTypeObject *type = loop->state->types.Attempt;
     AttemptObject *self = (AttemptObject *)type->tp_alloc(type, 0);

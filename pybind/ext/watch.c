@@ -70,8 +70,9 @@ int watch_begin(LoopObject *loop, int fd, PyObject *file, PyObject *handle, bool
     if (replaced) dead = steal_watch(e, !writer);
     if (error) fd_release(loop, fd);
     if (error > 0) raise_errno(error);
-    int rc = watch_drop(old, !error);
-    return watch_drop(dead, !error) < 0 || error ? -1 : rc;
+    int rc = old.handle ? watch_drop(old, !error) : 0;
+    if (replaced && watch_drop(dead, !error) < 0) rc = -1;
+    return error ? -1 : rc;
 }
 
 /* Ends the watch of handle, if it is still the reader or writer of fd. Returns
@@ -89,7 +90,8 @@ int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer) {
         if (!new_sqe(loop, GL_OP_WATCH, fd, e->gen)) rc = -1;
         fd_release(loop, fd);
     }
-    watch_drop(ended, false);
+    Py_DECREF(handle);
+    Py_XDECREF(ended.file);
     return rc;
 }
 
