@@ -257,7 +257,7 @@ func (e *Engine) addTimer(s *Submission) {
 	s.Ptr = uint64(name)
 }
 
-// addTimers schedules all timers of a submission that are somebody's, and stops at the first that finds no memory.
+// addTimers schedules all timers of a submission that are somebody's; one that finds no memory has no name.
 func (e *Engine) addTimers(s *Submission) {
 	all := unsafe.Slice((*Timer)(pointer(s.Ptr)), int(s.Len))
 	for i := range all {
@@ -269,7 +269,6 @@ func (e *Engine) addTimers(s *Submission) {
 		name, ok := e.timers.add(t.User, t.When)
 		if !ok {
 			s.Res = int32(syscall.ENOMEM)
-			return
 		}
 		t.When = int64(name)
 	}

@@ -423,3 +423,27 @@ func TestReservedTimersNeedNoMemory(t *testing.T) {
 		t.Errorf("%d timers, room for %d, %d ids are left", len(h.heap.Items), cap(h.heap.Items), len(h.names.Items))
 	}
 }
+
+// TestTimersRoom: a host is told for how many timers there is room, also when a crowd has gone.
+func TestTimersRoom(t *testing.T) {
+	const crowd = 10000
+	r := newRig(t, "", settings{})
+	if room := r.TimersRoom(); room != fewestTimers {
+		t.Errorf("room for %d timers at first", room)
+	}
+	r.submit(Submission{Op: OpTimerReserve, Len: crowd})
+	for range crowd {
+		r.submit(Submission{Op: OpTimerAdd, Len: 1})
+	}
+	r.turn(0)
+	if room := r.TimersRoom(); room != crowd {
+		t.Errorf("room for %d timers", room)
+	}
+	r.until(func() bool { return r.Stats().TimersFired == crowd })
+	r.timers.lookedAt = -int64(time.Second)
+	r.submit(Submission{Op: OpTimerAdd, Len: 1})
+	r.turn(TurnWait)
+	if room, entries := r.TimersRoom(), len(r.timers.names.Items); room != fewestTimers || entries > fewestTimers {
+		t.Errorf("room for %d timers in a table of %d", room, entries)
+	}
+}

@@ -160,26 +160,17 @@ static inline int take_turn(LoopObject *loop, int flags) {
 }
 
 /* Of one in GL_TIMED: apart, so that the others keep no time in a register. */
-static __attribute__((noinline)) int time_completion(LoopObject *loop, gl_cqe *c) {
+static __attribute__((noinline)) int run_timed(LoopObject *loop, gl_cqe *c, PyObject *handle) {
     int64_t began = monotonic_ns();
-    int rc = dispatch(loop, c);
+    int rc = c ? dispatch(loop, c) : run_handle(loop, handle);
     pulse_ended(loop, began);
     return rc;
 }
 
-static __attribute__((noinline)) int time_ready(LoopObject *loop, PyObject *handle) {
-    int64_t began = monotonic_ns();
-    int rc = run_handle(loop, handle);
-    pulse_ended(loop, began);
-    return rc;
-}
-
-static inline int run_completion(LoopObject *loop, gl_cqe *c) {
-    return pulse_begins(loop) ? time_completion(loop, c) : dispatch(loop, c);
-}
-
-static inline int run_ready(LoopObject *loop, PyObject *handle) {
-    return pulse_begins(loop) ? time_ready(loop, handle) : run_handle(loop, handle);
+/* A completion, or a handle. */
+static inline int run_one(LoopObject *loop, gl_cqe *c, PyObject *handle) {
+    if (pulse_begins(loop)) return run_timed(loop, c, handle);
+    return c ? dispatch(loop, c) : run_handle(loop, handle);
 }
 
 /* Connections that come after stop() wait for the next run, as asyncio's tasks would: only then is known whether
@@ -199,7 +190,7 @@ static int run_completions(LoopObject *loop) {
             if (c->kind == GL_ACCEPTED && stopped)
                 loop->cq[loop->cq_kept++] = *c;
             else
-                rc = callback_ran(loop, run_completion(loop, c));
+                rc = callback_ran(loop, run_one(loop, c, NULL));
         }
         loop->running = NULL;
     }
@@ -218,7 +209,7 @@ HOT static int run_batch(LoopObject *loop) {
     do {
         while (loop->todo) {
             PyObject *handle = ready_steal(loop);
-            int rc = callback_ran(loop, run_ready(loop, handle));
+            int rc = callback_ran(loop, run_one(loop, NULL, handle));
             Py_DECREF(handle);
             if (rc < 0) return -1;
         }
