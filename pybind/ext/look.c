@@ -15,8 +15,8 @@
 /* Whether all that it would do is to wake a coroutine that has been woken already, and not run since (readiness.c). */
 static bool is_told(LoopObject *loop, const struct epoll_event *event) {
     FdEntry *e = fd_lookup(loop, event->data.fd, (uint32_t)(event->data.u64 >> 32));
-    if (!e || e->kind != FD_WATCHED || (e->reader && e->writer)) return false;
-    HandleObject *handle = (HandleObject *)(e->reader ? e->reader : e->writer);
+    if (!e || e->kind != FD_WATCHED || (e->reader.handle && e->writer.handle)) return false;
+    HandleObject *handle = (HandleObject *)(e->reader.handle ? e->reader.handle : e->writer.handle);
     if (handle->callback != loop->state->wake || !handle->args) return false;
     PyObject *done = PyObject_CallMethodNoArgs(PyTuple_GET_ITEM(handle->args, 0), loop->state->names.done);
     if (!done) PyErr_Clear();
