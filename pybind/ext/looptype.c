@@ -297,7 +297,6 @@ static PyMemberDef members[] = {
     {"_task_factory", T_OBJECT_EX, offsetof(LoopObject, task_factory), 0, NULL},
     {"_closed", T_BOOL, offsetof(LoopObject, closed), 0, NULL},
     {"_stopping", T_BOOL, offsetof(LoopObject, stopping), 0, NULL},
-    {"_debug", T_BOOL, offsetof(LoopObject, debug), 0, NULL},
     {"_forever", T_BOOL, offsetof(LoopObject, forever), 0, NULL},
     {"_engine_id", T_LONGLONG, offsetof(LoopObject, engine), READONLY, NULL},
     {"_hears_signals", T_BOOL, offsetof(LoopObject, hears_signals), 0, NULL},
@@ -309,6 +308,18 @@ static PyMemberDef members[] = {
     {"_task_factory", T_OBJECT_EX, offsetof(LoopObject, task_factory), 0, NULL},
     {0}};
 
+static PyObject *get_debug(LoopObject *loop, void *i) { (void)i; return PyBool_FromLong(loop->debug); }
+
+static int set_debug(LoopObject *loop, PyObject *value, void *i) {
+    (void)i;
+    int truth = value ? PyObject_IsTrue(value) : 0; /* set_debug() takes anything */
+    if (truth < 0) return -1;
+    loop->debug = (char)truth;
+    return 0;
+}
+
+static PyGetSetDef getset[] = {{"_debug", (getter)get_debug, (setter)set_debug, NULL, NULL}, {0}};
+
 static PyType_Slot slots[] = {{Py_tp_doc, "The part of goloop.Loop that is written in C."},
                               {Py_tp_new, loop_new},
                               {Py_tp_dealloc, loop_dealloc},
@@ -317,6 +328,7 @@ static PyType_Slot slots[] = {{Py_tp_doc, "The part of goloop.Loop that is writt
                               {Py_tp_setattro, loop_setattro},
                               {Py_tp_methods, methods},
                               {Py_tp_members, members},
+                              {Py_tp_getset, getset},
                               {0, NULL}};
 static PyType_Spec spec = {"goloop._core.Loop", sizeof(LoopObject), 0,
                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE, slots};

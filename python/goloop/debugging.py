@@ -47,10 +47,6 @@ def _logger() -> logging.Logger:
 class Debugging(_Base):
     """Called by the extension on the rare paths: a failed callback, debug mode."""
 
-    def set_debug(self, enabled: object) -> None:
-        """Set the debug mode; anything that is true turns it on, as on asyncio."""
-        super().set_debug(bool(enabled))
-
     def _handle_failed(self, handle: Any, exception: BaseException) -> None:
         """A callback raised: what ``asyncio.Handle._run`` tells the exception handler."""
         options = {"debug": self.get_debug()} if _FORMATS_IN_DEBUG else {}
