@@ -15,7 +15,7 @@ from . import _core
 if TYPE_CHECKING:
     from ._base import LoopBase as _Base
 else:
-    _Base = object
+    _Base = _core.Loop
 
 
 # From 3.13 on the arguments of callbacks are shown in debug mode only.

@@ -42,8 +42,7 @@ if TYPE_CHECKING:
 
 
 class Loop(
-    _core.Loop,  # first: each call of a method of C's looks along the bases for the class that has it
-    Debugging,
+    Debugging,  # over _core.Loop: each call of a method of C's looks along the bases for the class that has it
     Clock,
     Nesting,
     Subprocesses,
