@@ -301,3 +301,51 @@ def test_handle_of_call_soon_threadsafe_is_of_asyncios_type(loop):
     assert isinstance(handle, asyncio.events._ThreadSafeHandle)
     assert repr(handle).startswith("<_ThreadSafeHandle ")
     handle.cancel()
+
+
+def test_many_timers_cancelled_by_a_thread_while_a_write_leaves(loop, run, socket_pair):
+    ours, peer = socket_pair()
+    lost, timers = [], []
+    sleeping = threading.Event()
+
+    class Noting(asyncio.Protocol):
+        def connection_lost(self, exc):
+            lost.append(exc)
+            loop.stop()
+
+    async def connect():
+        return (await loop.create_connection(Noting, sock=ours))[0]
+
+    transport = run(connect())
+
+    def brisk():  # the loop holds what such a batch writes, for the turn that comes
+        for _ in range(3000):
+            loop.call_soon(int)
+        loop.call_soon(crowd)
+
+    def crowd():
+        for _ in range(50):
+            loop.call_soon(int)
+        loop.call_soon(write)
+
+    def write():
+        transport.write(b"held")
+        sleeping.set()
+
+    def cancel():
+        sleeping.wait()
+        time.sleep(0.1)  # no event tells that the loop has gone to sleep in its selector
+        for timer in timers:
+            timer.cancel()
+        loop.call_soon_threadsafe(transport.close)
+
+    timers.extend(loop.call_later(1000, print) for _ in range(6000))  # more than the engine is told at a time
+    thread = in_thread(cancel)
+    loop.call_later(0.05, brisk)
+    end = loop.call_later(5, loop.stop)
+    loop.run_forever()
+    end.cancel()
+    thread.join()
+    assert peer.recv(100) == b"held"
+    assert transport.get_write_buffer_size() == 0
+    assert lost == [None]

@@ -113,6 +113,7 @@ static int turn(LoopObject *loop, int flags) {
         timers_give_back(loop);
         handles_give_back(loop);
     }
+    if (loop->timers_live) timers_withdraw(loop); /* not while the submissions of the last are settled: it may fill their array */
     if (loop->running && nest_begin(loop) < 0) return -1;
     if (loop->fresh.live && timers_hand_over(loop) < 0) return -1; /* last: the turn comes */
     gl_sqe *sq = loop->sq[loop->sq_now];
@@ -128,7 +129,6 @@ static int turn(LoopObject *loop, int flags) {
     loop->cq_len = n > 0 ? n : 0;
     if (loop->fresh.given) timers_taken(loop);
     completions_resolve(loop);
-    if (loop->timers_live) timers_withdraw(loop);
     int rc = loop->hooks->settle(loop, sq, sent);
     if (inbox_empty(loop) < 0) rc = -1;
     mark_batch(loop);
