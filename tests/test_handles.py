@@ -290,3 +290,24 @@ def test_handle_passed_to_its_own_callback_is_collected(loop):
     run_one_turn(loop)
     gc.collect()
     assert watch() is None
+
+
+def test_cancelled_timer_that_says_it_is_another_loops(loop, loop_factory):
+    other, calls = loop_factory(), []
+    timer = loop.call_later(0.2, calls.append, "cancelled")
+    other.call_later(0.2, calls.append, "of the other loop")
+    try:
+        for one in (loop, other):  # which sleep: both engines have theirs
+            one.call_later(0.01, one.stop)
+            one.run_forever()
+        timer._loop = other
+        timer.cancel()
+        del timer
+        later = [loop.call_later(1000, callback) for _ in range(100)]  # in its memory, if it has been freed
+        for one in (other, loop):
+            one.call_later(0.4, one.stop)
+            one.run_forever()
+        assert len(later) == 100
+        assert calls == ["of the other loop"]
+    finally:
+        other.close()

@@ -57,6 +57,7 @@ void timers_give_back(LoopObject *loop) {
 /* ---- the list ---- */
 
 static void list_insert(LoopObject *loop, TimerHandleObject *h, TimerLink *before) {
+    h->owner = loop;
     h->link = (TimerLink){before->previous, before};
     before->previous->next = &h->link;
     before->previous = &h->link;
@@ -189,6 +190,7 @@ void timer_cancelled(LoopObject *loop, TimerHandleObject *h) {
     Fresh *f = &loop->fresh;
     gl_timer *timers = f->timers[f->now];
     if (h->link.next) {
+        if (h->owner != loop) return; /* it comes due there, cancelled */
         if (!withdraw(loop, h)) { /* timers_withdraw finds it at the start */
             list_remove(loop, h);
             list_insert(loop, h, loop->timers.next);

@@ -9,6 +9,7 @@ typedef struct TimerHandleObject {
     HANDLE_WEAK
     PyObject *scheduled, *when;
     TimerLink link; /* of those that the engine has */
+    LoopObject *owner; /* in whose list; a program may have set _loop */
     uint64_t place; /* its name in the engine, or its place among the fresh */
     HandleTail tail;
 } TimerHandleObject;
