@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM, sent to a program that runs a loop."""
 
+import asyncio
 import signal
 
 import pytest
@@ -134,3 +135,39 @@ def test_sigterm_without_a_handler_kills_a_sleeping_loop(script):
     process.terminate()
     assert process.communicate(timeout=20) == ("", "")
     assert process.returncode == -signal.SIGTERM
+
+
+def test_ctrl_c_while_the_loop_asks_a_future_of_a_program_whether_it_is_done(loop, socket_pair):
+    ours, peer = socket_pair()
+
+    class Interrupted(asyncio.Future):
+        """Ctrl-C comes in the first call of its method after the data have."""
+
+        comes = False
+
+        def done(self):
+            if self.comes:
+                Interrupted.comes = False
+                raise KeyboardInterrupt
+            return super().done()
+
+    def send():
+        peer.send(b"data")
+        Interrupted.comes = True
+
+    async def main():
+        loop.create_future = lambda: Interrupted(loop=loop)
+        task = loop.create_task(loop.sock_recv(ours, 10))
+        await asyncio.sleep(0)
+        del loop.create_future
+        for _ in range(5):
+            await asyncio.sleep(0)
+        loop.call_soon(send)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return await task
+
+    task = loop.create_task(main())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(task)
+    assert loop.run_until_complete(task) == b"data"
