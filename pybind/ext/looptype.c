@@ -291,7 +291,7 @@ static PyMethodDef methods[] = {
 #undef X
 
 static PyMemberDef members[] = {
-    /* Other threads may ask for these while the loop's sets them. */
+    /* Other threads may ask for these while the loop's sets them, which a member allows. */
     {"_thread_id", T_OBJECT_EX, offsetof(LoopObject, thread_id), 0, NULL},
     {"_current_handle", T_OBJECT_EX, offsetof(LoopObject, current_handle), 0, NULL},
     {"_task_factory", T_OBJECT_EX, offsetof(LoopObject, task_factory), 0, NULL},
@@ -302,10 +302,6 @@ static PyMemberDef members[] = {
     {"_hears_signals", T_BOOL, offsetof(LoopObject, hears_signals), 0, NULL},
     {"_deaf", T_BOOL, offsetof(LoopObject, deaf), 0, NULL},
     {"_watches", T_INT, offsetof(LoopObject, shared.nfds), READONLY, "How many descriptors and lookups could bring something; as of the last turn."},
-    /* Other threads may ask for these while the loop's sets them, which a member allows. */
-    {"_thread_id", T_OBJECT_EX, offsetof(LoopObject, thread_id), 0, NULL},
-    {"_current_handle", T_OBJECT_EX, offsetof(LoopObject, current_handle), 0, NULL},
-    {"_task_factory", T_OBJECT_EX, offsetof(LoopObject, task_factory), 0, NULL},
     {0}};
 
 static PyObject *get_debug(LoopObject *loop, void *i) { (void)i; return PyBool_FromLong(loop->debug); }
