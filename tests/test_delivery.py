@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 
 import pytest
 
@@ -409,3 +410,31 @@ def test_transport_whose_number_gets_another_file_loses_no_byte(loop, run, socke
             await recorder.lost()
 
     run(main())
+
+
+# a handler of a signal that raises within the transport
+
+
+@pytest.mark.parametrize("writing", [False, True])
+def test_exit_as_the_other_end_of_a_pipe_goes_loses_no_callback(loop, go_on, pipe, writing):
+    async def main():
+        reader, writer = pipe()
+        file, other = (writer, reader) if writing else (reader, writer)
+        connecting = loop.connect_write_pipe if writing else loop.connect_read_pipe
+        transport, protocol = await connecting(Recorder, file)
+        await turns(2)
+
+        def leave_once(frame, event, arg):
+            if event == "call" and frame.f_locals.get("self") is transport:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+        sys.setprofile(leave_once)
+        other.close()
+        await protocol.lost()
+        assert protocol.calls == ["connection_made"] + ["eof_received"] * (not writing) + ["connection_lost"]
+
+    try:
+        go_on(main())
+    finally:
+        sys.setprofile(None)

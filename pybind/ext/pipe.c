@@ -5,8 +5,6 @@
  *   writing   nothing is read: the reader's close is told as an end of file.
  *             write_eof() closes.
  *
- * What an end means, goloop.transports says.
- *
  * Others may use the number of a character device beside the transport, as one who
  * reads a terminal with add_reader and writes it through a transport does on
  * asyncio. The engine therefore watches a duplicate of it, and of any number that
@@ -19,10 +17,27 @@
 #include "engine.h"
 #include "errors.h"
 #include "methods.h"
+#include "soon.h"
 #include "stream.h"
 
 static const TransportKind read_kind = {STREAM_KIND(READ_PIPE_LOST, "pipe transport")},
                            write_kind = {STREAM_KIND(WRITE_PIPE_LOST, "pipe transport")};
+
+/* The other end has gone. Not in Python, where a handler of a signal may raise in the middle: it is told once. */
+int pipe_ended(StreamObject *t) {
+    if (t->pipe == GL_WRITE) {
+        PyObject *exception = t->buffered > 0 ? PyObject_CallNoArgs(PyExc_BrokenPipeError) : NULL;
+        if (t->buffered > 0 && !exception) exception = PyErr_GetRaisedException();
+        int rc = transport_force_close(TRANSPORT(t), exception);
+        Py_XDECREF(exception);
+        return rc;
+    }
+    PyObject *callback = PyObject_GetAttr(t->protocol, t->loop->state->names.eof_received);
+    int rc = callback ? loop_call_soon_drop(t->loop, callback, NULL, t->context) : -1;
+    Py_XDECREF(callback);
+    if (rc < 0) return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(), t->kind->failed[0]);
+    return transport_close(TRANSPORT(t));
+}
 
 /* connected_pipe(loop, pipe, fd, watched, protocol, extra, writing, hangup) -> transport: around an open file whose
  * descriptor is fd; not reading yet. watched: it, or a duplicate, which is the transport's from then on; None, it has to be

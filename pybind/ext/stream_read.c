@@ -198,7 +198,7 @@ static int ended(StreamObject *t) {
 
 /* The end of file, in the transport's context. */
 static int give_eof(StreamObject *t) {
-    int rc = t->pipe ? call_method_drop((PyObject *)t, t->loop->state->names._ended, NULL) : ended(t);
+    int rc = t->pipe ? pipe_ended(t) : ended(t);
     t->ended = true;
     transport_pin(TRANSPORT(t));
     return rc;

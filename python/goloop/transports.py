@@ -111,20 +111,8 @@ class ReadPipe(_Pipe, asyncio.ReadTransport):
 
     __slots__ = ()
 
-    if TYPE_CHECKING:
-        _context: Any
-
     def _traffic(self) -> str:
         return "polling" if self._pinned else "idle"
-
-    def _ended(self) -> None:
-        """The writers have gone: the protocol hears of it in the next turn, and whatever it returns, this is the end."""
-        try:
-            self._loop.call_soon(self._protocol.eof_received, context=self._context)
-        except BaseException as exc:
-            self._fatal_error(exc, "Fatal read error on pipe transport")
-        else:
-            self.close()
 
 
 class WritePipe(_Pipe, Flow):
@@ -138,7 +126,3 @@ class WritePipe(_Pipe, Flow):
 
     def _traffic(self) -> str:
         return f"{'polling' if self._buffered else 'idle'} bufsize={self._buffered}"
-
-    def _ended(self) -> None:
-        """The reader has gone: what it has not taken is lost."""
-        self._force_close(BrokenPipeError() if self._buffered else None)
