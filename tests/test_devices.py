@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 
 import pytest
 
@@ -154,3 +155,27 @@ def test_fifo_ends_with_its_last_writer(loop, run, unbuffered, tmp_path):
         assert await protocol.lost() is None
 
     run(main())
+
+
+@pytest.mark.goloop_only
+@pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning")
+def test_exit_while_a_transport_is_made_closes_no_number_twice(loop, terminal, monkeypatch):
+    closed = []
+    monkeypatch.setattr(os, "close", lambda fd, close=os.close: (closed.append(fd), close(fd)))
+
+    def leave(frame, event, arg):
+        if event == "c_return" and arg.__name__ == "connected_pipe":
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    async def main(slave):
+        sys.setprofile(leave)
+        await loop.connect_write_pipe(Recorder, slave)
+
+    _, slave = terminal()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(main(slave))
+    finally:
+        sys.setprofile(None)
+    assert closed == []  # the transport had closed it already: its number may have been another's

@@ -8,9 +8,10 @@
  * Others may use the number of a character device beside the transport, as one who
  * reads a terminal with add_reader and writes it through a transport does on
  * asyncio. The engine therefore watches a duplicate of it, and of any number that
- * the loop knows already: goloop.pipes makes it. */
+ * the loop knows already, made here: a handler of a signal that raises meanwhile neither loses nor closes it twice. */
 #include "pipe.h"
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <unistd.h>
 
@@ -39,39 +40,46 @@ int pipe_ended(StreamObject *t) {
     return transport_close(TRANSPORT(t));
 }
 
-/* connected_pipe(loop, pipe, fd, watched, protocol, extra, writing, hangup) -> transport: around an open file whose
- * descriptor is fd; not reading yet. watched: it, or a duplicate, which is the transport's from then on; None, it has to be
- * a duplicate. hangup: the writing end is watched for its reader's close. */
+static PyObject *new_pipe(LoopObject *loop, PyObject *pipe, int fd, PyObject *protocol, PyObject *extra, bool writing,
+                          bool device) {
+    State *state = loop->state;
+    FdEntry *e = fd_known(loop, fd);
+    bool duplicate = device || (e && (e->kind == FD_WATCHED || fd_is_used(loop, fd, FOR_WATCH)));
+    int watched = duplicate ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : fd;
+    if (watched < 0) return PyErr_SetFromErrno(PyExc_OSError);
+    TransportObject *t = new_transport(writing ? state->types.WritePipe : state->types.ReadPipe, writing ? &write_kind : &read_kind,
+                                       loop, watched, NULL);
+    if (t) {
+        ((StreamObject *)t)->fileno = fd;
+        ((StreamObject *)t)->pipe = writing ? GL_WRITE : GL_READ;
+        t->duplicate = duplicate;
+        t->sock = Py_NewRef(pipe);
+        t->extra = Py_NewRef(extra);
+        t->protocol = Py_NewRef(protocol);
+        t->drains = true;
+        t->paused = writing && device; /* nobody watches for the other side of a device */
+        uint16_t flags = writing && !device ? GL_ATTACH_PIPE | GL_ATTACH_HANGUP : GL_ATTACH_PIPE;
+        if (transport_attach(t, GL_OP_ATTACH, flags) == 0) return (PyObject *)t;
+        transport_unmake(t);
+    }
+    if (duplicate) close(watched);
+    return NULL;
+}
+
+/* connected_pipe(loop, pipe, fd, protocol, extra, writing, device) -> transport: around an open file whose descriptor is
+ * fd; not reading yet. Raises OSError. */
 PyObject *connected_pipe(PyObject *module, PyObject *args) {
-    State *state = state_of(module);
     LoopObject *loop;
-    PyObject *pipe, *protocol, *extra;
-    int fd, watched, writing, hangup, rc;
-    bool known;
-    if (!PyArg_ParseTuple(args, "O!OiiOO!pp", state->types.Loop, &loop, &pipe, &fd, &watched, &protocol, &PyDict_Type, &extra,
-                          &writing, &hangup))
+    PyObject *pipe, *protocol, *extra, *result;
+    int fd, writing, device;
+    if (!PyArg_ParseTuple(args, "O!OiOO!pp", state_of(module)->types.Loop, &loop, &pipe, &fd, &protocol, &PyDict_Type, &extra,
+                          &writing, &device))
         return NULL;
     if (engine_usable(loop) < 0) return NULL;
     GUARD(loop->guard)
-    FdEntry *e = watched == fd ? fd_known(loop, fd) : NULL;
-    known = e && (e->kind == FD_WATCHED || fd_is_used(loop, fd, FOR_WATCH));
+    result = new_pipe(loop, pipe, fd, protocol, extra, writing, device);
     UNGUARD
-    if (known) Py_RETURN_NONE;
-    TransportObject *t = new_transport(writing ? state->types.WritePipe : state->types.ReadPipe, writing ? &write_kind : &read_kind,
-                                       loop, watched, NULL);
-    if (!t) return NULL;
-    ((StreamObject *)t)->fileno = fd;
-    ((StreamObject *)t)->pipe = writing ? GL_WRITE : GL_READ;
-    t->duplicate = watched != fd;
-    t->sock = Py_NewRef(pipe);
-    t->extra = Py_NewRef(extra);
-    t->protocol = Py_NewRef(protocol);
-    t->drains = true;
-    t->paused = writing && !hangup; /* nobody watches for the other side of a device */
-    GUARD(loop->guard)
-    rc = transport_attach(t, GL_OP_ATTACH, hangup ? GL_ATTACH_PIPE | GL_ATTACH_HANGUP : GL_ATTACH_PIPE);
-    UNGUARD
-    return rc == 0 ? (PyObject *)t : transport_unmake(t);
+    return result;
 }
 
 /* ---- methods ---- */

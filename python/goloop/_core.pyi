@@ -209,11 +209,10 @@ def connected_pipe(
     loop: Any,
     pipe: Any,
     fd: int,
-    watched: int,
     protocol: asyncio.BaseProtocol,
     extra: dict[str, Any],
     writing: bool,
-    hangup: bool,
+    device: bool,
     /,
 ) -> Any: ...
 def datagram_transport(

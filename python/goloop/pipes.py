@@ -87,18 +87,6 @@ class Pipes(_Base):
         made = protocol.connection_made
         os.set_blocking(fd, False)
         info: dict[str, Any] = {**(extra or {}), "pipe": pipe}
-        hangup = writing and not device
-
-        def connected(watched: int) -> Any:
-            return _core.connected_pipe(self, pipe, fd, watched, protocol, info, writing, hangup)
-
-        transport = None if device else connected(fd)
-        if transport is None:  # others use the number as well
-            watched = os.dup(fd)
-            try:
-                transport = connected(watched)
-            except BaseException:
-                os.close(watched)
-                raise
+        transport = _core.connected_pipe(self, pipe, fd, protocol, info, writing, device)
         self.call_soon(made, transport, context=transport._context)
         return transport
