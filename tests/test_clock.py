@@ -2,6 +2,8 @@
 
 import asyncio
 import heapq
+import threading
+import time
 
 import pytest
 
@@ -287,3 +289,17 @@ def test_time_of_a_clocked_loop_counts_slow_callbacks(clocked, caplog):
     loop.call_soon(lambda: setattr(loop, "now", loop.now + 60))
     turns(loop)
     assert "took 60.000 seconds" in caplog.text
+
+
+def test_wait_for_a_timer_is_of_the_systems_clock_whatever_time_monotonic_says(clocked, monkeypatch):
+    """As libraries replace it that stop the time for a test."""
+    monotonic = time.monotonic
+    loop = clocked(time=lambda self: monotonic())
+    monkeypatch.setattr(time, "monotonic", lambda: 1e12)
+    alarm = threading.Timer(5, loop.call_soon_threadsafe, (lambda: None,))
+    alarm.start()
+    before = monotonic()
+    loop.run_until_complete(asyncio.sleep(0.05))
+    took = monotonic() - before
+    alarm.cancel()
+    assert took < 4

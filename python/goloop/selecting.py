@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import selectors
-import time
 import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
-from ._core import TimerHandle
+from ._core import Loop, TimerHandle
 
 
 def _nothing() -> None:
@@ -71,7 +70,7 @@ class EngineSelector(selectors.BaseSelector):
         if timeout is None or timeout <= 0:
             loop._turn(timeout is None)
             return []
-        alarm = TimerHandle(time.monotonic() + timeout, _nothing, (), loop)
+        alarm = TimerHandle(Loop.time(loop) + timeout, _nothing, (), loop)
         loop._give_timer(alarm)
         try:
             loop._turn(True)
