@@ -55,6 +55,7 @@ def test_another_address_than_that_of_a_connected_socket_is_refused(run, endpoin
         (3, 9),
         "text",
         (LOOPBACK, 9, 0),
+        (LOOPBACK + "\0", 9),
     ],
     ids=repr,
 )

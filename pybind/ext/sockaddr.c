@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -53,8 +54,10 @@ int sockaddr_from_python(PyObject *address, int family, void *out, socklen_t *le
     if (n < 2 || n > (family == AF_INET6 ? 4 : family == AF_INET ? 2 : 0)) return 0;
     PyObject *host = PyTuple_GET_ITEM(address, 0);
     if (!PyUnicode_Check(host) || !PyLong_CheckExact(PyTuple_GET_ITEM(address, 1))) return 0;
-    const char *text = PyUnicode_AsUTF8(host);
+    Py_ssize_t length;
+    const char *text = PyUnicode_AsUTF8AndSize(host, &length);
     if (!text) return -1;
+    if (strlen(text) != (size_t)length) return 0; /* a zero in it */
     static const unsigned long most[] = {65535, 0xFFFFF, UINT32_MAX};
     uint32_t numbers[] = {0, 0, 0}; /* port, flow, scope */
     for (Py_ssize_t i = 1; i < n; i++)
