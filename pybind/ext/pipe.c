@@ -18,27 +18,10 @@
 #include "engine.h"
 #include "errors.h"
 #include "methods.h"
-#include "soon.h"
 #include "stream.h"
 
 static const TransportKind read_kind = {STREAM_KIND(READ_PIPE_LOST, "pipe transport")},
                            write_kind = {STREAM_KIND(WRITE_PIPE_LOST, "pipe transport")};
-
-/* The other end has gone. Not in Python, where a handler of a signal may raise in the middle: it is told once. */
-int pipe_ended(StreamObject *t) {
-    if (t->pipe == GL_WRITE) {
-        PyObject *exception = t->buffered > 0 ? PyObject_CallNoArgs(PyExc_BrokenPipeError) : NULL;
-        if (t->buffered > 0 && !exception) exception = PyErr_GetRaisedException();
-        int rc = transport_force_close(TRANSPORT(t), exception);
-        Py_XDECREF(exception);
-        return rc;
-    }
-    PyObject *callback = PyObject_GetAttr(t->protocol, t->loop->state->names.eof_received);
-    int rc = callback ? loop_call_soon_drop(t->loop, callback, NULL, t->context) : -1;
-    Py_XDECREF(callback);
-    if (rc < 0) return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(), t->kind->failed[0]);
-    return transport_close(TRANSPORT(t));
-}
 
 static PyObject *new_pipe(LoopObject *loop, PyObject *pipe, int fd, PyObject *protocol, PyObject *extra, bool writing,
                           bool device) {

@@ -46,7 +46,6 @@ int stream_lost(TransportObject *t);
 int stream_arrived(LoopObject *loop, PyObject *owner, gl_cqe *c);
 int stream_failed(StreamObject *t, int error, int direction);
 int stream_deliver_held(TransportObject *t);
-int pipe_ended(StreamObject *t); /* of pipe.c */
 
 /* Of a TransportKind. */
 #define STREAM_KIND(name, what)                                                                                        \

@@ -9,6 +9,7 @@
 #include "engine.h"
 #include "errors.h"
 #include "reader.h"
+#include "soon.h"
 
 /* What was read cannot be had, for want of memory: with a gap in it no stream goes on. */
 static int read_failed(StreamObject *t) {
@@ -194,6 +195,22 @@ static int ended(StreamObject *t) {
         return transport_fatal(TRANSPORT(t), exception, "Fatal error: protocol.eof_received() call failed.");
     }
     return truth ? 0 : transport_close(TRANSPORT(t)); /* kept: the engine reads no more */
+}
+
+/* The other end of a pipe has gone. Not in Python, where a handler of a signal may raise in the middle: it is told once. */
+static int pipe_ended(StreamObject *t) {
+    if (t->pipe == GL_WRITE) {
+        PyObject *exception = t->buffered > 0 ? PyObject_CallNoArgs(PyExc_BrokenPipeError) : NULL;
+        if (t->buffered > 0 && !exception) exception = PyErr_GetRaisedException();
+        int rc = transport_force_close(TRANSPORT(t), exception);
+        Py_XDECREF(exception);
+        return rc;
+    }
+    PyObject *callback = PyObject_GetAttr(t->protocol, t->loop->state->names.eof_received);
+    int rc = callback ? loop_call_soon_drop(t->loop, callback, NULL, t->context) : -1;
+    Py_XDECREF(callback);
+    if (rc < 0) return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(), t->kind->failed[0]);
+    return transport_close(TRANSPORT(t));
 }
 
 /* The end of file, in the transport's context. */
