@@ -131,6 +131,11 @@ class Interrupted(Exception):
     pass
 
 
+def interrupt():
+    """As a handler of a signal does, anywhere."""
+    raise Interrupted
+
+
 def with_a_break(step, inside, call):
     """Calls ``inside`` at that instruction of the Python code of a call, and tells whether it has so many.
 
@@ -171,40 +176,35 @@ async def at_each_step(has):
         step += 1
 
 
-def test_tells_all_after_an_exception_within(loop, run):
-    """Such as a handler of a signal raises anywhere."""
-
-    def interrupt():
-        raise Interrupted
+def after_exceptions_within(loop, run, name, check):
+    """Breaks get_extra_info(name) off at each of its steps, and awaits check(peer, client, step) after each."""
 
     async def has(step):
         peer, client = await both_ends(loop, socket.AF_INET)
         more = True
         with contextlib.suppress(Interrupted):
-            more = with_a_break(step, interrupt, lambda: peer.transport.get_extra_info("sockname"))
-        assert None not in [peer.transport.get_extra_info(name) for name in NAMES], step
+            more = with_a_break(step, interrupt, lambda: peer.transport.get_extra_info(name))
+        await check(peer, client, step)
         await closed(peer, client)
         return more
 
     run(at_each_step(has))
+
+
+def test_tells_all_after_an_exception_within(loop, run):
+    async def check(peer, client, step):
+        assert None not in [peer.transport.get_extra_info(name) for name in NAMES], step
+
+    after_exceptions_within(loop, run, "sockname", check)
 
 
 def test_connection_outlives_an_exception_within(loop, run):
-    def interrupt():
-        raise Interrupted
-
-    async def has(step):
-        peer, client = await both_ends(loop, socket.AF_INET)
-        more = True
-        with contextlib.suppress(Interrupted):
-            more = with_a_break(step, interrupt, lambda: peer.transport.get_extra_info("socket"))
+    async def check(peer, client, step):
         os.fstat(peer.transport.get_extra_info("socket").fileno())
         client.transport.write(b"data")
         await peer.until(lambda: peer.data == b"data")
-        await closed(peer, client)
-        return more
 
-    run(at_each_step(has))
+    after_exceptions_within(loop, run, "socket", check)
 
 
 def test_tells_the_same_to_who_asks_meanwhile(loop, run):
