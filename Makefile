@@ -33,7 +33,7 @@ ARGS ?=
 	conformance-short conformance-tornado conformance-short-tornado test-bench test-sdist test-sdist-bare suites \
 	test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint lint-go lint-c lint-py lint-types lint-size \
 	fmt docs docs-look docs-img bench bench-field bench-guard wheels wheels-twice test-wheel test-wheels bench-observed \
-	bench-guard-observed clean
+	bench-guard-observed bench-observed-layouts clean
 
 help:
 	@echo 'make demo      serve a web application on asyncio, uvloop and goloop, and compare'
@@ -62,7 +62,7 @@ help:
 	@echo 'make bench     the benchmarks; ARGS="..." for benchmarks/run.py'
 	@echo 'make bench-field  the same on 3.14 beside all loops that there are, in the chroot of tools/sid; ARGS="--short" for an hour'
 	@echo 'make bench-guard  instructions per operation (valgrind), which may not rise by 3 %; PY, ARGS=ARGS="--only echo", ARGS=--record'
-	@echo 'make bench-observed, bench-guard-observed  what metrics, watchdog and endpoint cost; by instructions; PY, ARGS'
+	@echo 'make bench-observed, bench-guard-observed, bench-observed-layouts  what metrics, watchdog and endpoint cost; by instructions; of many builds; PY, ARGS'
 	@echo 'make clean     take away everything that was built'
 
 # What the other targets need first: at least one Python, and a word on those that are not there.
@@ -330,6 +330,18 @@ bench-observed: pythons
 	@tools/venv bench-$(NEWEST) $(NEWEST) --goloop benchmarks/requirements.txt
 	@GOLOOP_METRICS=0 tools/venv bench-uncounted-$(NEWEST) $(NEWEST) --goloop benchmarks/requirements.txt
 	.venv/bench-$(NEWEST)/bin/python benchmarks/observed.py --without $(abspath .venv/bench-uncounted-$(NEWEST)/bin/python) $(ARGS)
+
+# A row of single callbacks differs by how a build lies in memory. So eight of each, which differ by what stands between their functions.
+LAYOUTS = 0 1 2 3 5 7 11 13
+bench-observed-layouts: pythons
+	@tools/venv bench-$(NEWEST) $(NEWEST) --goloop benchmarks/requirements.txt
+	@for n in $(LAYOUTS); do \
+		CFLAGS=-fpatchable-function-entry=$$n,$$n tools/venv bench-laid-$$n $(NEWEST) --goloop && \
+		CFLAGS=-fpatchable-function-entry=$$n,$$n GOLOOP_METRICS=0 tools/venv bench-uncounted-laid-$$n $(NEWEST) --goloop || exit; \
+	done
+	.venv/bench-$(NEWEST)/bin/python benchmarks/observed.py --rows call-soon-chained,timers-timeouts,create-task --rounds 48 \
+		--shipped $(foreach n,$(LAYOUTS),$(abspath .venv/bench-laid-$(n)/bin/python)) \
+		--without $(foreach n,$(LAYOUTS),$(abspath .venv/bench-uncounted-laid-$(n)/bin/python)) $(ARGS)
 
 # The same by instructions, of metrics only.
 bench-guard-observed: pythons

@@ -6,6 +6,7 @@
 
 The three take turns in each round, each round in another order, and a cost is the median of the rounds' ratios against ``without``, with
 the interval in which 95 of 100 such medians would lie (``harness/interval.py``). At the end, of all rows: whether it is within what is promised.
+With several builds of each, whose code lies otherwise in memory, every pair has its part of the rounds: ``make bench-observed-layouts``.
 """
 
 from __future__ import annotations
@@ -72,6 +73,22 @@ def costs(measured: Measured, name: str, pick: Callable[[Sample], float | None],
     return result
 
 
+def measure(row: Row, pairs: list[tuple[str, str]], rounds: int, bench: Bench) -> Measured:
+    """The row's rounds, as many of each pair of builds: of what counts nothing, and of what is shipped."""
+    parts = [schedule.measure(row, loops(*pair), rounds // len(pairs), bench, progress) for pair in pairs]
+    return Measured(
+        row, {name: [each for part in parts for each in part.samples[name]] for name in parts[0].samples}
+    )
+
+
+def loops(without: str, shipped: str) -> list[Loop]:
+    return [
+        Loop(BASE, SPEC, without),
+        Loop("shipped", SPEC, shipped),
+        Loop("watched", SPEC, shipped, observed=True),
+    ]
+
+
 def percent(found: list[float]) -> str:
     """The median, and its interval."""
     if not found:
@@ -128,7 +145,10 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--without", required=True, metavar="PYTHON", help="with the goloop that counts nothing"
+        "--without", required=True, nargs="+", metavar="PYTHON", help="with the goloop that counts nothing"
+    )
+    parser.add_argument(
+        "--shipped", default=[sys.executable], nargs="+", metavar="PYTHON", help="with the other; as many"
     )
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=1.0, help="one measured window")
@@ -144,17 +164,14 @@ def main() -> int:
     if options.seconds < scraping.PERIOD:
         print("a window is shorter than a second: most have no scrape in them", file=sys.stderr)
     chosen: list[Row] = [rows.named(name) for name in options.rows.split(",")]
-    taking_part = [
-        Loop(BASE, SPEC, options.without),
-        Loop("shipped", SPEC),
-        Loop("watched", SPEC, observed=True),
-    ]
-    for loop in taking_part:
+    pairs = list(zip(options.without, options.shipped, strict=True))
+    for loop in (loop for pair in pairs for loop in loops(*pair)):
         if counts(loop) == (loop.name == BASE):
             sys.exit(f"{loop.name}: {loop.python} has a goloop that counts{' nothing' * (loop.name != BASE)}")
+    names = [loop.name for loop in loops(*pairs[0])]
     server_cpu, load_cpu = cores(True)
     limits = Options(options.seconds, 0.2, 1, server_cpu, load_cpu)
-    seconds = sum(row.expected(limits) for row in chosen) * options.rounds * len(taking_part)
+    seconds = sum(row.expected(limits) for row in chosen) * options.rounds * len(names)
     print(f"{len(chosen)} rows, {options.rounds} rounds: about {seconds / 60:.0f} minutes", file=sys.stderr)
     where = machine.describe()
     if where["load_average"][0] > 0.5:
@@ -167,8 +184,7 @@ def main() -> int:
         process.realtime()
     with Bench(limits, Generator(build(), load_cpu)) as bench:
         for row in chosen:
-            results.append(schedule.measure(row, taking_part, options.rounds, bench, progress))
-    names = [loop.name for loop in taking_part]
+            results.append(measure(row, pairs, options.rounds, bench))
     failed = [
         each for each in results if any(sample.error for name in names for sample in each.samples[name])
     ]
