@@ -24,7 +24,7 @@ var extension = house{
 		"timer look",
 		"completion watch names connect near",
 		"readiness transport",
-		"arrival attached attempt callback extra",
+		"arrival attached callback extra",
 		"nested sending ending",
 		"flow settle owed",
 		"methods",

@@ -8,7 +8,6 @@
 
 #include "accept.h"
 #include "arena.h"
-#include "attempt.h"
 #include "clock.h"
 #include "completion.h"
 #include "connect.h"
@@ -20,6 +19,7 @@
 #include "names.h"
 #include "nested.h"
 #include "owed.h"
+#include "readiness.h"
 #include "ready.h"
 #include "ring.h"
 #include "scheduled.h"

@@ -2,7 +2,6 @@
 #include "accept.h"
 #include "arrival.h"
 #include "attached.h"
-#include "attempt.h"
 #include "capacity.h"
 #include "control.h"
 #include "datagram.h"
@@ -30,7 +29,7 @@ static int module_exec(PyObject *module) {
     if (guard_check() < 0 || state_fill(state) < 0 || reader_setup(state) < 0) return -1;
     int (*const setups[])(PyObject *) = {snapshot_setup, handle_setup, timer_setup, thread_safe_handle_setup, methods_setup,
                                          stream_setup, pipe_setup, datagram_setup, readiness_setup,
-                                         attempt_setup, arrival_setup, attached_setup,
+                                         arrival_setup, attached_setup,
                                          tls_setup, loop_setup};
     for (size_t i = 0; i < sizeof setups / sizeof *setups; i++)
         if (setups[i](module) < 0) return -1;

@@ -67,7 +67,7 @@ typedef struct {
 typedef struct {
     PyTypeObject *Loop, *Handle, *TimerHandle, *ThreadSafeHandle, *AsyncioHandle;
     PyTypeObject *Transport, *Stream, *Datagram, *ReadPipe, *WritePipe;
-    PyTypeObject *Message, *Attempt, *Arrival, *SSLProtocol;
+    PyTypeObject *Message, *Readiness, *Arrival, *SSLProtocol;
 } Types;
 
 /* callback.c */

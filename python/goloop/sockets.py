@@ -1,8 +1,8 @@
 """The methods for plain sockets: ``sock_recv``, ``sock_sendall`` and their kin.
 
 Each tries the socket's own method and, when that would block, waits until the engine
-finds the descriptor ready and tries again. For ``recv``, ``recv_into`` and ``send`` of a plain
-socket the extension does so (``attempt.c``). The attempt is made by the coroutine itself,
+finds the descriptor ready and tries again. The first ``recv``, ``recv_into`` or ``send`` of a plain
+socket is the extension's, and so is each ``recv`` (``readiness.c``). The attempt is made by the coroutine itself,
 after it has been woken, so a cancelled call has taken nothing from the socket: no byte,
 no datagram and no connection is lost. A call that can be answered at once does not yield.
 
@@ -59,7 +59,12 @@ class Sockets(_Base):
         """
         received = self._receive(sock, n)
         if received is not None:
-            return received if type(received) is bytes else await received
+            if type(received) is bytes:
+                return received
+            try:
+                return await received  # type: ignore[no-any-return]
+            finally:
+                del received  # which ends the wait: a traceback keeps this frame
         self._check_socket(sock)
         while True:
             try:
@@ -71,9 +76,12 @@ class Sockets(_Base):
     async def sock_recv_into(self, sock: socket.socket, buf: Any) -> int:
         """``sock_recv`` into a writable buffer; returns how many bytes."""
         received = self._receive_into(sock, buf)
-        if received is not None:
-            return received if type(received) is int else await received
-        self._check_socket(sock)
+        if received is None:
+            self._check_socket(sock)
+        elif received is not False:
+            return received
+        else:
+            await self._readable(sock.fileno())
         while True:
             try:
                 return sock.recv_into(buf)
@@ -123,18 +131,17 @@ class Sockets(_Base):
             RuntimeError: a transport uses the descriptor.
             TypeError, ValueError: see ``_check_socket``.
         """
-        sending = self._send(sock, data)
-        if sending is not None:
-            if sending is not True:
-                await sending
+        sent = self._send(sock, data)
+        if sent is True:
             return
-        self._check_socket(sock)
-        try:
-            sent = sock.send(data)
-        except _WOULD_BLOCK:
-            sent = 0
-        if type(data) is bytes and sent == len(data):
-            return
+        if sent is None:
+            self._check_socket(sock)
+            try:
+                sent = sock.send(data)
+            except _WOULD_BLOCK:
+                sent = 0
+            if type(data) is bytes and sent == len(data):
+                return
         view = memoryview(data)
         size = view.nbytes  # len() counts items, which may be wider
         if sent < size:
