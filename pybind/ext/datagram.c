@@ -167,14 +167,10 @@ static PyObject *method_sendto(DatagramObject *t, PyObject *const *args, Py_ssiz
     PyObject *given[2];
     if (take_named((PyObject *)t, "sendto", names, 2, args, n, kwnames, given) < 0) return NULL;
     PyObject *data = given[0], *address = given[1] ? given[1] : Py_None;
-    if (!PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data)) {
+    if (!is_data(data))
         return PyErr_Format(PyExc_TypeError, "data argument must be a bytes-like object, not '%.200s'", Py_TYPE(data)->tp_name);
-    }
-    if (!SENDS_EMPTY) {
-        Py_ssize_t length = PyObject_Length(data);
-        if (length < 0) return NULL;
-        if (length == 0) Py_RETURN_NONE;
-    }
+    Py_ssize_t length = SENDS_EMPTY ? 1 : PyObject_Length(data);
+    if (length <= 0) return length < 0 ? NULL : Py_NewRef(Py_None);
     int bound = PyObject_IsTrue(t->address);
     if (bound < 0) return NULL;
     if (bound) {
@@ -183,7 +179,7 @@ static PyObject *method_sendto(DatagramObject *t, PyObject *const *args, Py_ssiz
         if (own <= 0) return NULL;
         address = t->address;
     }
-    if (t->lost || (t->conn_lost && bound)) return none_or_null(transport_warn_lost(TRANSPORT(t), &t->conn_lost, SEND_FAILED));
+    if (t->lost || (t->conn_lost && bound)) return none_or_null(transport_warn_lost(TRANSPORT(t), &t->conn_lost));
     return none_or_null(send_to(t, data, address));
 }
 
@@ -268,6 +264,7 @@ static PyObject *schedule_lost(DatagramObject *t, PyObject *exception) {
 
 static const TransportKind kind = {.asks = {transport_file, transport_keeps, transport_evict, transport_forgotten, arrived},
                                    .lost_name = DATAGRAM_LOST,
+                                   .written_after_end = SEND_FAILED,
                                    .errors_follow = true,
                                    .must_tell = transport_must_tell,
                                    .wrote = transport_wrote,
@@ -345,11 +342,6 @@ static PyType_Spec message_spec = {"goloop._core._Message", sizeof(Message), 0,
 
 int datagram_setup(PyObject *module) {
     State *state = state_of(module);
-    PyObject *interface = import_attribute("goloop.transports", "Datagram");
-    PyObject *bases = interface ? PyTuple_Pack(2, (PyObject *)state->types.Transport, interface) : NULL;
-    Py_XDECREF(interface);
-    if (bases) state->types.Datagram = new_type(module, &spec, bases);
-    Py_XDECREF(bases);
-    if (!state->types.Datagram) return -1;
+    if (!(state->types.Datagram = new_kind(module, &spec, "Datagram"))) return -1;
     return (state->types.Message = new_type(module, &message_spec, NULL)) ? 0 : -1;
 }

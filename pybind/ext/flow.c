@@ -54,11 +54,9 @@ int transport_waits(TransportObject *t, int64_t n) {
     return transport_maybe_pause(t);
 }
 
-const char SEND_FAILED[] = "socket.send() raised exception.";
-
-int transport_warn_lost(TransportObject *t, int *lost, const char *message) {
-    if (*lost >= WARN_AFTER && steal_result(PyObject_CallFunction(t->loop->state->imports.logger_warning, "s", message)) < 0)
-        return -1;
+int transport_warn_lost(TransportObject *t, int *lost) {
+    PyObject *warning = t->loop->state->imports.logger_warning;
+    if (*lost >= WARN_AFTER && steal_result(PyObject_CallFunction(warning, "s", t->kind->written_after_end)) < 0) return -1;
     ++*lost;
     return 0;
 }

@@ -178,3 +178,12 @@ int methods_setup(PyObject *module) {
                                    {NULL, offsetof(TransportObject, protocol)}};
     return (state_of(module)->types.Transport = new_type_over(module, &spec, "goloop.transports", "Transport", places)) ? 0 : -1;
 }
+
+PyTypeObject *new_kind(PyObject *module, PyType_Spec *spec, const char *name) {
+    PyObject *own = import_attribute("goloop.transports", name);
+    PyObject *bases = own ? PyTuple_Pack(2, (PyObject *)state_of(module)->types.Transport, own) : NULL;
+    PyTypeObject *type = bases ? new_type(module, spec, bases) : NULL;
+    Py_XDECREF(bases);
+    Py_XDECREF(own);
+    return type;
+}

@@ -56,6 +56,7 @@
     {Py_tp_clear, transport_clear}
 
 int methods_setup(PyObject *module);
+PyTypeObject *new_kind(PyObject *module, PyType_Spec *spec, const char *name); /* over Transport and goloop.transports.name */
 
 /* The functions of the tables: those of methods.c, guarded. */
 PyObject *table_close(PyObject *self, PyObject *ignored);

@@ -20,8 +20,8 @@
 #include "methods.h"
 #include "stream.h"
 
-static const TransportKind read_kind = {STREAM_KIND(READ_PIPE_LOST, "pipe transport")},
-                           write_kind = {STREAM_KIND(WRITE_PIPE_LOST, "pipe transport")};
+static const TransportKind read_kind = {STREAM_KIND(READ_PIPE_LOST, "pipe transport", NULL)},
+                           write_kind = {STREAM_KIND(WRITE_PIPE_LOST, "pipe transport", "pipe closed by peer or os.write(pipe, data) raised exception.")};
 
 static PyObject *new_pipe(LoopObject *loop, PyObject *pipe, int fd, PyObject *protocol, PyObject *extra, bool writing,
                           bool device) {
@@ -67,24 +67,6 @@ PyObject *connected_pipe(PyObject *module, PyObject *args) {
 
 /* ---- methods ---- */
 
-static PyObject *pipe_write(StreamObject *t, PyObject *data) {
-    if (!PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data)) {
-        PyObject *text = PyObject_Repr(data); /* before 3.12, PyErr_Format drops what that raises */
-        if (text) PyErr_SetObject(PyExc_AssertionError, text);
-        Py_XDECREF(text);
-        return NULL;
-    }
-    Py_ssize_t length = PyBytes_Check(data) ? PyBytes_GET_SIZE(data) : PyObject_Length(data);
-    if (length < 0) return NULL;
-    if (length == 0) Py_RETURN_NONE;
-    if (t->closing || t->conn_lost)
-        return none_or_null(transport_warn_lost(TRANSPORT(t), &t->lost_writes,
-                                                "pipe closed by peer or os.write(pipe, data) raised exception."));
-    return none_or_null(stream_queue(t, data));
-}
-
-static TAKES_ONE(method_write, "write", "data", StreamObject, pipe_write)
-
 /* Starts reading. Raises what the selector says against it, as add_reader does. */
 static PyObject *start_reading(TransportObject *t, PyObject *ignored) {
     (void)ignored;
@@ -129,7 +111,7 @@ static PyMethodDef read_methods[] = {
 static PyMethodDef write_methods[] = {
     COMMON_METHODS,
     WRITING_METHODS,
-    METHOD("write", method_write, METH_FASTCALL | METH_KEYWORDS, "write($self, data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."),
+    METHOD("write", method_write, METH_FASTCALL | METH_KEYWORDS, WRITE_DOC),
     METHOD("_take_pipe", GUARDED(take_pipe), METH_O, NULL),
     METHOD("write_eof", table_close, METH_NOARGS, "write_eof($self, /)\n--\n\nClose once what is queued has left."),
     METHOD("close", table_close, METH_NOARGS, CLOSE_DOC),

@@ -6,7 +6,7 @@
 #include "methods.h"
 #include "sending.h"
 
-static const TransportKind kind = {STREAM_KIND(STREAM_LOST, "socket transport")};
+static const TransportKind kind = {STREAM_KIND(STREAM_LOST, "socket transport", SEND_FAILED)};
 
 static void set_protocol(StreamObject *t, PyObject *protocol) {
     int buffered = PyObject_IsInstance(protocol, t->loop->state->imports.buffered_protocol);
@@ -70,21 +70,18 @@ static PyObject *stream_set_protocol(StreamObject *t, PyObject *protocol) {
     Py_RETURN_NONE;
 }
 
-static TAKES_ONE(method_write, "write", "data", StreamObject, stream_write)
 static TAKES_ONE(method_writelines, "writelines", "list_of_data", StreamObject, stream_writelines)
 static TAKES_ONE(method_set_stream_protocol, "set_protocol", "protocol", StreamObject, stream_set_protocol)
 GUARDED_ONE(StreamObject, stream_write_eof)
-GUARDED_ONE(StreamObject, stream_make_empty_waiter)
-GUARDED_ONE(StreamObject, stream_reset_empty_waiter)
+GUARDED_ONE(StreamObject, stream_keep_empty_waiter)
 
 static PyMethodDef methods[] = {
-    METHOD("write", method_write, METH_FASTCALL | METH_KEYWORDS, "write($self, data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."),
+    METHOD("write", method_write, METH_FASTCALL | METH_KEYWORDS, WRITE_DOC),
     METHOD("writelines", method_writelines, METH_FASTCALL | METH_KEYWORDS, "writelines($self, list_of_data)\n--\n\nwrite() of each, without joining them."),
     METHOD("write_eof", GUARDED(stream_write_eof), METH_NOARGS, "write_eof($self, /)\n--\n\nEnd of file to the peer after what is queued."),
     METHOD("can_write_eof", can_write_eof, METH_NOARGS, "can_write_eof($self, /)\n--\n\nTrue."),
     METHOD("set_protocol", method_set_stream_protocol, METH_FASTCALL | METH_KEYWORDS, "set_protocol($self, protocol)\n--\n\nDeliver to another protocol from now on."),
-    METHOD("_make_empty_waiter", GUARDED(stream_make_empty_waiter), METH_NOARGS, NULL),
-    METHOD("_reset_empty_waiter", GUARDED(stream_reset_empty_waiter), METH_NOARGS, NULL),
+    METHOD("_keep_empty_waiter", GUARDED(stream_keep_empty_waiter), METH_O, NULL),
     {0}};
 
 static PyMemberDef members[] = {{"_eof", T_BOOL, offsetof(StreamObject, eof_written), READONLY, NULL}, {0}};
@@ -111,6 +108,5 @@ static PyType_Spec spec = {"goloop._core._SelectorSocketTransport", sizeof(Strea
                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
 
 int stream_setup(PyObject *module) {
-    State *state = state_of(module);
-    return (state->types.Stream = new_type(module, &spec, (PyObject *)state->types.Transport)) ? 0 : -1;
+    return (state_of(module)->types.Stream = new_kind(module, &spec, "Stream")) ? 0 : -1;
 }

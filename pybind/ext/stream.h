@@ -31,12 +31,12 @@ int stream_attach(StreamObject *t);
 PyObject *connected_stream(PyObject *module, PyObject *args); /* of the module */
 
 /* stream_write.c */
-int stream_queue(StreamObject *t, PyObject *data);
+PyObject *method_write(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
+#define WRITE_DOC "write($self, data)\n--\n\nQueue bytes; all that one turn writes leaves together. See asyncio.WriteTransport.write."
 PyObject *stream_write(StreamObject *t, PyObject *data);
-PyObject *stream_writelines(StreamObject *t, PyObject *list);
+PyObject *stream_writelines(StreamObject *t, PyObject *lines);
 PyObject *stream_write_eof(StreamObject *t, PyObject *ignored);
-PyObject *stream_make_empty_waiter(StreamObject *t, PyObject *ignored);
-PyObject *stream_reset_empty_waiter(StreamObject *t, PyObject *ignored);
+PyObject *stream_keep_empty_waiter(StreamObject *t, PyObject *waiter);
 bool stream_must_tell(TransportObject *t);
 int stream_wrote(TransportObject *t, int64_t n);
 void stream_write_failed(TransportObject *t, int error);
@@ -48,9 +48,10 @@ int stream_failed(StreamObject *t, int error, int direction);
 int stream_deliver_held(TransportObject *t);
 
 /* Of a TransportKind. */
-#define STREAM_KIND(name, what)                                                                                        \
+#define STREAM_KIND(name, what, after_end)                                                                                        \
     .asks = {transport_file, transport_keeps, transport_evict, transport_forgotten, stream_arrived},                   \
-    .failed = {"Fatal read error on " what, "Fatal write error on " what}, .lost_name = name, .must_tell = stream_must_tell, .wrote = stream_wrote, .write_failed = stream_write_failed,      \
+    .failed = {"Fatal read error on " what, "Fatal write error on " what}, .lost_name = name, .written_after_end = after_end, \
+    .must_tell = stream_must_tell, .wrote = stream_wrote, .write_failed = stream_write_failed,                         \
     .deliver_held = stream_deliver_held, .connection_lost = method_call_connection_lost, .lost = stream_lost
 
 #endif

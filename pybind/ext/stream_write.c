@@ -9,6 +9,7 @@
 #include "engine.h"
 #include "errors.h"
 #include "flow.h"
+#include "methods.h"
 #include "pulse.h"
 #include "ring.h"
 #include "sending.h"
@@ -142,18 +143,8 @@ static int settle(StreamObject *t, bool gathers) {
     return transport_maybe_pause(TRANSPORT(t));
 }
 
-/* 0: the socket is closed, which is told as an error of send(2). */
-static int can_send(StreamObject *t) {
-    if (engine_usable(t->loop) < 0) return -1;
-    if (t->pipe || transport_owns_number(TRANSPORT(t))) return 1;
-    PyErr_Clear();
-    return stream_failed(t, EBADF, GL_WRITE);
-}
-
 /* Takes bytes or what is like them. */
-int stream_queue(StreamObject *t, PyObject *data) {
-    int can = can_send(t);
-    if (can <= 0) return can;
+static int queue(StreamObject *t, PyObject *data) {
     PyObject *bytes = new_immutable(data);
     if (!bytes) return -1;
     bool gathers = transport_gathers(TRANSPORT(t));
@@ -161,8 +152,7 @@ int stream_queue(StreamObject *t, PyObject *data) {
     return append(t, bytes) < 0 || settle(t, gathers) < 0 ? -1 : 0;
 }
 
-/* Whether bytes can still go out. A transport that lost its connection takes
- * them and warns, as asyncio's does. */
+/* Whether bytes can be taken. */
 static int writable(StreamObject *t, const char *method) {
     if (t->eof_written) {
         PyErr_Format(PyExc_RuntimeError, "Cannot call %s() after write_eof()", method);
@@ -175,80 +165,60 @@ static int writable(StreamObject *t, const char *method) {
     return 0;
 }
 
-static int lost_connection(StreamObject *t) {
-    if (!t->conn_lost) return 0;
-    return transport_warn_lost(TRANSPORT(t), &t->conn_lost, SEND_FAILED) < 0 ? -1 : 1;
+/* 0: they can go out. 1: not any more, which is told: of a lost connection by a warning, as asyncio's transports take them and
+ * warn; of a socket that is closed as an error of send(2). */
+static int is_gone(StreamObject *t) {
+    if (t->conn_lost || (t->pipe && t->closing))
+        return transport_warn_lost(TRANSPORT(t), t->pipe ? &t->lost_writes : &t->conn_lost) < 0 ? -1 : 1;
+    if (engine_usable(t->loop) < 0) return -1;
+    if (t->pipe || transport_owns_number(TRANSPORT(t))) return 0;
+    PyErr_Clear();
+    return stream_failed(t, EBADF, GL_WRITE) < 0 ? -1 : 1;
+}
+
+/* asyncio's error for what is no bytes. NULL. */
+static PyObject *refuse(StreamObject *t, PyObject *data) {
+    if (!t->pipe)
+        return PyErr_Format(PyExc_TypeError, "data argument must be a %s, not '%.200s'",
+                            PY_VERSION_HEX < 0x030E0000 ? "bytes-like object" : "bytes, bytearray, or memoryview object",
+                            Py_TYPE(data)->tp_name);
+    PyObject *text = PyObject_Repr(data); /* before 3.12, PyErr_Format drops what that raises */
+    if (text) PyErr_SetObject(PyExc_AssertionError, text);
+    Py_XDECREF(text);
+    return NULL;
 }
 
 PyObject *stream_write(StreamObject *t, PyObject *data) {
-    if (!PyBytes_CheckExact(data) && !PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data)) {
-        PyErr_Format(PyExc_TypeError, "data argument must be a %s, not '%.200s'",
-                     PY_VERSION_HEX < 0x030E0000 ? "bytes-like object" : "bytes, bytearray, or memoryview object",
-                     Py_TYPE(data)->tp_name);
-        return NULL;
-    }
+    if (!is_data(data)) return refuse(t, data);
     if (writable(t, "write") < 0) return NULL;
     Py_ssize_t length = PyBytes_Check(data) ? PyBytes_GET_SIZE(data) : PyObject_Length(data);
-    if (length < 0) return NULL;
-    if (length == 0) Py_RETURN_NONE;
-    int lost = lost_connection(t);
-    if (lost < 0) return NULL;
-    if (lost) Py_RETURN_NONE;
-    if (stream_queue(t, data) < 0) return NULL;
-    Py_RETURN_NONE;
+    if (length <= 0) return length < 0 ? NULL : Py_NewRef(Py_None);
+    int gone = is_gone(t);
+    return none_or_null(gone ? gone : queue(t, data));
 }
 
-PyObject *stream_writelines(StreamObject *t, PyObject *list) {
-    if (writable(t, "writelines") < 0) return NULL;
-#if PY_VERSION_HEX < 0x030C0000
-    /* asyncio joins here, and its errors are join's. */
-    PyObject *empty = PyBytes_FromStringAndSize(NULL, 0);
-    PyObject *joined = empty ? PyObject_CallMethod(empty, "join", "O", list) : NULL;
-    Py_XDECREF(empty);
-    if (!joined) return NULL;
-    PyObject *r = stream_write(t, joined);
-    Py_DECREF(joined);
-    return r;
-#else
-    int any = PyObject_IsTrue(list); /* asyncio asks first: None is an empty list */
-    if (any < 0) return NULL;
-    if (!any) Py_RETURN_NONE;
-#if PY_VERSION_HEX >= 0x030E0000 /* asyncio looks at the list last */
-    int gone = lost_connection(t);
-    if (gone < 0) return NULL;
-    if (gone) Py_RETURN_NONE;
-#endif
-    PyObject *items = PySequence_List(list);
-    if (!items) return NULL;
-    Py_ssize_t n = PyList_GET_SIZE(items);
-    int rc = 0;
-    for (Py_ssize_t i = 0; rc == 0 && i < n; i++) { /* all of them are good, or none is sent */
-        PyObject *item = PyList_GET_ITEM(items, i);
-        if (PyBytes_CheckExact(item)) continue;
-#if PY_VERSION_HEX >= 0x030E0000 /* asyncio leaves out what is false, bytes or not */
-        int truth = PyObject_IsTrue(item);
-        if (truth <= 0) {
-            PyObject *nothing = truth == 0 ? PyBytes_FromStringAndSize(NULL, 0) : NULL;
-            rc = nothing ? PyList_SetItem(items, i, nothing) : -1;
-            continue;
-        }
-#endif
-        PyObject *view = PyMemoryView_FromObject(item);
-        PyObject *bytes = view ? PyBytes_FromObject(view) : NULL;
-        Py_XDECREF(view);
-        rc = bytes ? PyList_SetItem(items, i, bytes) : -1;
-    }
-    if (rc == 0 && n) {
-        int lost = lost_connection(t);
-        int can = lost < 0 ? -1 : lost ? 0 : can_send(t);
-        rc = can < 0 ? -1 : 0;
-        for (Py_ssize_t i = 0; rc == 0 && can && i < n; i++) rc = append(t, Py_NewRef(PyList_GET_ITEM(items, i)));
-        if (rc == 0 && can) rc = settle(t, transport_gathers(TRANSPORT(t)));
-    }
-    Py_DECREF(items);
-    if (rc < 0) return NULL;
-    Py_RETURN_NONE;
-#endif
+TAKES_ONE(method_write, "write", "data", StreamObject, stream_write)
+
+/* What writelines() sends: a list of bytes that nobody else has. */
+static PyObject *new_pieces(StreamObject *t, PyObject *lines) {
+    bool plain = PY_VERSION_HEX >= 0x030C0000 && (PyList_CheckExact(lines) || PyTuple_CheckExact(lines));
+    PyObject *list = plain ? PySequence_List(lines) : NULL;
+    for (Py_ssize_t i = 0; list && plain && i < PyList_GET_SIZE(list); i++) plain = PyBytes_CheckExact(PyList_GET_ITEM(list, i));
+    if (plain) return list;
+    Py_XDECREF(list);
+    return PyObject_CallMethodOneArg((PyObject *)t, t->loop->state->names._pieces, lines);
+}
+
+/* All of them are good, or none is sent. */
+PyObject *stream_writelines(StreamObject *t, PyObject *lines) {
+    PyObject *pieces = writable(t, "writelines") < 0 ? NULL : new_pieces(t, lines);
+    if (!pieces) return NULL;
+    Py_ssize_t n = PyList_GET_SIZE(pieces);
+    int rc = n ? is_gone(t) : 1;
+    for (Py_ssize_t i = 0; rc == 0 && i < n; i++) rc = append(t, Py_NewRef(PyList_GET_ITEM(pieces, i)));
+    if (rc == 0) rc = settle(t, transport_gathers(TRANSPORT(t)));
+    Py_DECREF(pieces);
+    return none_or_null(rc);
 }
 
 PyObject *stream_write_eof(StreamObject *t, PyObject *ignored) {
@@ -261,25 +231,11 @@ PyObject *stream_write_eof(StreamObject *t, PyObject *ignored) {
     Py_RETURN_NONE;
 }
 
-/* For loop.sendfile: a future that is done once the queue is empty. */
-PyObject *stream_make_empty_waiter(StreamObject *t, PyObject *ignored) {
-    (void)ignored;
-    if (t->empty_waiter) {
-        PyErr_SetString(PyExc_RuntimeError, "Empty waiter is already set");
-        return NULL;
-    }
-    if (t->unsent && transport_flush(TRANSPORT(t)) < 0) return NULL;
-    PyObject *waiter = PyObject_CallMethod((PyObject *)t->loop, "create_future", NULL);
-    if (!waiter) return NULL;
-    t->empty_waiter = Py_NewRef(waiter);
-    if (t->buffered == 0 && call_method_drop(waiter, t->loop->state->names.set_result, Py_None) < 0) Py_CLEAR(waiter);
-    return waiter;
-}
-
-PyObject *stream_reset_empty_waiter(StreamObject *t, PyObject *ignored) {
-    (void)ignored;
-    Py_CLEAR(t->empty_waiter);
-    Py_RETURN_NONE;
+/* _keep_empty_waiter(future, or None) -> bool: it is done once the queue is empty. False: there is another. */
+PyObject *stream_keep_empty_waiter(StreamObject *t, PyObject *waiter) {
+    if (waiter != Py_None && t->empty_waiter) Py_RETURN_FALSE;
+    Py_XSETREF(t->empty_waiter, waiter == Py_None ? NULL : Py_NewRef(waiter));
+    Py_RETURN_TRUE;
 }
 
 /* The connection is lost. A sendfile that waits, or is under way, ends. */

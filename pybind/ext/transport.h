@@ -23,6 +23,7 @@ typedef struct TransportKind {
     FdOwner asks;
     enum callback_name lost_name;
     const char *failed[2]; /* of a stream: what a failed read, and a failed write, is in messages */
+    const char *written_after_end; /* the warning of many writes then */
     bool errors_follow; /* of what close() has sent; connection_lost comes after */
     bool (*must_tell)(TransportObject *t);
     int (*wrote)(TransportObject *t, int64_t n); /* the kernel took n bytes of the queue, or failed */

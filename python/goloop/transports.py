@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from .extra import Extra
@@ -51,6 +53,50 @@ class Transport(_Closing, Extra, Flow):
 
     def _fatal_error(self, exc: BaseException, message: str = "Fatal error on transport") -> None:
         self._failed(exc, message)
+
+
+class Stream:
+    """What connected sockets' transports have besides."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _loop: Any
+        _conn_lost: int
+        _keep_empty_waiter: Any
+        get_write_buffer_size: Any
+
+    def _pieces(self, lines: Iterable[Any]) -> list[bytes]:
+        """What ``writelines`` sends of anything but a list or a tuple of bytes, as asyncio reads it."""
+        if sys.version_info < (3, 12):
+            joined = b"".join(lines)
+            return [joined] if joined else []
+        if not lines:  # asked first: None is an empty list
+            return []
+        if sys.version_info >= (3, 14) and self._conn_lost:  # asyncio looks at the list last
+            return [b""]
+        return [_piece(line) for line in [*lines]]
+
+    def _make_empty_waiter(self) -> asyncio.Future[None]:
+        """For ``loop.sendfile``: a future that is done once the queue is empty."""
+        size = self.get_write_buffer_size()  # what was written before leaves now, as far as it can
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        if not self._keep_empty_waiter(waiter):
+            raise RuntimeError("Empty waiter is already set")
+        if not size:
+            waiter.set_result(None)
+        return waiter
+
+    def _reset_empty_waiter(self) -> None:
+        self._keep_empty_waiter(None)
+
+
+def _piece(line: Any) -> bytes:
+    if type(line) is bytes:
+        return line
+    if sys.version_info >= (3, 14) and not line:  # is left out, bytes or not
+        return b""
+    return bytes(memoryview(line))
 
 
 class Datagram(asyncio.DatagramTransport):
