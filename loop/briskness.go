@@ -3,6 +3,8 @@ package loop
 import (
 	"math"
 	"time"
+
+	"goloop/internal/sys"
 )
 
 // When what is written leaves: in the call, as asyncio's does, when nothing of its transport
@@ -24,9 +26,6 @@ const (
 	Crowd = 4
 	// HoldSends is how many writes are held at most.
 	HoldSends = 128
-	// HoldBytes is how much of one stream's is held when it is more than its buffer's limit, which is only done as long
-	// as the kernel has room for it: pause_writing then comes when it would without.
-	HoldBytes = 1 << 18
 	// LongSend: the time that so many bytes take to be sent does not count as their callbacks'.
 	LongSend = 1 << 15
 	// HoldTime is how long, in ns. A batch that takes no longer is short.
@@ -36,6 +35,7 @@ const (
 	// LookEvery: of a brisk crowd's batches only each second is preceded by a look at the selector.
 	LookEvery = 2
 
+	holdBytes     = 1 << 18 // of one stream, above its buffer's limit
 	briskAfter    = 1000
 	shortCallback = int64(25 * time.Microsecond)
 )
@@ -82,3 +82,13 @@ func (e *Engine) BatchesRan(short, callbacks, ns int64) {
 
 // HoldFrom is how many callbacks the next batch has if it may hold what it writes; math.MaxInt32: it may not.
 func (e *Engine) HoldFrom() int32 { return e.briskness.holdFrom() }
+
+// tellRoom answers Room: whether a stream's writes may be held though they are more than its buffer's limit. So it is as long as
+// nothing of it waits here and the kernel has room for all of them, also by its own count, which is of whole buffers: none is then
+// above the limit once they have been sent, and pause_writing comes when it would if they left at once.
+func (e *Engine) tellRoom(s *Submission) {
+	d := e.lookup(s.Fd, s.Generation) // nil: its Attach is held as well
+	if s.Len <= holdBytes && (d == nil || d.queue.n == 0) && sys.SendRoom(s.Fd) >= 2*s.Len {
+		s.Res = 1
+	}
+}

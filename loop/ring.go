@@ -33,6 +33,7 @@ const (
 	OpBell
 	OpAside
 	OpRead
+	OpRoom
 	OpPanic Op = 255
 )
 

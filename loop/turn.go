@@ -142,6 +142,8 @@ func (e *Engine) process(sq []Submission) {
 			e.layAside(s)
 		case OpBell:
 			e.ringBell(s)
+		case OpRoom:
+			e.tellRoom(s)
 		case OpAttach:
 			e.attach(s)
 		case OpDatagram:

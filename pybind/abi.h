@@ -42,6 +42,7 @@ enum gl_op {
                              * a turn asks the selector, but readable for ever */
     GL_OP_ASIDE = 22,       /* ptr: where turns with TURN_ASIDE write their completions. res ENOMEM */
     GL_OP_READ = 23,        /* fd, gen, res: C has told a read of its own that brought no bytes: an errno, or 0, the end of file */
+    GL_OP_ROOM = 24,        /* fd, gen, len: of all that was written to a stream and is held; res 1: that may be more than its buffer's limit */
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
 };
 
@@ -251,8 +252,7 @@ typedef struct gl_shared {
     /* When what is written leaves: loop/briskness.go. */
     int64_t hold_time;  /* ns: writes that are held leave when the batch has run for so long, then each time when it has run */
     int64_t hold_most;  /* for twice as long as when they left last, but so long after that at most, */
-    int32_t hold_sends; /* or when they are so many */
-    int64_t hold_bytes; /* of one stream above its high-water mark, if the kernel is known to take them; else none */
+    int32_t hold_sends; /* or when they are so many, or more than the buffer's limit: ROOM */
     int64_t long_send;  /* so many bytes: the time that they take to be sent is not their callbacks' */
     int32_t hold_from;  /* a batch of so many callbacks holds writes; INT32_MAX: none does */
     int32_t look_every; /* before such a batch, each so many-th time is enough to ask whether the selector has something */

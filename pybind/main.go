@@ -129,7 +129,7 @@ func (b *binding) learn() {
 func (b *binding) publishRules() {
 	b.shared.hold_time, b.shared.hold_most = C.int64_t(loop.HoldTime), C.int64_t(loop.HoldMost)
 	b.shared.hold_sends = loop.HoldSends
-	b.shared.hold_bytes, b.shared.long_send = loop.HoldBytes, loop.LongSend
+	b.shared.long_send = loop.LongSend
 	b.shared.hold_from = C.int32_t(b.engine.HoldFrom())
 	b.shared.look_every = loop.LookEvery
 	b.shared.bell_after, b.shared.bell_patience = loop.BellAfter, loop.BellPatience

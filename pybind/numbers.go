@@ -39,6 +39,7 @@ func numbers() []number {
 		{"BELL", int(loop.OpBell), C.GL_OP_BELL},
 		{"ASIDE", int(loop.OpAside), C.GL_OP_ASIDE},
 		{"READ (operation)", int(loop.OpRead), C.GL_OP_READ},
+		{"ROOM", int(loop.OpRoom), C.GL_OP_ROOM},
 		{"PANIC", int(loop.OpPanic), C.GL_OP_PANIC},
 
 		{"DATA", int(loop.Data), C.GL_DATA},

@@ -12,6 +12,9 @@ import (
 // ClockSource is known of Linux only.
 func ClockSource() string { return "" }
 
+// SendRoom is known of Linux only.
+func SendRoom(int32) int64 { return -1 }
+
 // Recv is recv(2) of up to n bytes to address p.
 func Recv(fd int32, p uintptr, n int) (int, syscall.Errno) {
 	if Faults {

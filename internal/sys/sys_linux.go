@@ -48,6 +48,24 @@ func Send(fd int32, p uintptr, n int) (int, syscall.Errno) {
 	return int(r), errno
 }
 
+// SendRoom is for how many bytes a socket has room, by the kernel's count of whole buffers; below zero where it does not tell.
+func SendRoom(fd int32) int64 {
+	if Faults {
+		if _, errno := ask("getsockopt", int(fd), 1); errno != 0 {
+			return -1
+		}
+	}
+	const allocated, limit, queued = 2, 3, 5
+	var fields [9]uint32
+	size := uint32(unsafe.Sizeof(fields))
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&fields)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return -1
+	}
+	return int64(fields[limit]) - int64(max(fields[allocated], fields[queued]))
+}
+
 // Sendto is sendto(2) of one datagram, which leaves whole or not at all.
 func Sendto(fd int32, p, n, name, nameLength uintptr) syscall.Errno {
 	if Faults {

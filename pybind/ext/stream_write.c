@@ -114,26 +114,12 @@ static int append(StreamObject *t, PyObject *bytes) {
     return 0;
 }
 
-/* Whether more than the high-water mark may be held: nothing of it waits in the engine, and the kernel has room for all of it, also
- * by its own count, which is of whole buffers. As without holding, nothing then is above the mark once it has been sent. */
+/* Whether more than the high-water mark may be held. */
 static bool may_exceed(StreamObject *t) {
-#if defined(__linux__) && defined(SO_MEMINFO)
-    enum { ALLOCATED = 2, LIMIT = 3, QUEUED = 5, FIELDS = 9 };
-    LoopObject *loop = t->loop;
-    uint32_t fields[FIELDS] = {0};
-    socklen_t size = sizeof fields;
-    int64_t held = 0;
-    if (t->buffered > loop->shared.hold_bytes) return false;
-    const gl_sqe *sq = loop->sq[loop->sq_now];
-    for (int32_t i = 0; i < loop->sq_len; i++)
-        if (sq[i].op == GL_OP_WRITE && sq[i].fd == t->fd && sq[i].gen == t->gen) held += sq[i].len;
-    if (held != t->buffered || getsockopt(t->fd, SOL_SOCKET, SO_MEMINFO, fields, &size) < 0) return false;
-    uint32_t used = fields[QUEUED] > fields[ALLOCATED] ? fields[QUEUED] : fields[ALLOCATED];
-    return (int64_t)fields[LIMIT] - used >= 2 * held;
-#else
-    (void)t;
-    return false;
-#endif
+    gl_sqe s = {.op = GL_OP_ROOM, .fd = t->fd, .gen = t->gen, .len = t->buffered};
+    int room = submit_one(t->loop, &s);
+    if (room < 0) PyErr_Clear(); /* the next turn tells of it */
+    return room > 0;
 }
 
 /* After appending. */
