@@ -164,7 +164,7 @@ def test_exit_while_a_transport_is_made_closes_no_number_twice(loop, terminal, m
     monkeypatch.setattr(os, "close", lambda fd, close=os.close: (closed.append(fd), close(fd)))
 
     def leave(frame, event, arg):
-        if event == "c_return" and arg.__name__ == "connected_pipe":
+        if event == "c_return" and arg.__name__ == "_connected_pipe":
             sys.setprofile(None)
             raise KeyboardInterrupt
 

@@ -91,7 +91,7 @@ int on_accepted(LoopObject *loop, PyObject *l, gl_cqe *c) {
     loop->accept_begun = true; /* a factory may look, and cancel */
     PyObject *protocol = PyObject_CallNoArgs(listener_part(l, FACTORY));
     loop->accept_begun = false;
-    if (protocol) t = new_stream(loop, fd, protocol, context);
+    if (protocol) t = new_stream(loop, &(Parts){.fd = fd, .protocol = protocol, .context = context});
     if (!t) {
         close(fd);
         goto failed;

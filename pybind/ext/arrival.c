@@ -29,18 +29,17 @@ static size_t sender_of(const gl_cqe *c) { return c->kind == GL_DATAGRAM ? (size
 
 /* ---- barred ---- */
 
-static bool is_entered(PyObject *context) {
-    if (!context) return false;
-    if (PyContext_Enter(context) == 0) return PyContext_Exit(context) < 0;
-    PyErr_Clear();
-    return true;
+static bool is_entered(TransportObject *t) {
+    PyObject *context = t->context ? new_entered_once(t) : NULL;
+    steal_entered(context);
+    return t->context && !context;
 }
 
 static bool is_barred(LoopObject *loop, const gl_cqe *c) {
     if (c->kind > GL_WROTE && c->kind != GL_DATAGRAM) return false;
     FdEntry *e = fd_lookup(loop, c->fd, c->gen);
     PyObject *owner = e && e->kind == FD_TRANSPORT ? fd_new_owner(e) : NULL;
-    bool barred = owner && is_entered(TRANSPORT(owner)->context);
+    bool barred = owner && is_entered(TRANSPORT(owner));
     Py_XDECREF(owner);
     return barred;
 }

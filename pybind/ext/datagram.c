@@ -271,30 +271,21 @@ static const TransportKind kind = {.asks = {transport_file, transport_keeps, tra
                                    .deliver_held = deliver_held,
                                    .connection_lost = method_call_connection_lost};
 
-/* datagram_transport(loop, sock, fd, family, protocol, address, extra, connected) -> transport: around a
+/* _datagram_transport(sock, fd, family, protocol, address, extra, connected) -> transport: around a
  * non-blocking datagram socket of IPv4, IPv6 or Unix, not reading yet. connected: to a peer with a name. */
-PyObject *datagram_transport(PyObject *module, PyObject *args) {
-    State *state = state_of(module);
-    LoopObject *loop;
-    PyObject *sock, *protocol, *address, *extra;
-    int fd, family, connected, rc;
-    if (!PyArg_ParseTuple(args, "O!OiiOOO!p", state->types.Loop, &loop, &sock, &fd, &family, &protocol, &address, &PyDict_Type,
-                          &extra, &connected))
+PyObject *loop_datagram_transport(LoopObject *loop, PyObject *args) {
+    Parts parts = {.context = NULL};
+    PyObject *address;
+    int family, connected;
+    if (!PyArg_ParseTuple(args, "OiiOOOp", &parts.file, &parts.fd, &family, &parts.protocol, &address, &parts.extra, &connected))
         return NULL;
     if (engine_usable(loop) < 0) return NULL;
-    DatagramObject *t = (DatagramObject *)new_transport(state->types.Datagram, &kind, loop, fd, NULL);
+    DatagramObject *t = (DatagramObject *)new_transport(loop->state->types.Datagram, &kind, loop, &parts);
     if (!t) return NULL;
     t->family = family;
     t->connected = connected;
     t->address = Py_NewRef(address);
-    t->protocol = Py_NewRef(protocol);
-    t->extra = Py_NewRef(extra);
-    GUARD(loop->guard)
-    rc = transport_attach(TRANSPORT(t), GL_OP_DATAGRAM, 0);
-    UNGUARD
-    if (rc < 0) return transport_unmake(TRANSPORT(t));
-    t->sock = Py_NewRef(sock);
-    return (PyObject *)t;
+    return transport_attach(TRANSPORT(t), GL_OP_DATAGRAM, 0) == 0 ? (PyObject *)t : transport_unmake(TRANSPORT(t));
 }
 
 #ifdef Py_GIL_DISABLED

@@ -5,6 +5,6 @@
 #include "base.h"
 
 int datagram_setup(PyObject *module);
-PyObject *datagram_transport(PyObject *module, PyObject *args); /* of the module */
+PyObject *loop_datagram_transport(LoopObject *loop, PyObject *args); /* a method of the loop */
 
 #endif

@@ -22,14 +22,10 @@ int transport_maybe_pause(TransportObject *t) {
 
 static int resume_writing(TransportObject *t) {
     t->protocol_paused = false;
-    PyObject *context = Py_NewRef(t->context);
-    if (PyContext_Enter(context) < 0) { /* a callback of the same transport is running: entered already */
-        PyErr_Clear();
-        Py_CLEAR(context);
-    }
+    PyObject *context = new_entered_once(t);
     int rc = call_method_drop(t->protocol, t->loop->state->names.resume_writing, NULL);
     if (rc < 0) rc = report(t, "protocol.resume_writing() failed");
-    if (context) steal_entered(context);
+    steal_entered(context);
     return rc;
 }
 

@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "completion.h"
 #include "connect.h"
+#include "datagram.h"
 #include "descriptors.h"
 #include "dispatch.h"
 #include "engine.h"
@@ -19,6 +20,7 @@
 #include "names.h"
 #include "nested.h"
 #include "owed.h"
+#include "pipe.h"
 #include "readiness.h"
 #include "ready.h"
 #include "ring.h"
@@ -28,6 +30,7 @@
 #include "sigstack.h"
 #include "snapshot.h"
 #include "soon.h"
+#include "stream.h"
 #include "tasks.h"
 #include "timer.h"
 #include "turn.h"
@@ -249,6 +252,9 @@ PyDoc_STRVAR(readable_doc,
     X(ONE, METH_NOARGS, "_take_timers", loop_take_timers, NULL)                                                       \
     X(ONE, METH_O, "_give_timer", loop_give_timer, NULL)                                                              \
     X(FAST, METH_FASTCALL, "_connect", loop_connect, NULL)                                                            \
+    X(ONE, METH_VARARGS, "_connected_stream", loop_connected_stream, NULL)                                            \
+    X(ONE, METH_VARARGS, "_connected_pipe", loop_connected_pipe, NULL)                                                \
+    X(ONE, METH_VARARGS, "_datagram_transport", loop_datagram_transport, NULL)                                        \
     X(ONE, METH_NOARGS, "_watched", loop_watched, NULL)                                                               \
     X(ONE, METH_VARARGS, "_open", loop_open, open_doc)                                                                \
     X(ONE, METH_NOARGS, "_close_engine", loop_close_engine, close_engine_doc)                                         \

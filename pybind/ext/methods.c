@@ -50,6 +50,7 @@ TABLE(table_call_connection_lost, method_call_connection_lost(t, arg))
 TABLE(table_force_close, none_or_null(transport_force_close(t, arg == Py_None ? NULL : arg)))
 
 GETTER(table_get_protocol_member, Py_XNewRef(t->protocol))
+GETTER(table_get_file, Py_XNewRef(t->sock))
 
 static PyObject *set_protocol(TransportObject *t, PyObject *protocol) {
     Py_XSETREF(t->protocol, Py_NewRef(protocol));
@@ -61,7 +62,6 @@ TAKES_ONE(table_set_protocol, "set_protocol", "protocol", TransportObject, set_p
 GUARDED_CALL(TransportObject, method_get_extra_info)
 GUARDED_ONE(TransportObject, method_extra_parts)
 
-static GETTER(get_file, Py_XNewRef(t->sock))
 static GETTER(get_server, Py_XNewRef(t->server))
 
 /* Of two sockets that are made of a descriptor at a time, the first stands. */
@@ -92,10 +92,7 @@ static PyMemberDef members[] = {
     {"_protocol_paused", T_BOOL, offsetof(TransportObject, protocol_paused), READONLY, NULL},
     {0}};
 
-static PyGetSetDef getset[] = {{"_file", get_file, NULL, NULL, NULL},
-                               {"_server", get_server, NULL, NULL, NULL},
-                               COMMON_GETSET,
-                               {0}};
+static PyGetSetDef getset[] = {{"_server", get_server, NULL, NULL, NULL}, COMMON_GETSET, {0}};
 
 /* ---- life ---- */
 

@@ -49,7 +49,7 @@
 
 #define COMMON_GETSET                                                                                                  \
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},                                        \
-        {"_protocol", table_get_protocol_member, NULL, NULL, NULL}
+        {"_protocol", table_get_protocol_member, NULL, NULL, NULL}, {"_file", table_get_file, NULL, NULL, NULL}
 
 #define LIFE_SLOTS                                                                                                     \
     {Py_tp_dealloc, transport_dealloc}, {Py_tp_finalize, transport_finalize}, {Py_tp_traverse, transport_traverse},    \
@@ -73,6 +73,7 @@ PyObject *table_call_connection_lost(PyObject *self, PyObject *exception);
 PyObject *table_set_protocol(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
 PyObject *table_set_limits(PyObject *self, PyObject *args);
 PyObject *table_get_protocol_member(PyObject *self, void *closure);
+PyObject *table_get_file(PyObject *self, void *closure);
 
 PyObject *transport_resume_reading(TransportObject *t);
 int transport_traverse(PyObject *self, visitproc visit, void *arg);

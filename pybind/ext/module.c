@@ -72,9 +72,6 @@ static PyMethodDef functions[] = {
     {"lacking_memory", lacking_memory, METH_VARARGS, NULL},
     {"memory_file", memory_file, METH_NOARGS, NULL},
     {"control_module", control_module, METH_NOARGS, NULL},
-    {"connected_stream", connected_stream, METH_VARARGS, NULL},
-    {"connected_pipe", connected_pipe, METH_VARARGS, NULL},
-    {"datagram_transport", datagram_transport, METH_VARARGS, NULL},
     {"are_plain", are_plain, METH_NOARGS, NULL},
     {"accepts_plain", accepts_plain, METH_NOARGS, NULL},
     {0}};

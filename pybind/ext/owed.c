@@ -37,10 +37,8 @@ static int pay(TransportObject *t) {
     if (t->lost) return 0;
     if (t->kind->must_tell(t) && t->kind->wrote(t, 0) < 0) return -1;
     if (!t->end && !t->held && !t->eof_held) return 0;
-    PyObject *context = Py_NewRef(t->context);
-    if (PyContext_Enter(context) < 0) { /* one of its callbacks waits inside, and takes this turn: after that */
-        PyErr_Clear();
-        Py_DECREF(context);
+    PyObject *context = new_entered_once(t);
+    if (!context) { /* one of its callbacks waits inside, and takes this turn: after that */
         transport_owe(t, false);
         return 0;
     }

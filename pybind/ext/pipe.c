@@ -23,46 +23,31 @@
 static const TransportKind read_kind = {STREAM_KIND(READ_PIPE_LOST, "pipe transport", NULL)},
                            write_kind = {STREAM_KIND(WRITE_PIPE_LOST, "pipe transport", "pipe closed by peer or os.write(pipe, data) raised exception.")};
 
-static PyObject *new_pipe(LoopObject *loop, PyObject *pipe, int fd, PyObject *protocol, PyObject *extra, bool writing,
-                          bool device) {
-    State *state = loop->state;
+/* _connected_pipe(pipe, fd, protocol, extra, writing, device) -> transport: around an open file whose descriptor is
+ * fd; not reading yet. Raises OSError. */
+PyObject *loop_connected_pipe(LoopObject *loop, PyObject *args) {
+    const Types *types = &loop->state->types;
+    Parts parts = {.context = NULL};
+    int writing, device, fd;
+    if (!PyArg_ParseTuple(args, "OiOOpp", &parts.file, &fd, &parts.protocol, &parts.extra, &writing, &device)) return NULL;
+    if (engine_usable(loop) < 0) return NULL;
     FdEntry *e = fd_known(loop, fd);
     bool duplicate = device || (e && (e->kind == FD_WATCHED || fd_is_used(loop, fd, FOR_WATCH)));
-    int watched = duplicate ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : fd;
-    if (watched < 0) return PyErr_SetFromErrno(PyExc_OSError);
-    TransportObject *t = new_transport(writing ? state->types.WritePipe : state->types.ReadPipe, writing ? &write_kind : &read_kind,
-                                       loop, watched, NULL);
+    parts.fd = duplicate ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : fd;
+    if (parts.fd < 0) return PyErr_SetFromErrno(PyExc_OSError);
+    TransportObject *t = new_transport(writing ? types->WritePipe : types->ReadPipe, writing ? &write_kind : &read_kind, loop, &parts);
     if (t) {
         ((StreamObject *)t)->fileno = fd;
         ((StreamObject *)t)->pipe = writing ? GL_WRITE : GL_READ;
         t->duplicate = duplicate;
-        t->sock = Py_NewRef(pipe);
-        t->extra = Py_NewRef(extra);
-        t->protocol = Py_NewRef(protocol);
         t->drains = true;
         t->paused = writing && device; /* nobody watches for the other side of a device */
         uint16_t flags = writing && !device ? GL_ATTACH_PIPE | GL_ATTACH_HANGUP : GL_ATTACH_PIPE;
         if (transport_attach(t, GL_OP_ATTACH, flags) == 0) return (PyObject *)t;
         transport_unmake(t);
     }
-    if (duplicate) close(watched);
+    if (duplicate) close(parts.fd);
     return NULL;
-}
-
-/* connected_pipe(loop, pipe, fd, protocol, extra, writing, device) -> transport: around an open file whose descriptor is
- * fd; not reading yet. Raises OSError. */
-PyObject *connected_pipe(PyObject *module, PyObject *args) {
-    LoopObject *loop;
-    PyObject *pipe, *protocol, *extra, *result;
-    int fd, writing, device;
-    if (!PyArg_ParseTuple(args, "O!OiOO!pp", state_of(module)->types.Loop, &loop, &pipe, &fd, &protocol, &PyDict_Type, &extra,
-                          &writing, &device))
-        return NULL;
-    if (engine_usable(loop) < 0) return NULL;
-    GUARD(loop->guard)
-    result = new_pipe(loop, pipe, fd, protocol, extra, writing, device);
-    UNGUARD
-    return result;
 }
 
 /* ---- methods ---- */
@@ -82,8 +67,6 @@ static PyObject *resume_reading(TransportObject *t, PyObject *ignored) {
     (void)ignored;
     return steal_result(transport_resume_reading(t)) < 0 ? NULL : start_reading(t, NULL);
 }
-
-static GETTER(get_file, Py_XNewRef(t->sock))
 
 /* _take_pipe(file object): another in its place. Whoever takes the one away without another closes it himself. */
 static PyObject *take_pipe(TransportObject *t, PyObject *pipe) {
@@ -125,7 +108,7 @@ static PyMemberDef members[] = {
     {"_protocol_paused", T_BOOL, offsetof(TransportObject, protocol_paused), READONLY, NULL},
     {0}};
 
-static PyGetSetDef getset[] = {COMMON_GETSET, {"_file", get_file, NULL, NULL, NULL}, {0}};
+static PyGetSetDef getset[] = {COMMON_GETSET, {0}};
 
 static PyType_Slot read_slots[] = {{Py_tp_doc, "The reading end of a pipe; see asyncio.ReadTransport."},
                                    LIFE_SLOTS,

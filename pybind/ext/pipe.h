@@ -5,6 +5,6 @@
 #include "base.h"
 
 int pipe_setup(PyObject *module);
-PyObject *connected_pipe(PyObject *module, PyObject *args); /* of the module */
+PyObject *loop_connected_pipe(LoopObject *loop, PyObject *args); /* a method of the loop */
 
 #endif

@@ -8,17 +8,18 @@
 
 static const TransportKind kind = {STREAM_KIND(STREAM_LOST, "socket transport", SEND_FAILED)};
 
-static void set_protocol(StreamObject *t, PyObject *protocol) {
-    int buffered = PyObject_IsInstance(protocol, t->loop->state->imports.buffered_protocol);
+/* What is known of a protocol once it is the transport's. */
+static void look_at_protocol(StreamObject *t) {
+    State *state = t->loop->state;
+    int buffered = PyObject_IsInstance(t->protocol, state->imports.buffered_protocol);
     if (buffered < 0) PyErr_Clear();
     t->buffered_protocol = buffered == 1;
-    t->drains = has_drain(t->loop->state, protocol);
-    Py_XSETREF(t->protocol, Py_NewRef(protocol));
+    t->drains = has_drain(state, t->protocol);
 }
 
-StreamObject *new_stream(LoopObject *loop, int fd, PyObject *protocol, PyObject *context) {
-    StreamObject *t = (StreamObject *)new_transport(loop->state->types.Stream, &kind, loop, fd, context);
-    if (t) set_protocol(t, protocol);
+StreamObject *new_stream(LoopObject *loop, const Parts *parts) {
+    StreamObject *t = (StreamObject *)new_transport(loop->state->types.Stream, &kind, loop, parts);
+    if (t) look_at_protocol(t);
     return t;
 }
 
@@ -36,29 +37,21 @@ static int connect_to(StreamObject *t, PyObject *server) {
     return -1;
 }
 
-/* connected_stream(loop, sock, fd, protocol, extra, server, attach_takes_transport, context) -> transport:
+/* _connected_stream(sock, fd, protocol, extra, server, attach_takes_transport, context) -> transport:
  * around a connected socket, not reading yet. extra: what get_extra_info knows; None, for
  * internet sockets only, is the socket and its addresses, found when asked for. context: of its callbacks, or None. */
-PyObject *connected_stream(PyObject *module, PyObject *args) {
-    LoopObject *loop;
-    PyObject *sock, *protocol, *extra, *server, *context;
-    int fd, takes_transport, rc;
-    if (!PyArg_ParseTuple(args, "O!OiOOOpO", state_of(module)->types.Loop, &loop, &sock, &fd, &protocol, &extra, &server,
-                          &takes_transport, &context))
+PyObject *loop_connected_stream(LoopObject *loop, PyObject *args) {
+    Parts parts;
+    PyObject *server;
+    int takes_transport;
+    if (!PyArg_ParseTuple(args, "OiOOOpO", &parts.file, &parts.fd, &parts.protocol, &parts.extra, &server, &takes_transport,
+                          &parts.context))
         return NULL;
-    if (engine_usable(loop) < 0) return NULL;
-    StreamObject *t = new_stream(loop, fd, protocol, context == Py_None ? NULL : context);
+    StreamObject *t = engine_usable(loop) < 0 ? NULL : new_stream(loop, &parts);
     if (!t) return NULL;
-    t->sock = Py_NewRef(sock);
-    if (extra != Py_None)
-        t->extra = Py_NewRef(extra);
-    else
-        transport_keep_peer(TRANSPORT(t));
+    if (!t->extra) transport_keep_peer(TRANSPORT(t));
     t->attach_takes_transport = takes_transport;
-    GUARD(loop->guard)
-    rc = connect_to(t, server);
-    UNGUARD
-    return rc == 0 ? (PyObject *)t : transport_unmake(TRANSPORT(t));
+    return connect_to(t, server) == 0 ? (PyObject *)t : transport_unmake(TRANSPORT(t));
 }
 
 /* ---- methods ---- */
@@ -66,7 +59,8 @@ PyObject *connected_stream(PyObject *module, PyObject *args) {
 static PyObject *can_write_eof(StreamObject *t, PyObject *i) { (void)t; (void)i; Py_RETURN_TRUE; }
 
 static PyObject *stream_set_protocol(StreamObject *t, PyObject *protocol) {
-    set_protocol(t, protocol);
+    Py_XSETREF(t->protocol, Py_NewRef(protocol));
+    look_at_protocol(t);
     Py_RETURN_NONE;
 }
 

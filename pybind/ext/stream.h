@@ -26,9 +26,9 @@ static inline PyObject *guard_of_StreamObject(StreamObject *t) { return t->loop-
 #endif
 
 int stream_setup(PyObject *module);
-StreamObject *new_stream(LoopObject *loop, int fd, PyObject *protocol, PyObject *context);
+StreamObject *new_stream(LoopObject *loop, const Parts *parts);
 int stream_attach(StreamObject *t);
-PyObject *connected_stream(PyObject *module, PyObject *args); /* of the module */
+PyObject *loop_connected_stream(LoopObject *loop, PyObject *args); /* a method of the loop */
 
 /* stream_write.c */
 PyObject *method_write(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);

@@ -243,14 +243,9 @@ int stream_failed(StreamObject *t, int error, int direction) {
 }
 
 static int on_error(StreamObject *t, int error, int direction) {
-    PyObject *context = Py_NewRef(t->context);
-    bool entered = PyContext_Enter(context) == 0;
-    if (!entered) PyErr_Clear(); /* it is told wherever we are */
+    PyObject *context = new_entered_once(TRANSPORT(t)); /* it is told wherever we are */
     int rc = stream_failed(t, error, direction);
-    if (entered)
-        steal_entered(context);
-    else
-        Py_DECREF(context);
+    steal_entered(context);
     return rc;
 }
 

@@ -3,7 +3,9 @@
 
 #include "engine.h"
 
-TransportObject *new_transport(PyTypeObject *type, const TransportKind *kind, LoopObject *loop, int fd, PyObject *context) {
+static PyObject *new_given(PyObject *o) { return o && o != Py_None ? Py_NewRef(o) : NULL; }
+
+TransportObject *new_transport(PyTypeObject *type, const TransportKind *kind, LoopObject *loop, const Parts *parts) {
     TransportObject *t = TRANSPORT(type->tp_alloc(type, 0));
     if (!t) return NULL;
     t->fd = -1;
@@ -11,9 +13,12 @@ TransportObject *new_transport(PyTypeObject *type, const TransportKind *kind, Lo
     t->loop = (LoopObject *)Py_NewRef((PyObject *)loop);
     t->high = loop->shared.high_water;
     t->low = loop->shared.low_water;
-    t->context = context ? Py_NewRef(context) : PyContext_CopyCurrent();
-    if (t->context)
-        t->fd = fd; /* from here on ours to close */
+    t->sock = new_given(parts->file);
+    t->protocol = Py_XNewRef(parts->protocol); /* a factory may give None */
+    t->extra = new_given(parts->extra);
+    t->context = new_given(parts->context);
+    if (t->context || (t->context = PyContext_CopyCurrent()))
+        t->fd = parts->fd; /* from here on ours to close */
     else
         Py_CLEAR(t);
     return t;
@@ -68,18 +73,29 @@ int transport_detach(TransportObject *t) {
 
 /* ---- contexts ---- */
 
+static inline PyObject *enter(TransportObject *t) {
+    PyObject *context = Py_NewRef(t->context);
+    if (PyContext_Enter(context) == 0) return context;
+    PyErr_Clear();
+    Py_DECREF(context);
+    return NULL;
+}
+
+PyObject *new_entered_once(TransportObject *t) { return enter(t); }
+
 /* Enters the transport's context for a callback of its protocol: a copy where it is entered already, as in a
  * greenlet that waits within such a callback. NULL with an exception. */
 PyObject *new_entered(TransportObject *t) {
-    if (PyContext_Enter(t->context) == 0) return Py_NewRef(t->context);
-    PyErr_Clear();
-    PyObject *copy = PyContext_Copy(t->context);
-    if (copy && PyContext_Enter(copy) < 0) Py_CLEAR(copy);
-    return copy;
+    PyObject *context = enter(t);
+    if (context) return context;
+    context = PyContext_Copy(t->context);
+    if (context && PyContext_Enter(context) < 0) Py_CLEAR(context);
+    return context;
 }
 
-/* Leaves what new_entered gave, whatever exception is on its way. */
+/* Leaves what these gave, whatever exception is on its way. */
 void steal_entered(PyObject *context) {
+    if (!context) return;
     PyObject *pending = PyErr_GetRaisedException();
     if (PyContext_Exit(context) < 0) PyErr_Clear();
     Py_DECREF(context);

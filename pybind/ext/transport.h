@@ -89,8 +89,15 @@ struct TransportObject {
 static inline PyObject *guard_of_TransportObject(TransportObject *t) { return t->loop->guard; }
 #endif
 
-/* fd is the caller's until success. context: NULL is a copy of the current one. */
-TransportObject *new_transport(PyTypeObject *type, const TransportKind *kind, LoopObject *loop, int fd, PyObject *context);
+/* What one is made of. File, extra and context may be NULL or None. */
+typedef struct {
+    PyObject *file; /* that owns fd */
+    int fd;         /* the caller's until success */
+    PyObject *protocol, *extra;
+    PyObject *context; /* else a copy of the current one */
+} Parts;
+
+TransportObject *new_transport(PyTypeObject *type, const TransportKind *kind, LoopObject *loop, const Parts *parts);
 int transport_attach(TransportObject *t, uint16_t op, uint16_t flags); /* into the tables, not reading yet */
 int transport_start_reading(TransportObject *t); /* unless its protocol has paused it, or is done with it */
 PyObject *transport_unmake(TransportObject *t); /* one that could not be attached: socket and descriptor are the caller's again. NULL */
@@ -116,7 +123,8 @@ static inline int transport_flush(TransportObject *t) { return t->loop->in_turn 
 
 /* Enters the transport's context for a callback of its protocol, and leaves it. */
 PyObject *new_entered(TransportObject *t);
-void steal_entered(PyObject *context);
+PyObject *new_entered_once(TransportObject *t); /* NULL without an exception: it is entered already, by one that waits inside */
+void steal_entered(PyObject *context); /* NULL: nothing was entered */
 
 /* What was read and is not delivered. */
 int transport_hold(TransportObject *t, PyObject *received);

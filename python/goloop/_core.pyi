@@ -145,6 +145,38 @@ class Loop:
     def _take_timers(self) -> list[Any]: ...
     def _give_timer(self, handle: Any, /) -> None: ...
     def _connect(self, sock: Any, fd: int, family: int, address: Any, /) -> int | None: ...
+    def _connected_stream(
+        self,
+        sock: Any,
+        fd: int,
+        protocol: asyncio.BaseProtocol,
+        extra: dict[str, Any] | None,
+        server: Any,
+        attach_takes_transport: bool,
+        context: Context | None,
+        /,
+    ) -> _SelectorSocketTransport: ...
+    def _connected_pipe(
+        self,
+        pipe: Any,
+        fd: int,
+        protocol: asyncio.BaseProtocol,
+        extra: dict[str, Any],
+        writing: bool,
+        device: bool,
+        /,
+    ) -> Any: ...
+    def _datagram_transport(
+        self,
+        sock: Any,
+        fd: int,
+        family: int,
+        protocol: asyncio.BaseProtocol,
+        address: Any,
+        extra: dict[str, Any],
+        connected: object,
+        /,
+    ) -> _SelectorDatagramTransport: ...
     def _watched(self) -> list[tuple[int, Any, Any, Any, Any]]: ...
     def _signal_fd(self) -> int: ...
     def _stats_struct(self) -> tuple[bytes, str]: ...
@@ -194,35 +226,3 @@ def memory_file() -> int: ...
 def control_module() -> Any: ...
 def are_plain() -> bool: ...  # sockets of that class
 def accepts_plain() -> bool: ...
-def connected_stream(
-    loop: Any,
-    sock: Any,
-    fd: int,
-    protocol: asyncio.BaseProtocol,
-    extra: dict[str, Any] | None,
-    server: Any,
-    attach_takes_transport: bool,
-    context: Context | None,
-    /,
-) -> _SelectorSocketTransport: ...
-def connected_pipe(
-    loop: Any,
-    pipe: Any,
-    fd: int,
-    protocol: asyncio.BaseProtocol,
-    extra: dict[str, Any],
-    writing: bool,
-    device: bool,
-    /,
-) -> Any: ...
-def datagram_transport(
-    loop: Any,
-    sock: Any,
-    fd: int,
-    family: int,
-    protocol: asyncio.BaseProtocol,
-    address: Any,
-    extra: dict[str, Any],
-    connected: object,
-    /,
-) -> _SelectorDatagramTransport: ...

@@ -11,7 +11,6 @@ from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-de
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import _core
 from .factories import deferring, let_go, take_protocol
 from .names import Names
 from .plainsocket import INTERNET, accepts_plain, family_and_type, is_plain
@@ -167,9 +166,7 @@ class Connecting(_Base):
     ) -> asyncio.Transport:
         """A transport of the extension around a plain socket."""
         made = protocol.connection_made
-        transport = _core.connected_stream(
-            self, sock, fd, protocol, extra, server, ATTACH_TAKES_TRANSPORT, context
-        )
+        transport = self._connected_stream(sock, fd, protocol, extra, server, ATTACH_TAKES_TRANSPORT, context)
         # asyncio's order: the protocol knows its transport before the first byte,
         # the caller wakes last.
         self.call_soon(made, transport, context=transport._context)

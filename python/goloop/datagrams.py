@@ -9,7 +9,6 @@ from asyncio import base_events
 from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any
 
-from . import _core
 from .connecting import extra_of
 from .factories import deferring, let_go, take_protocol
 from .plainsocket import is_plain
@@ -48,8 +47,8 @@ class Datagrams(_Base):
                 return super()._make_datagram_transport(sock, protocol, address, waiter, extra)
             made = protocol.connection_made
             info = extra_of(sock, extra)
-            transport = _core.datagram_transport(
-                self, sock, sock.fileno(), sock.family, protocol, address, info, info.get("peername")
+            transport = self._datagram_transport(
+                sock, sock.fileno(), sock.family, protocol, address, info, info.get("peername")
             )
         except BaseException:
             let_go(sock)

@@ -87,6 +87,6 @@ class Pipes(_Base):
         made = protocol.connection_made
         os.set_blocking(fd, False)
         info: dict[str, Any] = {**(extra or {}), "pipe": pipe}
-        transport = _core.connected_pipe(self, pipe, fd, protocol, info, writing, device)
+        transport = self._connected_pipe(pipe, fd, protocol, info, writing, device)
         self.call_soon(made, transport, context=transport._context)
         return transport
