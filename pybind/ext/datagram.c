@@ -109,15 +109,9 @@ static int send_failed(DatagramObject *t) {
     return rc;
 }
 
-/* Sends a datagram in a call of its own. Steals what s->user names. */
-static int send_now(DatagramObject *t, gl_sqe *s) {
-    int64_t counts = s->len;
-    s->flags = GL_SEND_ALONE;
-    int rc = transport_send(TRANSPORT(t), s);
-    if (rc > 0) return transport_waits(TRANSPORT(t), counts);
-    if (rc < 0 || !(s->flags & GL_SQE_FAILED)) return rc;
-    raise_errno(s->res);
-    return send_failed(t);
+static int refused(TransportObject *t, int error) {
+    raise_errno(error);
+    return send_failed((DatagramObject *)t);
 }
 
 /* Sends or appends a datagram. Borrows the message. */
@@ -127,7 +121,10 @@ static int submit(DatagramObject *t, Message *m) {
     gl_sqe s = {.op = GL_OP_SEND, .fd = t->fd, .gen = t->gen, .len = m->wire.len + HEADER};
     s.ptr = (uintptr_t)&m->wire;
     s.user = (uintptr_t)Py_NewRef((PyObject *)m);
-    if (!gathers && transport_sends_now(TRANSPORT(t))) return send_now(t, &s);
+    if (!gathers && transport_sends_now(TRANSPORT(t))) {
+        s.flags = GL_SEND_ALONE;
+        return transport_send(TRANSPORT(t), &s);
+    }
     if (transport_append(TRANSPORT(t), &s) < 0 || (!gathers && transport_flush(TRANSPORT(t)) < 0)) return -1;
     return transport_maybe_pause(TRANSPORT(t));
 }
@@ -268,6 +265,7 @@ static const TransportKind kind = {.asks = {transport_file, transport_keeps, tra
                                    .errors_follow = true,
                                    .must_tell = transport_must_tell,
                                    .wrote = transport_wrote,
+                                   .send_failed = refused,
                                    .deliver_held = deliver_held,
                                    .connection_lost = method_call_connection_lost};
 

@@ -44,8 +44,14 @@ int transport_wrote(TransportObject *t, int64_t n) {
     return 0;
 }
 
-int transport_waits(TransportObject *t, int64_t n) {
-    t->buffered += n;
+int transport_send(TransportObject *t, gl_sqe *s) {
+    int64_t n = s->len;
+    int rc = queue_has_room(t->loop) < 0 ? -1 : submit_one(t->loop, s);
+    bool keeps = s->flags & GL_SQE_QUEUED;
+    if (!keeps) Py_DECREF((PyObject *)(uintptr_t)s->user);
+    if (rc < 0) return -1;
+    if (!keeps) return s->flags & GL_SQE_FAILED ? t->kind->send_failed(t, s->res) : 0;
+    t->buffered += n - s->len;
     if (!t->pinned) transport_pin(t);
     return transport_maybe_pause(t);
 }

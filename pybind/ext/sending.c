@@ -78,10 +78,3 @@ int transport_append(TransportObject *t, const gl_sqe *what) {
     if (!t->pinned) transport_pin(t);
     return 0;
 }
-
-int transport_send(TransportObject *t, gl_sqe *s) {
-    int rc = queue_has_room(t->loop) < 0 ? -1 : submit_one(t->loop, s);
-    bool keeps = s->flags & GL_SQE_QUEUED;
-    if (!keeps) Py_DECREF((PyObject *)(uintptr_t)s->user);
-    return rc < 0 ? -1 : keeps;
-}

@@ -25,9 +25,7 @@ static inline bool transport_sends_now(TransportObject *t) {
  * another file's. A pipe's file is not asked, as with asyncio. */
 bool transport_owns_number(TransportObject *t);
 bool has_drain(State *state, PyObject *protocol);
-/* Hands one WRITE or SEND to the engine. 1: it keeps what s->user names, which the caller has given
- * it a reference to; 0: it does not; -1: an exception. */
-int transport_send(TransportObject *t, gl_sqe *s);
-int transport_append(TransportObject *t, const gl_sqe *s); /* to the submissions instead. Steals what s->user names */
+/* Appends one WRITE or SEND to the submissions. Steals what s->user names. */
+int transport_append(TransportObject *t, const gl_sqe *s);
 
 #endif

@@ -39,6 +39,7 @@ PyObject *stream_write_eof(StreamObject *t, PyObject *ignored);
 PyObject *stream_keep_empty_waiter(StreamObject *t, PyObject *waiter);
 bool stream_must_tell(TransportObject *t);
 int stream_wrote(TransportObject *t, int64_t n);
+int stream_send_failed(TransportObject *t, int error);
 void stream_write_failed(TransportObject *t, int error);
 int stream_lost(TransportObject *t);
 
@@ -51,7 +52,7 @@ int stream_deliver_held(TransportObject *t);
 #define STREAM_KIND(name, what, after_end)                                                                                        \
     .asks = {transport_file, transport_keeps, transport_evict, transport_forgotten, stream_arrived},                   \
     .failed = {"Fatal read error on " what, "Fatal write error on " what}, .lost_name = name, .written_after_end = after_end, \
-    .must_tell = stream_must_tell, .wrote = stream_wrote, .write_failed = stream_write_failed,                         \
+    .must_tell = stream_must_tell, .wrote = stream_wrote, .send_failed = stream_send_failed, .write_failed = stream_write_failed, \
     .deliver_held = stream_deliver_held, .connection_lost = method_call_connection_lost, .lost = stream_lost
 
 #endif

@@ -36,20 +36,19 @@ static int give(StreamObject *t, const char *p, Py_ssize_t n, PyObject *bytes) {
     return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(), "Fatal error: protocol.data_received() call failed.");
 }
 
-/* Borrows a writable buffer from a BufferedProtocol. 0, or -1 after the stream
- * has failed, or -2 with an exception to raise. */
+/* Borrows a writable buffer from a BufferedProtocol. 1, or 0 after the stream
+ * has failed, or -1 with an exception to raise. */
 static int get_buffer(StreamObject *t, PyObject *protocol, Py_buffer *view) {
     PyObject *argv[2] = {protocol, t->loop->state->no_hint};
     PyObject *buffer = PyObject_VectorcallMethod(t->loop->state->names.get_buffer, argv, 2, NULL);
     int rc = buffer ? PyObject_GetBuffer(buffer, view, PyBUF_WRITABLE) : -1;
     Py_XDECREF(buffer);
-    if (rc == 0 && view->len == 0) {
+    if (rc == 0 && view->len) return 1;
+    if (rc == 0) {
         PyBuffer_Release(view);
         PyErr_SetString(PyExc_RuntimeError, "get_buffer() returned an empty buffer");
-        rc = -1;
     }
-    if (rc == 0) return 0;
-    return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(), "Fatal error: protocol.get_buffer() call failed.") < 0 ? -2 : -1;
+    return transport_fatal(TRANSPORT(t), PyErr_GetRaisedException(), "Fatal error: protocol.get_buffer() call failed.");
 }
 
 static int update_failed(StreamObject *t) {
@@ -84,14 +83,12 @@ static int deliver(StreamObject *t, const char *p, Py_ssize_t n, PyObject *whole
         } else {
             Py_buffer view;
             rc = get_buffer(t, protocol, &view);
-            if (rc == 0) {
+            if (rc > 0) {
                 Py_ssize_t take = left < view.len ? left : view.len;
                 memcpy(view.buf, rest, (size_t)take);
                 PyBuffer_Release(&view);
                 *taken += take;
                 rc = buffer_updated(t, protocol, take);
-            } else {
-                rc = rc == -1 && !PyErr_Occurred() ? 0 : -1;
             }
         }
         Py_DECREF(protocol);
@@ -116,17 +113,12 @@ static void hold_rest(StreamObject *t, const char *p, Py_ssize_t n) {
 }
 
 static int on_data(StreamObject *t, const char *p, Py_ssize_t n) {
-    if (!reads(t)) return 0;
-    if (t->paused || t->held) return hold(t, p, n);
-    PyObject *context = new_entered(TRANSPORT(t));
-    if (!context) return read_failed(t);
     Py_ssize_t taken = 0;
     int rc = deliver(t, p, n, NULL, &taken);
     if (taken < n && reads(t)) {
         hold_rest(t, p + taken, n - taken);
         if (PyErr_Occurred()) rc = -1;
     }
-    steal_entered(context);
     return rc;
 }
 
@@ -156,21 +148,12 @@ static int read_direct(StreamObject *t, Py_ssize_t hint) {
     PyObject *protocol = Py_NewRef(t->protocol);
     Py_buffer view;
     int rc = get_buffer(t, protocol, &view);
-    if (rc == 0) {
+    if (rc > 0) {
         int64_t got = read_into(t, view.buf, view.len);
         PyBuffer_Release(&view);
-        rc = got < 0 ? -2 : got == 0 ? 0 : buffer_updated(t, protocol, (Py_ssize_t)got);
+        rc = got < 0 ? -1 : got == 0 ? 0 : buffer_updated(t, protocol, (Py_ssize_t)got);
     }
     Py_DECREF(protocol);
-    return rc < 0 ? (PyErr_Occurred() ? -1 : 0) : 0;
-}
-
-static int on_readable(StreamObject *t, Py_ssize_t hint) {
-    if (!reads(t) || t->paused || t->held) return 0; /* the selector will say so again */
-    PyObject *context = new_entered(TRANSPORT(t));
-    if (!context) return read_failed(t);
-    int rc = read_direct(t, hint);
-    steal_entered(context);
     return rc;
 }
 
@@ -221,19 +204,6 @@ static int give_eof(StreamObject *t) {
     return rc;
 }
 
-static int on_eof(StreamObject *t) {
-    if ((t->closing && t->pipe != GL_WRITE) || t->conn_lost || !t->protocol) return 0;
-    if (t->paused || t->held) {
-        t->eof_held = true;
-        return 0;
-    }
-    PyObject *context = new_entered(TRANSPORT(t));
-    if (!context) return read_failed(t);
-    int rc = give_eof(t);
-    steal_entered(context);
-    return rc;
-}
-
 /* The connection failed: its context is entered already. */
 int stream_failed(StreamObject *t, int error, int direction) {
     if (t->conn_lost) return 0;
@@ -269,20 +239,26 @@ int stream_deliver_held(TransportObject *transport) {
     return give_eof(t);
 }
 
+/* What reading has brought: bytes, how many there are to be had, or the end. */
+static int on_read(StreamObject *t, const gl_cqe *c) {
+    if ((t->closing && t->pipe != GL_WRITE) || t->conn_lost || !t->protocol) return 0;
+    if (t->paused || t->held) {
+        if (c->kind == GL_DATA) return hold(t, (const char *)(uintptr_t)c->ptr, (Py_ssize_t)c->len);
+        t->eof_held |= c->kind == GL_EOF;
+        return 0; /* what is to be had the selector will say again */
+    }
+    PyObject *context = new_entered(TRANSPORT(t));
+    if (!context) return read_failed(t);
+    int rc = c->kind == GL_DATA       ? on_data(t, (const char *)(uintptr_t)c->ptr, (Py_ssize_t)c->len)
+             : c->kind == GL_READABLE ? read_direct(t, (Py_ssize_t)c->len)
+                                      : give_eof(t);
+    steal_entered(context);
+    return rc;
+}
+
 int stream_arrived(LoopObject *loop, PyObject *owner, gl_cqe *c) {
     StreamObject *t = (StreamObject *)owner;
     (void)loop;
-    switch (c->kind) {
-    case GL_DATA:
-        return on_data(t, (const char *)(uintptr_t)c->ptr, (Py_ssize_t)c->len);
-    case GL_READABLE:
-        return on_readable(t, (Py_ssize_t)c->len);
-    case GL_EOF:
-        return on_eof(t);
-    case GL_ERROR:
-        return on_error(t, c->res, c->flags);
-    case GL_WROTE:
-        return stream_wrote(TRANSPORT(t), c->len);
-    }
-    return 0;
+    if (c->kind == GL_ERROR) return on_error(t, c->res, c->flags);
+    return c->kind == GL_WROTE ? stream_wrote(TRANSPORT(t), c->len) : on_read(t, c);
 }

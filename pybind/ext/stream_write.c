@@ -20,6 +20,7 @@ bool stream_must_tell(TransportObject *transport) {
     return t->write_error || (t->buffered == 0 && t->empty_waiter) || is_full || transport_must_tell(transport);
 }
 
+int stream_send_failed(TransportObject *t, int error) { return stream_failed((StreamObject *)t, error, GL_WRITE); }
 void stream_write_failed(TransportObject *t, int error) { ((StreamObject *)t)->write_error = error; }
 
 /* The kernel took n bytes of the queue, or failed. */
@@ -83,14 +84,9 @@ static int send_piece(StreamObject *t, PyObject *bytes) {
     s.ptr = (uintptr_t)PyBytes_AS_STRING(bytes);
     s.user = (uintptr_t)bytes;
     if (t->attached && t->buffered == 0 && t->loop->shared.tries) try_alone(t, &s); /* else the number may be another's */
-    Py_ssize_t n = (Py_ssize_t)s.len;
-    if (n == 0) {
-        Py_DECREF(bytes);
-        return 0;
-    }
-    int rc = transport_send(TRANSPORT(t), &s);
-    if (rc > 0) return transport_waits(TRANSPORT(t), n - s.len);
-    return rc == 0 && s.flags & GL_SQE_FAILED ? stream_failed(t, s.res, GL_WRITE) : rc;
+    if (s.len) return transport_send(TRANSPORT(t), &s);
+    Py_DECREF(bytes);
+    return 0;
 }
 
 static int send_now(StreamObject *t, PyObject *bytes) {

@@ -27,7 +27,8 @@ typedef struct TransportKind {
     bool errors_follow; /* of what close() has sent; connection_lost comes after */
     bool (*must_tell)(TransportObject *t);
     int (*wrote)(TransportObject *t, int64_t n); /* the kernel took n bytes of the queue, or failed */
-    void (*write_failed)(TransportObject *t, int error); /* of a submission; NULL: an ERROR follows */
+    int (*send_failed)(TransportObject *t, int error);
+    void (*write_failed)(TransportObject *t, int error); /* the same among other submissions; NULL: an ERROR follows */
     int (*deliver_held)(TransportObject *t); /* in its context */
     PyObject *(*connection_lost)(TransportObject *t, PyObject *exception); /* ending.c, of all */
     int (*lost)(TransportObject *t); /* after that; may be NULL */
