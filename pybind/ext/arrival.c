@@ -20,10 +20,7 @@ typedef struct ArrivalObject {
 } ArrivalObject;
 
 /* The bytes that a completion points to, and a datagram's sender. */
-static size_t bytes_of(const gl_cqe *c) {
-    bool points = c->kind == GL_DATA || c->kind == GL_ACCEPTED || c->kind == GL_DATAGRAM || c->kind == GL_RESOLVED;
-    return points && c->ptr ? (size_t)c->len : 0;
-}
+static size_t bytes_of(const gl_cqe *c) { return c->ptr ? (size_t)c->len : 0; }
 
 static size_t sender_of(const gl_cqe *c) { return c->kind == GL_DATAGRAM ? (size_t)c->res : 0; }
 

@@ -168,8 +168,7 @@ static PyObject *method_sendto(DatagramObject *t, PyObject *const *args, Py_ssiz
         return PyErr_Format(PyExc_TypeError, "data argument must be a bytes-like object, not '%.200s'", Py_TYPE(data)->tp_name);
     Py_ssize_t length = SENDS_EMPTY ? 1 : PyObject_Length(data);
     if (length <= 0) return length < 0 ? NULL : Py_NewRef(Py_None);
-    int bound = PyObject_IsTrue(t->address);
-    if (bound < 0) return NULL;
+    bool bound = t->address != Py_None;
     if (bound) {
         int own = address == Py_None ? 1 : PyObject_RichCompareBool(address, t->address, Py_EQ);
         if (own == 0) PyErr_Format(PyExc_ValueError, "Invalid address: must be None or %S", t->address);
@@ -248,7 +247,6 @@ static int deliver_held(TransportObject *transport) {
         rc = told(t, false, t->loop->state->names.datagram_received, PyTuple_GET_ITEM(both, 0), PyTuple_GET_ITEM(both, 1), DATAGRAM_READ);
         Py_DECREF(both);
     }
-    if (rc < 0 && t->held && !t->paused) transport_owe(transport, true);
     return rc;
 }
 

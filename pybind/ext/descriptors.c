@@ -31,20 +31,6 @@ FdEntry *fd_entry(LoopObject *loop, int fd) {
     return &loop->fds[fd];
 }
 
-/* Makes a free number an owner's, with a generation of its own. */
-int fd_give(LoopObject *loop, int fd, enum fd_kind kind, PyObject *owner, const FdOwner *asks, bool owned) {
-    FdEntry *e = &loop->fds[fd];
-#ifdef Py_GIL_DISABLED
-    if (!owned && !(e->weak = PyWeakref_NewRef(owner, NULL))) return -1;
-#endif
-    e->kind = (uint8_t)kind;
-    e->gen++;
-    e->owner = owner;
-    e->asks = asks;
-    e->owned = owned;
-    return 0;
-}
-
 PyObject *fd_new_owner(FdEntry *e) {
 #ifdef Py_GIL_DISABLED
     if (!e->owned && e->weak) {
@@ -127,6 +113,21 @@ int fd_vacate(LoopObject *loop, int fd, enum fd_claim claim) {
     int rc = e->asks->evict(loop, owner, fd, gone);
     Py_DECREF(owner);
     return rc;
+}
+
+int fd_give(LoopObject *loop, int fd, enum fd_claim claim, enum fd_kind kind, PyObject *owner, const FdOwner *asks, bool owned) {
+    FdEntry *e = fd_entry(loop, fd);
+    if (!e || (e->kind != FD_FREE && fd_vacate(loop, fd, claim) < 0)) return -1;
+    e = &loop->fds[fd]; /* the table may have moved */
+#ifdef Py_GIL_DISABLED
+    if (!owned && !(e->weak = PyWeakref_NewRef(owner, NULL))) return -1;
+#endif
+    e->kind = (uint8_t)kind;
+    e->gen++;
+    e->owner = owner;
+    e->asks = asks;
+    e->owned = owned;
+    return 0;
 }
 
 void fds_clear(LoopObject *loop) {

@@ -42,7 +42,8 @@ static inline FdEntry *fd_lookup(LoopObject *loop, int fd, uint32_t gen) {
     return e->kind != FD_FREE && e->gen == gen ? e : NULL;
 }
 static inline FdEntry *fd_known(LoopObject *loop, int fd) { return fd < loop->fds_len ? &loop->fds[fd] : NULL; }
-int fd_give(LoopObject *loop, int fd, enum fd_kind kind, PyObject *owner, const FdOwner *asks, bool owned); /* takes no reference */
+/* Makes a number an owner's, with a generation of its own; claim: of fd_vacate. Takes no reference. */
+int fd_give(LoopObject *loop, int fd, enum fd_claim claim, enum fd_kind kind, PyObject *owner, const FdOwner *asks, bool owned);
 PyObject *fd_new_owner(FdEntry *e); /* NULL without an exception: there is none any more */
 void fd_release(LoopObject *loop, int fd); /* forgets the owner; the engine is not told */
 int fd_vacate(LoopObject *loop, int fd, enum fd_claim claim);

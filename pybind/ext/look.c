@@ -12,17 +12,6 @@
 #include "ring.h"
 
 #ifdef __linux__
-/* Whether the future's done() is C's, which runs no Python code: what that raises, as a handler of a signal does, would be lost here. */
-static bool answers_at_once(State *state, PyObject *future) {
-    PyObject *class = state->tasks.c_future, *type = (PyObject *)Py_TYPE(future);
-    if (type == class) return true;
-    PyObject *done = PyObject_GetAttr(class, state->names.done);
-    if (!done) PyErr_Clear();
-    bool same = done && attribute_is(type, state->names.done, done);
-    Py_XDECREF(done);
-    return same;
-}
-
 /* Whether all that it would do is to wake a coroutine that has been woken already, and not run since (readiness.c). */
 static bool is_told(LoopObject *loop, const struct epoll_event *event) {
     FdEntry *e = fd_lookup(loop, event->data.fd, (uint32_t)(event->data.u64 >> 32));
@@ -30,7 +19,7 @@ static bool is_told(LoopObject *loop, const struct epoll_event *event) {
     HandleObject *handle = (HandleObject *)(e->reader.handle ? e->reader.handle : e->writer.handle);
     if (handle->callback != loop->state->wake || !handle->args) return false;
     PyObject *future = PyTuple_GET_ITEM(handle->args, 0);
-    if (!answers_at_once(loop->state, future)) return false;
+    if (!Py_IS_TYPE(future, (PyTypeObject *)loop->state->tasks.c_future)) return false; /* Python code of its own may raise: not here */
     PyObject *done = PyObject_CallMethodNoArgs(future, loop->state->names.done);
     if (!done) PyErr_Clear();
     Py_XDECREF(done);

@@ -43,6 +43,7 @@ static int pay(TransportObject *t) {
         return 0;
     }
     int rc = t->end ? end(t) : t->kind->deliver_held(t);
+    if (rc < 0 && (t->held || t->eof_held) && !t->paused) transport_owe(t, true);
     steal_entered(context);
     return rc;
 }

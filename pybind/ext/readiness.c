@@ -39,16 +39,16 @@ typedef struct {
 
 /* ---- the wait ---- */
 
-/* wake(future): the handle's callback. A descriptor may be ready in more turns than one
- * before the task has run. */
-static PyObject *wake(PyObject *module, PyObject *future) {
-    PyObject *done = PyObject_CallMethodNoArgs(future, state_of(module)->names.done);
+int wake_future(State *state, PyObject *future) {
+    PyObject *done = PyObject_CallMethodNoArgs(future, state->names.done);
     int is_done = done ? PyObject_IsTrue(done) : -1;
     Py_XDECREF(done);
-    if (is_done < 0) return NULL;
-    if (!is_done) return PyObject_CallMethodOneArg(future, state_of(module)->names.set_result, Py_None);
-    Py_RETURN_NONE;
+    return is_done ? (is_done < 0 ? -1 : 0) : call_method_drop(future, state->names.set_result, Py_None);
 }
+
+/* wake(future): the handle's callback. A descriptor may be ready in more turns than one
+ * before the task has run. */
+static PyObject *wake(PyObject *module, PyObject *future) { return none_or_null(wake_future(state_of(module), future)); }
 
 static PyMethodDef wake_method = {"wake", wake, METH_O, NULL};
 

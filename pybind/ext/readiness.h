@@ -5,6 +5,7 @@
 #include "loop.h"
 
 int readiness_setup(PyObject *module);
+int wake_future(State *state, PyObject *future); /* its result is None, unless it is done */
 
 /* Methods of the loop. */
 PyObject *method_readable(LoopObject *loop, PyObject *fd);

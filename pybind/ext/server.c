@@ -33,10 +33,7 @@ PyObject *loop_listen(LoopObject *loop, PyObject *args) {
     if (!PyArg_ParseTuple(args, "iiO", &fd, &backlog, &listener) || engine_usable(loop) < 0) return NULL;
     if (!PyTuple_Check(listener) || PyTuple_GET_SIZE(listener) != LISTENER_PARTS) return PyErr_Format(PyExc_TypeError, "_listen()");
     if (fd < 0) return PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %d", fd);
-    FdEntry *e = fd_entry(loop, fd);
-    if (!e) return NULL;
-    if (e->kind != FD_FREE && fd_vacate(loop, fd, FOR_OWNER) < 0) return NULL;
-    if (fd_give(loop, fd, FD_LISTENER, listener, &asks, true) < 0) return NULL;
+    if (fd_give(loop, fd, FOR_OWNER, FD_LISTENER, listener, &asks, true) < 0) return NULL;
     Py_INCREF(listener);
     gl_sqe s = {.op = GL_OP_LISTEN, .fd = fd, .gen = loop->fds[fd].gen, .len = backlog};
     int rc = submit_or_raise(loop, &s);

@@ -233,7 +233,6 @@ int stream_deliver_held(TransportObject *transport) {
             transport_taken(TRANSPORT(t));
         Py_DECREF(bytes);
     }
-    if (rc < 0 && (t->held || t->eof_held) && !t->paused) transport_owe(TRANSPORT(t), true);
     if (rc < 0 || !t->eof_held || t->held || !reads(t) || t->paused) return rc;
     t->eof_held = false;
     return give_eof(t);

@@ -11,6 +11,7 @@
 #include "flow.h"
 #include "methods.h"
 #include "pulse.h"
+#include "readiness.h"
 #include "ring.h"
 #include "sending.h"
 
@@ -35,11 +36,7 @@ int stream_wrote(TransportObject *transport, int64_t n) {
     if (transport_wrote(TRANSPORT(t), n) < 0) return -1;
     if (t->buffered > t->high && !t->closing) return transport_maybe_pause(TRANSPORT(t));
     if (t->buffered || !t->empty_waiter) return 0;
-    PyObject *done = PyObject_CallMethodNoArgs(t->empty_waiter, t->loop->state->names.done);
-    if (!done) return -1;
-    bool is_done = done == Py_True;
-    Py_DECREF(done);
-    return is_done ? 0 : call_method_drop(t->empty_waiter, t->loop->state->names.set_result, Py_None);
+    return wake_future(t->loop->state, t->empty_waiter);
 }
 
 /* Bytes that stay as they are until the kernel has them: the object itself when

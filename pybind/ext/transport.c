@@ -26,16 +26,14 @@ TransportObject *new_transport(PyTypeObject *type, const TransportKind *kind, Lo
 
 int transport_attach(TransportObject *t, uint16_t op, uint16_t flags) {
     LoopObject *loop = t->loop;
-    FdEntry *e = fd_entry(loop, t->fd);
-    if (!e) return -1;
-    if (e->kind != FD_FREE && fd_vacate(loop, t->fd, t->sock && !t->duplicate ? FOR_OWNER : NEW_NUMBER) < 0) return -1;
-    gl_sqe *s = new_sqe(loop, op, t->fd, 0);
-    if (!s) return -1;
-    if (fd_give(loop, t->fd, FD_TRANSPORT, (PyObject *)t, &t->kind->asks, false) < 0) {
-        s->op = GL_OP_NOP;
+    enum fd_claim claim = t->sock && !t->duplicate ? FOR_OWNER : NEW_NUMBER;
+    if (fd_give(loop, t->fd, claim, FD_TRANSPORT, (PyObject *)t, &t->kind->asks, false) < 0) return -1;
+    t->gen = loop->fds[t->fd].gen;
+    gl_sqe *s = new_sqe(loop, op, t->fd, t->gen);
+    if (!s) {
+        fd_release(loop, t->fd);
         return -1;
     }
-    t->gen = s->gen = loop->fds[t->fd].gen;
     s->flags = (uint16_t)(GL_ATTACH_PAUSED | flags);
     t->attached = true;
     t->attach_epoch = loop->sq_epoch;

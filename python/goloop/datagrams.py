@@ -48,7 +48,7 @@ class Datagrams(_Base):
             made = protocol.connection_made
             info = extra_of(sock, extra)
             transport = self._datagram_transport(
-                sock, sock.fileno(), sock.family, protocol, address, info, info.get("peername")
+                sock, sock.fileno(), sock.family, protocol, address or None, info, info.get("peername")
             )
         except BaseException:
             let_go(sock)
