@@ -14,8 +14,10 @@
 
 #include <fcntl.h>
 
+#include "engine.h"
 #include "errors.h"
 #include "handle.h"
+#include "ring.h"
 
 FdEntry *fd_entry(LoopObject *loop, int fd) {
     if (fd >= loop->fds_len) {
@@ -52,6 +54,14 @@ void fd_release(LoopObject *loop, int fd) {
     };
     *e = (FdEntry){.gen = e->gen + 1};
     for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) Py_XDECREF(gone[i]);
+}
+
+int fd_detach(LoopObject *loop, int fd, uint32_t gen) {
+    gl_sqe s = {.op = GL_OP_DETACH, .fd = fd, .gen = gen};
+    if (!fd_lookup(loop, fd, gen)) return 0;
+    int rc = loop->engine > 0 && loop_is_ours(loop) ? submit_one(loop, &s) : 0;
+    fd_release(loop, fd);
+    return rc < 0 ? -1 : 0;
 }
 
 /* Whether a number is still that of the file object that its owner was given. A closed

@@ -46,6 +46,7 @@ static inline FdEntry *fd_known(LoopObject *loop, int fd) { return fd < loop->fd
 int fd_give(LoopObject *loop, int fd, enum fd_claim claim, enum fd_kind kind, PyObject *owner, const FdOwner *asks, bool owned);
 PyObject *fd_new_owner(FdEntry *e); /* NULL without an exception: there is none any more */
 void fd_release(LoopObject *loop, int fd); /* forgets the owner; the engine is not told */
+int fd_detach(LoopObject *loop, int fd, uint32_t gen); /* the same, and it is; unless the pair is stale */
 int fd_vacate(LoopObject *loop, int fd, enum fd_claim claim);
 bool fd_is_used(LoopObject *loop, int fd, enum fd_claim claim); /* so that fd_vacate would refuse */
 void fds_clear(LoopObject *loop);

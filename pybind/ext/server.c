@@ -7,11 +7,7 @@
 #include "errors.h"
 #include "ring.h"
 
-static int forget(LoopObject *loop, int fd) {
-    gl_sqe s = {.op = GL_OP_DETACH, .fd = fd, .gen = loop->fds[fd].gen};
-    fd_release(loop, fd);
-    return loop->engine > 0 && loop_is_ours(loop) && submit_one(loop, &s) < 0 ? -1 : 0;
-}
+static int forget(LoopObject *loop, int fd) { return fd_detach(loop, fd, loop->fds[fd].gen); }
 
 static PyObject *file(PyObject *owner) { return listener_part(owner, SOCK); }
 static bool keeps(PyObject *owner, enum fd_claim claim) { (void)owner; (void)claim; return true; }

@@ -56,17 +56,9 @@ PyObject *transport_unmake(TransportObject *t) {
 }
 
 int transport_detach(TransportObject *t) {
-    LoopObject *loop = t->loop;
-    FdEntry *e = t->attached ? fd_lookup(loop, t->fd, t->gen) : NULL;
-    int rc = 0;
+    bool attached = t->attached;
     t->attached = false;
-    if (!e) return 0;
-    if (loop->engine > 0 && loop_is_ours(loop)) {
-        gl_sqe s = {.op = GL_OP_DETACH, .fd = t->fd, .gen = t->gen};
-        if (submit_one(loop, &s) < 0) rc = -1;
-    }
-    fd_release(loop, t->fd);
-    return rc;
+    return attached ? fd_detach(t->loop, t->fd, t->gen) : 0;
 }
 
 /* ---- contexts ---- */

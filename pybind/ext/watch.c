@@ -111,34 +111,17 @@ static PyObject *add_watch(LoopObject *loop, PyObject *const *args, Py_ssize_t n
     return handle;
 }
 
-/* The number under which a file object is watched, or -1: so it is found again when it
- * has been closed, and has no number any more. */
-static int number_of_watched(LoopObject *loop, PyObject *file) {
-    for (int fd = 0; fd < loop->fds_len; fd++)
-        if (loop->fds[fd].reader.file == file || loop->fds[fd].writer.file == file) return fd;
-    return -1;
-}
-
 /* _remove_reader(fd) and _remove_writer: whether there was one. */
 static PyObject *remove_watch(LoopObject *loop, PyObject *file, bool writer) {
     if (loop->closed || loop->engine <= 0) Py_RETURN_FALSE;
     if (engine_usable(loop) < 0) return NULL;
     int fd = descriptor_of(loop, file);
-    bool closed = false;
     if (fd < 0) {
-        if (PyErr_ExceptionMatches(PyExc_OverflowError)) { /* nobody can have added it */
-            PyErr_Clear();
-            Py_RETURN_FALSE;
-        }
-        fd = PyErr_ExceptionMatches(PyExc_ValueError) ? number_of_watched(loop, file) : -1;
-        if (fd < 0) return NULL;
-        PyErr_Clear();
-        closed = true;
+        PyObject *exception = PyErr_GetRaisedException();
+        return PyObject_CallMethod((PyObject *)loop, "_remove_lost", "NOO", exception, file, writer ? Py_True : Py_False);
     }
     FdEntry *e = fd_known(loop, fd);
-    if (!e || e->kind != FD_WATCHED) Py_RETURN_FALSE;
-    /* Of a closed file only what was begun with it: the other direction may be the next owner's. */
-    if (!watch_of(e, writer)->handle || (closed && watch_of(e, writer)->file != file)) Py_RETURN_FALSE;
+    if (!e || e->kind != FD_WATCHED || !watch_of(e, writer)->handle) Py_RETURN_FALSE;
     Watch old = steal_watch(e, writer);
     int error = rewatch(loop, fd, e, 0, NULL);
     if (!e->reader.handle && !e->writer.handle) fd_release(loop, fd);

@@ -188,3 +188,18 @@ class Loop(
         transport = self._fd_has_transport(fd)
         if transport is not None:
             raise RuntimeError(f"File descriptor {fd!r} is used by transport {transport!r}")
+
+    def _remove_lost(self, exc: BaseException, file: Any, writer: bool) -> bool:
+        """``_remove_reader`` or ``_remove_writer`` of what has no descriptor, as ``exc`` says: called by the extension.
+
+        A file that was closed while it was watched is found all the same. Of it only that goes which was begun with it:
+        the other direction may be the next owner's.
+        """
+        if isinstance(exc, OverflowError):  # nobody can have added it
+            return False
+        if isinstance(exc, ValueError) and file is not None:
+            for fd, _, _, reads, writes in self._watched():
+                if file is reads or file is writes:
+                    remove = self._remove_writer if writer else self._remove_reader
+                    return file is (writes if writer else reads) and remove(fd)
+        raise exc
