@@ -250,11 +250,6 @@ static int deliver_held(TransportObject *transport) {
     return rc;
 }
 
-static PyObject *schedule_lost(DatagramObject *t, PyObject *exception) {
-    if (transport_schedule_lost(TRANSPORT(t), exception == Py_None ? NULL : exception) < 0) return NULL;
-    Py_RETURN_NONE;
-}
-
 /* ---- the type ---- */
 
 static const TransportKind kind = {.asks = {transport_file, transport_keeps, transport_evict, transport_forgotten, arrived},
@@ -288,13 +283,11 @@ PyObject *loop_datagram_transport(LoopObject *loop, PyObject *args) {
 static PyObject *guard_of_DatagramObject(DatagramObject *t) { return t->loop->guard; }
 #endif
 GUARDED_CALL(DatagramObject, method_sendto)
-GUARDED_ONE(DatagramObject, schedule_lost)
 
 static PyMethodDef methods[] = {
     {"sendto", (PyCFunction)(void (*)(void))GUARDED(method_sendto), METH_FASTCALL | METH_KEYWORDS,
      "sendto($self, data, addr=None)\n--\n\nSend one datagram; what one turn sends leaves together. Raises TypeError and, for an\n"
      "address that is not the transport's own, ValueError. See asyncio.DatagramTransport.sendto."},
-    {"_schedule_lost", (PyCFunction)(void (*)(void))GUARDED(schedule_lost), METH_O, NULL},
     {0}};
 
 static PyMemberDef members[] = {{"_address", T_OBJECT, offsetof(DatagramObject, address), READONLY, NULL}, {0}};

@@ -13,9 +13,8 @@
 int transport_schedule_lost(TransportObject *t, PyObject *exception) {
     if (t->loop->closed) return engine_usable_slow(t->loop);
     /* The errors of datagrams that close() has sent wait in the engine for the next turn: they are told first. */
-    bool later = t->kind->errors_follow && t->loop->shared.backlog > 0;
-    PyObject *argument = exception ? exception : Py_None;
-    PyObject *callback = later ? PyObject_GetAttrString((PyObject *)t, "_schedule_lost") : new_lost_callback(t);
+    t->put_off = t->kind->errors_follow && t->loop->shared.backlog > 0;
+    PyObject *argument = exception ? exception : Py_None, *callback = new_lost_callback(t);
     if (!callback || loop_call_soon_drop(t->loop, callback, argument, t->context) < 0) {
         PyErr_Clear();
         Py_XSETREF(t->end, Py_NewRef(argument));
@@ -134,6 +133,7 @@ int transport_release(TransportObject *t) {
 /* Scheduled by close() and its kin: tells the protocol, then lets go. */
 PyObject *method_call_connection_lost(TransportObject *t, PyObject *exception) {
     if (t->lost) Py_RETURN_NONE;
+    if (t->put_off) return none_or_null(transport_schedule_lost(t, exception));
     t->lost = true;
     Py_INCREF(t); /* the table holds what may be the last reference */
     PyObject *pending = NULL;

@@ -74,6 +74,7 @@ typedef struct {
     bool owing;        /* stands in the loop's list of owed.c */                                   \
     bool telling;      /* stands in a list of settle.c */                                          \
     bool duplicate;    /* fd is a copy of the one in sock, and ours */                             \
+    bool put_off;      /* connection_lost comes a turn later than it was scheduled for */          \
     uint16_t family, type, proto;                                                                  \
     bool peer_is_inet;                                                                             \
     union { uint8_t inet[SHORT_ADDRESS]; Address *other; } peer; /* extra.c: zeros, it is not known */ \
