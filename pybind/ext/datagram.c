@@ -145,7 +145,7 @@ static int send_by_socket(DatagramObject *t, Message *m, PyObject *address) {
 
 static int send_to(DatagramObject *t, PyObject *data, PyObject *address) {
     if (engine_usable(t->loop) < 0) return -1;
-    PyObject *bytes = PyBytes_CheckExact(data) ? Py_NewRef(data) : PyBytes_FromObject(data); /* what cannot change */
+    PyObject *bytes = new_immutable(data);
     Message *m = bytes ? PyObject_New(Message, t->loop->state->types.Message) : NULL;
     if (!m) {
         Py_XDECREF(bytes);

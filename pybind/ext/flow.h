@@ -13,6 +13,8 @@ int transport_warn_lost(TransportObject *t, int *lost); /* counts a write after 
 
 /* What write() and sendto() take. */
 static inline bool is_data(PyObject *o) { return PyBytes_Check(o) || PyByteArray_Check(o) || PyMemoryView_Check(o); }
+/* Its bytes, which stay as they are until the kernel has them: the object itself when it cannot change, a copy otherwise. */
+static inline PyObject *new_immutable(PyObject *data) { return PyBytes_CheckExact(data) ? Py_NewRef(data) : PyBytes_FromObject(data); }
 
 /* Methods of transports. */
 PyObject *method_get_write_buffer_size(TransportObject *t, PyObject *ignored);

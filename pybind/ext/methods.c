@@ -27,13 +27,14 @@ static PyObject *pause_reading(TransportObject *t) {
     Py_RETURN_NONE;
 }
 
-PyObject *transport_resume_reading(TransportObject *t) {
+static PyObject *resume_reading(TransportObject *t) {
     if (t->closing || !t->paused) Py_RETURN_NONE;
-    if (t->attached && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen)) return NULL;
+    bool asks = t->attached && !t->kind->hears_refusal;
+    if (asks && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen)) return NULL;
     t->paused = false;
     if (t->held || t->eof_held) transport_owe(t, false);
     transport_pin(t);
-    Py_RETURN_NONE;
+    return none_or_null(asks ? 0 : transport_start_reading(t));
 }
 
 TABLE(table_close, none_or_null(transport_close(t)))
@@ -43,7 +44,7 @@ TABLE(table_is_reading, PyBool_FromLong(!t->closing && !t->paused))
 TABLE(table_get_protocol, Py_NewRef(t->protocol ? t->protocol : Py_None))
 TABLE(table_pause_reading, pause_reading(t))
 TABLE(table_start_reading, none_or_null(transport_start_reading(t)))
-TABLE(table_resume_reading, transport_resume_reading(t))
+TABLE(table_resume_reading, resume_reading(t))
 TABLE(table_get_write_buffer_size, method_get_write_buffer_size(t, NULL))
 TABLE(table_set_limits, method_set_limits(t, arg))
 TABLE(table_call_connection_lost, method_call_connection_lost(t, arg))
@@ -76,8 +77,6 @@ static PyMethodDef methods[] = {
     COMMON_METHODS,
     READING_METHODS,
     WRITING_METHODS,
-    METHOD("_start_reading", table_start_reading, METH_NOARGS, NULL),
-    METHOD("resume_reading", table_resume_reading, METH_NOARGS, RESUME_DOC),
     METHOD("close", table_close, METH_NOARGS, CLOSE_DOC),
     METHOD("get_extra_info", GUARDED(method_get_extra_info), METH_FASTCALL | METH_KEYWORDS, "get_extra_info($self, name, default=None)\n--\n\n'socket', 'sockname', 'peername'."),
     METHOD("_keep_file", GUARDED(keep_file), METH_O, NULL),

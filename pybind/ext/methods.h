@@ -11,7 +11,6 @@
 #include <structmember.h>
 
 #define CLOSE_DOC "close($self, /)\n--\n\nClose once what is queued has left."
-#define RESUME_DOC "resume_reading($self, /)\n--\n\nDeliver again."
 
 #define COMMON_METHODS                                                                                                 \
     METHOD("is_closing", table_is_closing, METH_NOARGS,                                                               \
@@ -26,7 +25,9 @@
 #define READING_METHODS                                                                                                \
     METHOD("is_reading", table_is_reading, METH_NOARGS, "is_reading($self, /)\n--\n\nWhether data are delivered."),           \
     METHOD("pause_reading", table_pause_reading, METH_NOARGS,                                                         \
-           "pause_reading($self, /)\n--\n\nDeliver nothing until resume_reading().")
+           "pause_reading($self, /)\n--\n\nDeliver nothing until resume_reading()."),                                         \
+    METHOD("resume_reading", table_resume_reading, METH_NOARGS, "resume_reading($self, /)\n--\n\nDeliver again."),             \
+    METHOD("_start_reading", table_start_reading, METH_NOARGS, NULL)
 
 #define WRITING_METHODS                                                                                                \
     METHOD("abort", table_abort, METH_NOARGS, "abort($self, /)\n--\n\nClose now; what is queued is lost."),                   \
@@ -75,7 +76,6 @@ PyObject *table_set_limits(PyObject *self, PyObject *args);
 PyObject *table_get_protocol_member(PyObject *self, void *closure);
 PyObject *table_get_file(PyObject *self, void *closure);
 
-PyObject *transport_resume_reading(TransportObject *t);
 int transport_traverse(PyObject *self, visitproc visit, void *arg);
 int transport_clear(PyObject *self);
 void transport_finalize(PyObject *self);

@@ -20,7 +20,7 @@
 #include "methods.h"
 #include "stream.h"
 
-static const TransportKind read_kind = {STREAM_KIND(READ_PIPE_LOST, "pipe transport", NULL)},
+static const TransportKind read_kind = {STREAM_KIND(READ_PIPE_LOST, "pipe transport", NULL), .hears_refusal = true},
                            write_kind = {STREAM_KIND(WRITE_PIPE_LOST, "pipe transport", "pipe closed by peer or os.write(pipe, data) raised exception.")};
 
 /* _connected_pipe(pipe, fd, protocol, extra, writing, device) -> transport: around an open file whose descriptor is
@@ -52,22 +52,6 @@ PyObject *loop_connected_pipe(LoopObject *loop, PyObject *args) {
 
 /* ---- methods ---- */
 
-/* Starts reading. Raises what the selector says against it, as add_reader does. */
-static PyObject *start_reading(TransportObject *t, PyObject *ignored) {
-    (void)ignored;
-    if (!t->attached || t->paused || t->closing) Py_RETURN_NONE;
-    if (transport_flush(t) < 0) return NULL; /* what was submitted before */
-    gl_sqe s = {.op = GL_OP_RESUME, .fd = t->fd, .gen = t->gen};
-    if (submit_or_raise(t->loop, &s) < 0) return NULL;
-    transport_pin(t);
-    Py_RETURN_NONE;
-}
-
-static PyObject *resume_reading(TransportObject *t, PyObject *ignored) {
-    (void)ignored;
-    return steal_result(transport_resume_reading(t)) < 0 ? NULL : start_reading(t, NULL);
-}
-
 /* _take_pipe(file object): another in its place. Whoever takes the one away without another closes it himself. */
 static PyObject *take_pipe(TransportObject *t, PyObject *pipe) {
     bool gone = pipe == Py_None;
@@ -78,15 +62,11 @@ static PyObject *take_pipe(TransportObject *t, PyObject *pipe) {
     return none_or_null(rc);
 }
 
-GUARDED_ONE(TransportObject, start_reading)
-GUARDED_ONE(TransportObject, resume_reading)
 GUARDED_ONE(TransportObject, take_pipe)
 
 static PyMethodDef read_methods[] = {
     COMMON_METHODS,
     READING_METHODS,
-    METHOD("_start_reading", GUARDED(start_reading), METH_NOARGS, NULL),
-    METHOD("resume_reading", GUARDED(resume_reading), METH_NOARGS, RESUME_DOC),
     METHOD("_take_pipe", GUARDED(take_pipe), METH_O, NULL),
     METHOD("close", table_close, METH_NOARGS, "close($self, /)\n--\n\nClose; what is unread stays in the pipe."),
     {0}};

@@ -39,13 +39,6 @@ int stream_wrote(TransportObject *transport, int64_t n) {
     return wake_future(t->loop->state, t->empty_waiter);
 }
 
-/* Bytes that stay as they are until the kernel has them: the object itself when
- * it cannot change, a copy otherwise. */
-static PyObject *new_immutable(PyObject *data) {
-    if (PyBytes_CheckExact(data)) return Py_NewRef(data);
-    return PyBytes_FromObject(data);
-}
-
 /* write(2) or send(2), as the engine makes it. Who shares a pipe may have made it blocking: then another thread may be its reader. */
 static ssize_t system_write(StreamObject *t, const char *p, Py_ssize_t n) {
 #ifdef MSG_NOSIGNAL

@@ -40,10 +40,16 @@ int transport_attach(TransportObject *t, uint16_t op, uint16_t flags) {
     return 0;
 }
 
+static int ask_to_read(TransportObject *t) {
+    if (!t->kind->hears_refusal) return new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen) ? 0 : -1;
+    gl_sqe s = {.op = GL_OP_RESUME, .fd = t->fd, .gen = t->gen};
+    return transport_flush(t) < 0 ? -1 : submit_or_raise(t->loop, &s); /* after what was submitted before */
+}
+
 int transport_start_reading(TransportObject *t) {
     bool reads = t->attached && !t->paused && !t->closing;
-    int rc = reads && !new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen) ? -1 : 0;
-    transport_pin(t);
+    int rc = reads && ask_to_read(t) < 0 ? -1 : 0;
+    if (rc == 0 || !t->kind->hears_refusal) transport_pin(t);
     return rc;
 }
 

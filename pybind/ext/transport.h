@@ -24,6 +24,7 @@ typedef struct TransportKind {
     enum callback_name lost_name;
     const char *failed[2]; /* of a stream: what a failed read, and a failed write, is in messages */
     const char *written_after_end; /* the warning of many writes then */
+    bool hears_refusal; /* who starts or resumes reading is told at once what the selector says against it, as by add_reader */
     bool errors_follow; /* of what close() has sent; connection_lost comes after */
     bool (*must_tell)(TransportObject *t);
     int (*wrote)(TransportObject *t, int64_t n); /* the kernel took n bytes of the queue, or failed */
