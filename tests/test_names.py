@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import random
 import socket
 import threading
 import types
@@ -92,6 +93,20 @@ def test_answer_to_a_repeated_question_is_the_callers_own(loop, run):
         return differences
 
     assert run(main()) == []
+
+
+def test_text_of_an_address_is_inet_ntops(loop, run):
+    words = ("0", "0", "0", "1", "ffff", "a0b", "c000")
+    chance = random.Random(1)
+
+    async def main():
+        for _ in range(1000):
+            spelled = ":".join(chance.choices(words, k=8))
+            ((*_, address),) = await loop.getaddrinfo(spelled, 80, type=socket.SOCK_STREAM)
+            expected = socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, spelled))
+            assert address == (expected, 80, 0, 0), spelled
+
+    run(main())
 
 
 def test_getnameinfo_is_that_of_socket(loop, run):

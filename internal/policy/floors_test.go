@@ -16,7 +16,7 @@ var extension = house{
 		"guard",
 		"state",
 		"loop sockaddr capacity sigstack plain reader named",
-		"errors engine arena literal tasks snapshot",
+		"errors engine arena tasks snapshot",
 		"handle ready control pulse",
 		"threadsafe inbox call",
 		"ring soon clock",

@@ -133,10 +133,9 @@ struct LoopObject {
     PyObject *keywords; /* tasks.c: {"loop": the loop} while it runs, or NULL. Of its thread, without the guard, as: */
     PyObject *arguments; /* (None,) */
 
-    struct Literals *literals; /* literal.c: NULL until there are some */
-
     /* names.c */
     uint64_t lookups; /* the number of the last */
+    PyObject *literals; /* answers without a lookup that goloop.names keeps: tuples in a tuple */
 
     /* scheduled.c */
     Fresh fresh;

@@ -16,7 +16,6 @@
 #include "dispatch.h"
 #include "engine.h"
 #include "inbox.h"
-#include "literal.h"
 #include "names.h"
 #include "nested.h"
 #include "owed.h"
@@ -104,6 +103,7 @@ static PyObject *loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     loop->thread_id = Py_NewRef(Py_None);
     loop->current_handle = Py_NewRef(Py_None);
     loop->task_factory = Py_NewRef(Py_None);
+    loop->literals = PyTuple_New(0);
     loop->generation = process_generation;
     loop->hooks = &hooks;
     loop->module = Py_NewRef(module);
@@ -151,7 +151,7 @@ static void loop_dealloc(LoopObject *loop) {
     PyMem_Free(loop->ready);
     PyMem_Free(loop->fds);
     timers_free(loop);
-    literals_free(loop);
+    Py_CLEAR(loop->literals);
     arena_give(loop);
 #ifdef Py_GIL_DISABLED
     Py_XDECREF(loop->guard);
@@ -271,8 +271,10 @@ PyDoc_STRVAR(readable_doc,
     X(FAST, METH_FASTCALL, "_receive_into", method_receive_into, NULL)                                                \
     X(FAST, METH_FASTCALL, "_send", method_send, NULL)                                                                \
     X(ONE, METH_O, "_fd_has_transport", loop_fd_has_transport, NULL)                                                  \
-    X(FAST, METH_FASTCALL, "_getaddrinfo", loop_getaddrinfo, NULL)                                                    \
+    X(ONE, METH_VARARGS, "_getaddrinfo", loop_getaddrinfo, NULL)                                                      \
     X(ONE, METH_VARARGS, "_getnameinfo", loop_getnameinfo, NULL)                                                      \
+    X(FAST, METH_FASTCALL, "_recall", loop_recall, NULL)                                                              \
+    X(ONE, METH_O, "_keep_literals", loop_keep_literals, NULL)                                                        \
     X(ONE, METH_VARARGS, "_listen", loop_listen, NULL)                                                                \
     X(ONE, METH_O, "_unlisten", loop_unlisten, NULL)                                                                  \
     X(ONE, METH_NOARGS, "_is_accepting", loop_is_accepting, NULL)                                                     \
@@ -301,6 +303,7 @@ static PyMemberDef members[] = {
     {"_thread_id", T_OBJECT_EX, offsetof(LoopObject, thread_id), 0, NULL},
     {"_current_handle", T_OBJECT_EX, offsetof(LoopObject, current_handle), 0, NULL},
     {"_task_factory", T_OBJECT_EX, offsetof(LoopObject, task_factory), 0, NULL},
+    {"_literals", T_OBJECT_EX, offsetof(LoopObject, literals), READONLY, NULL},
     {"_closed", T_BOOL, offsetof(LoopObject, closed), 0, NULL},
     {"_stopping", T_BOOL, offsetof(LoopObject, stopping), 0, NULL},
     {"_forever", T_BOOL, offsetof(LoopObject, forever), 0, NULL},

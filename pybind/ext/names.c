@@ -1,5 +1,4 @@
-/* Lookups: arguments of getaddrinfo and getnameinfo to a query, answers to what
- * socket's functions of these names return. Which names need a lookup is the engine's
+/* Lookups: queries to the engine, answers to what socket's functions return. Which names need a lookup is the engine's
  * to say. */
 #include "names.h"
 
@@ -9,7 +8,6 @@
 
 #include "engine.h"
 #include "errors.h"
-#include "literal.h"
 #include "named.h"
 #include "ring.h"
 #include "sockaddr.h"
@@ -101,73 +99,30 @@ static PyObject *resolve(LoopObject *loop, gl_query *q) {
     return raise_errno(error);
 }
 
-/* The int in o, when it is an int (or an enum of ints) and a C int holds it. */
-static bool take_int(PyObject *o, int32_t *out) {
-    if (!PyLong_Check(o)) return false;
-    int overflow;
-    long value = PyLong_AsLongAndOverflow(o, &overflow);
-    *out = (int32_t)value;
-    return !overflow && value == *out;
-}
-
-/* A short name of letters goes to libc as it is: the idna codec would leave it alone. */
-static bool is_plain(PyObject *host) {
-    if (PyUnicode_GetLength(host) >= 64 || !PyUnicode_IS_ASCII(host)) return false;
-    const char *s = (const char *)PyUnicode_1BYTE_DATA(host);
-    return s[0] != '.' && !strstr(s, "..") && (Py_ssize_t)strlen(s) == PyUnicode_GET_LENGTH(host);
-}
-
-/* A text for libc, whose end is the first zero. 0: of a type that only the standard library knows an error for; -1 with an
- * exception. */
-static int borrow_text(PyObject *o, uint64_t *text, int64_t *len) {
-    const char *s = PyBytes_Check(o) ? PyBytes_AS_STRING(o) : PyUnicode_Check(o) ? PyUnicode_AsUTF8(o) : NULL;
-    if (!s) return PyErr_Occurred() ? -1 : 0;
-    *text = (uintptr_t)s;
-    *len = (int64_t)strlen(s);
-    return 1;
-}
-
-/* The same of host and of a port that is no number, as socket.getaddrinfo hands them to libc. *encoded keeps what is not the
- * caller's. */
-static int borrow_texts(PyObject *host, PyObject *port, gl_query *q, PyObject **encoded) {
-    int known = 1;
-    if (PyUnicode_Check(host) && !is_plain(host)) {
-        host = *encoded = PyUnicode_AsEncodedString(host, "idna", NULL);
-        if (!host) return -1;
-    }
-    if (host != Py_None) known = borrow_text(host, &q->host, &q->host_len);
-    return known <= 0 || q->service_len || port == Py_None ? known : borrow_text(port, &q->service, &q->service_len);
-}
-
-static bool take_port(PyObject *port, gl_query *q) {
-    int overflow = 0;
-    if (!PyLong_CheckExact(port)) return true; /* a text, if anything */
-    q->service = (uint64_t)PyLong_AsLongAndOverflow(port, &overflow);
-    q->service_len = -1;
-    return !overflow;
-}
-
-/* _getaddrinfo(host, port, family, type, proto, flags): the answer; a number when
+/* _getaddrinfo(host, port, family, type, proto, flags, name, service): the answer; a number when
  * _resolved(number, answer) will bring it; NotImplemented where the standard library's way
- * has to be taken, with its errors, or its debug mode. */
-PyObject *loop_getaddrinfo(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
-    if (check_number("_getaddrinfo(host, port, family, type, proto, flags)", n, 6) < 0) return NULL;
-    if (engine_usable(loop) < 0) return NULL;
+ * has to be taken. name and service are for libc; of a port that is a number there is no service. */
+PyObject *loop_getaddrinfo(LoopObject *loop, PyObject *args) {
     gl_query q = {.what = GL_ADDRINFO};
-    if (loop->debug || loop->in_turn || !take_int(args[2], &q.family) || !take_int(args[3], &q.type) ||
-        !take_int(args[4], &q.proto) || !take_int(args[5], &q.flags) || !take_port(args[1], &q))
-        Py_RETURN_NOTIMPLEMENTED;
-    PyObject *encoded = NULL, *kept = Py_XNewRef(borrow_literal(loop, args[0], &q)), *result = NULL;
-    int known = kept ? 1 : borrow_texts(args[0], args[1], &q, &encoded);
-    if (known == 0) {
-        result = Py_NewRef(Py_NotImplemented);
-    } else if (known > 0 && PySys_Audit("socket.getaddrinfo", "OOiii", args[0], args[1], q.family, q.type, q.proto) == 0) {
-        result = kept ? PyList_GetSlice(kept, 0, PyList_GET_SIZE(kept)) : resolve(loop, &q);
-        if (!kept && result && PyList_CheckExact(result)) literal_keep(loop, args[0], &q, result);
+    PyObject *host, *port;
+    const char *name, *service;
+    Py_ssize_t name_len, service_len;
+    if (!PyArg_ParseTuple(args, "OOiiiiz#z#", &host, &port, &q.family, &q.type, &q.proto, &q.flags, &name, &name_len, &service,
+                          &service_len))
+        return NULL;
+    q.host = (uintptr_t)name;
+    q.host_len = name_len;
+    q.service = (uintptr_t)service;
+    q.service_len = service_len;
+    if (PyLong_CheckExact(port)) {
+        q.service = (uint64_t)PyLong_AsLongLong(port);
+        q.service_len = -1;
+        if (PyErr_Occurred()) return NULL;
     }
-    Py_XDECREF(kept);
-    Py_XDECREF(encoded);
-    return result;
+    if (engine_usable(loop) < 0) return NULL;
+    if (loop->debug || loop->in_turn) Py_RETURN_NOTIMPLEMENTED;
+    if (PySys_Audit("socket.getaddrinfo", "OOiii", host, port, q.family, q.type, q.proto) < 0) return NULL;
+    return resolve(loop, &q);
 }
 
 /* _getnameinfo(sockaddr, flags, host, port, flow, scope): the same. */
@@ -185,4 +140,40 @@ PyObject *loop_getnameinfo(LoopObject *loop, PyObject *args) {
     q.host_len = len;
     q.service = (uint64_t)(int64_t)port;
     return resolve(loop, &q);
+}
+
+/* ---- literals ---- */
+
+/* What names.py keeps of each: what was asked, and the answer. */
+enum { ASKED = 6 };
+
+/* Of an exact str or int, for others may compare as they like. */
+static bool is_same(PyObject *a, PyObject *b) {
+    bool compares = Py_TYPE(a) == Py_TYPE(b) && (PyUnicode_CheckExact(a) || PyLong_CheckExact(a));
+    return a == b || (compares && PyObject_RichCompareBool(a, b, Py_EQ) == 1);
+}
+
+static bool answers(PyObject *kept, PyObject *const *asked) {
+    int i = 0;
+    while (i < ASKED && is_same(PyTuple_GET_ITEM(kept, i), asked[i])) i++;
+    return i == ASKED;
+}
+
+/* _recall(host, port, family, type, proto, flags): what was answered lately without a lookup, a list of the caller's own; or None. */
+PyObject *loop_recall(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
+    if (check_number("_recall(host, port, family, type, proto, flags)", n, ASKED) < 0 || engine_usable(loop) < 0) return NULL;
+    Py_ssize_t i = 0, most = !loop->debug && !loop->in_turn ? PyTuple_GET_SIZE(loop->literals) : 0;
+    while (i < most && !answers(PyTuple_GET_ITEM(loop->literals, i), args)) i++;
+    if (i == most) Py_RETURN_NONE;
+    PyObject *addresses = Py_NewRef(PyTuple_GET_ITEM(PyTuple_GET_ITEM(loop->literals, i), ASKED)), *result = NULL;
+    long family = PyLong_AsLong(args[2]), type = PyLong_AsLong(args[3]), proto = PyLong_AsLong(args[4]);
+    if (!PyErr_Occurred() && PySys_Audit("socket.getaddrinfo", "OOlll", args[0], args[1], family, type, proto) == 0)
+        result = PyList_GetSlice(addresses, 0, PyList_GET_SIZE(addresses));
+    Py_DECREF(addresses);
+    return result;
+}
+
+PyObject *loop_keep_literals(LoopObject *loop, PyObject *literals) {
+    Py_XSETREF(loop->literals, Py_NewRef(literals));
+    Py_RETURN_NONE;
 }

@@ -192,8 +192,22 @@ class Loop:
     def _receive(self, sock: Any, n: int, /) -> Any: ...
     def _receive_into(self, sock: Any, buf: Any, /) -> int | None: ...
     def _send(self, sock: Any, data: Any, /) -> int | None: ...
+    _literals: tuple[tuple[Any, ...], ...]
+    def _recall(
+        self, host: Any, port: Any, family: Any, type: Any, proto: Any, flags: Any, /
+    ) -> list[Any] | None: ...
+    def _keep_literals(self, literals: tuple[tuple[Any, ...], ...], /) -> None: ...
     def _getaddrinfo(
-        self, host: Any, port: Any, family: int, type: int, proto: int, flags: int, /
+        self,
+        host: Any,
+        port: Any,
+        family: int,
+        type: int,
+        proto: int,
+        flags: int,
+        name: str | bytes | None,
+        service: str | bytes | None,
+        /,
     ) -> Any: ...
     def _getnameinfo(
         self, sockaddr: Any, flags: int, host: str, port: int, flow: int, scope: int, /

@@ -20,8 +20,18 @@ _getaddrinfo, _getnameinfo = socket.getaddrinfo, socket.getnameinfo
 _asyncio: Any = base_events
 _type = type  # getaddrinfo has an argument of that name
 
-
 _MOST = (1 << 31) - 1  # of a C int
+_MOST_KEPT, _LONGEST_KEPT = 8, 64  # a longer text is no literal that is worth its memory
+
+
+def _is_plain(host: str) -> bool:
+    """Whether the idna codec, which is slow, would leave a name alone: so it is with most."""
+    return host.isascii() and len(host) < 64 and ".." not in host and not host.startswith(".")
+
+
+def _encoded(host: Any) -> Any:
+    """What ``socket.getaddrinfo`` hands to libc."""
+    return str.encode(host, "idna") if isinstance(host, str) else host
 
 
 def _name_query(sockaddr: Any, flags: Any) -> tuple[str, int, int, int] | None:
@@ -55,15 +65,28 @@ class Names(_Base):
             socket.gaierror: the name has no address, or the resolver fails.
             UnicodeError: ``host`` is no domain name.
         """
-        answer = NotImplemented
         if _asyncio.socket.getaddrinfo is _getaddrinfo and not self._executor_shutdown_called:
-            answer = self._getaddrinfo(host, port, family, type, proto, flags)
-            if _type(answer) is list:
-                return answer  # type: ignore[no-any-return]
+            answer = self._recall(host, port, family, type, proto, flags)
+            if answer is not None:
+                return answer
+            answer = self._look_up(host, port, family, type, proto, flags)
             if _type(answer) is int:
                 answer = await self._wait_for_lookup(answer)
-        if answer is NotImplemented:
-            return await super().getaddrinfo(host, port, family=family, type=type, proto=proto, flags=flags)
+            if answer is not NotImplemented:
+                return answer  # type: ignore[no-any-return]
+        return await super().getaddrinfo(host, port, family=family, type=type, proto=proto, flags=flags)
+
+    def _look_up(self, host: Any, port: Any, family: Any, type: Any, proto: Any, flags: Any) -> Any:
+        """As ``_getaddrinfo``; of arguments that are wrong only the standard library knows the error."""
+        try:
+            name = host if _type(host) is str and _is_plain(host) else _encoded(host)
+            service = None if _type(port) is int else port
+            answer = self._getaddrinfo(host, port, family, type, proto, flags, name, service)
+        except (TypeError, ValueError, OverflowError):
+            return NotImplemented
+        if _type(answer) is list and service is None and _type(host) is str and len(host) <= _LONGEST_KEPT:
+            kept = host, port, family, type, proto, flags, answer.copy()
+            self._keep_literals((kept,) + self._literals[: _MOST_KEPT - 1])
         return answer
 
     async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
