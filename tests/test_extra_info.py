@@ -76,6 +76,35 @@ def test_tells_the_same_after_the_end(loop, run, asked):
     run(main())
 
 
+def test_tells_it_in_a_forked_child_too(script):
+    out = script("""
+        async def main():
+            loop = asyncio.get_running_loop()
+            accepted = loop.create_future()
+
+            class Accepted(asyncio.Protocol):
+                def connection_made(self, transport):
+                    accepted.set_result(transport)
+
+            server = await loop.create_server(Accepted, "127.0.0.1", 0)
+            client, _ = await loop.create_connection(asyncio.Protocol, *server.sockets[0].getsockname())
+            peer = await accepted
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(15)
+                told = [[end.get_extra_info(name) for name in ("sockname", "peername", "socket")] for end in (client, peer)]
+                same = told[0][0] == told[1][1] and told[0][1] == told[1][0] == told[1][2].getsockname()
+                os._exit(0 if same and None not in told[0] else 1)
+            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            client.close()
+            peer.close()
+            server.close()
+
+        run(main())
+    """)
+    assert out == "0\n"
+
+
 @pytest.mark.goloop_only
 def test_a_streams_connection_makes_no_socket_object(loop, run, monkeypatch):
     made = []

@@ -21,7 +21,6 @@
 #include "inbox.h"
 #include "plain.h"
 #include "sending.h"
-#include "sockaddr.h"
 
 enum { YOUNG = 3 }; /* batches: that in which it is made, and the next two */
 
@@ -71,7 +70,7 @@ static int fill_addresses(StreamObject *t, PyObject *l, gl_cqe *c) {
 /* The program has replaced socket.socket, or a method of it: the connection gets what accept()
  * would have made, and asyncio's transport. */
 static int accept_replaced(LoopObject *loop, PyObject *l, gl_cqe *c) {
-    PyObject *peer = sockaddr_to_python(at(c->ptr), (socklen_t)c->len);
+    PyObject *peer = PyBytes_FromStringAndSize(at(c->ptr), (Py_ssize_t)c->len);
     if (!peer) close(c->res);
     return peer ? steal_result(PyObject_CallMethod((PyObject *)loop, "_accept_replaced", "OiN", l, (int)c->res, peer)) : -1;
 }

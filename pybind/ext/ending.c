@@ -123,10 +123,7 @@ int transport_release(TransportObject *t) {
     PyObject *sock = t->sock;
     t->sock = NULL;
     if (sock) put_aside(&pending, call_method_drop(sock, t->loop->state->names.close, NULL));
-    if (!t->extra || t->extra_lacks_socket)
-        Py_XSETREF(t->former_sock, sock);
-    else
-        Py_XDECREF(sock);
+    Py_XSETREF(t->former_sock, sock);
     return raise_again(pending, 0);
 }
 

@@ -3,18 +3,11 @@
 
 #include <netinet/in.h>
 
-#include "named.h"
-#include "sockaddr.h"
-
 /* NULL without an exception for want of memory, or of an address. */
 static Address *new_address(const void *raw, socklen_t len) {
     Address *a = len && len <= UINT8_MAX ? PyMem_Malloc(sizeof *a + len) : NULL;
     if (a) memcpy(a->raw, raw, a->len = (uint8_t)len);
     return a;
-}
-
-static PyObject *address_to_python(const Address *a) {
-    return a ? sockaddr_to_python(a->raw, a->len) : sockaddr_to_python("", 0);
 }
 
 /* Remembers the local address while the descriptor is open. */
@@ -43,57 +36,29 @@ void transport_keep_peer(TransportObject *t) {
     if (getpeername(t->fd, (struct sockaddr *)&peer, &len) == 0) transport_set_peer(t, &peer, len);
 }
 
-static PyObject *new_peername(TransportObject *t) {
-    if (!t->peer_is_inet) return address_to_python(t->peer.other);
-    struct sockaddr_in inet = {0};
-    memcpy(&inet, t->peer.inet, sizeof t->peer.inet);
-    return sockaddr_to_python(&inet, sizeof inet);
-}
-
 void transport_forget_addresses(TransportObject *t) {
     if (!t->peer_is_inet) PyMem_Free(t->peer.other);
     PyMem_Free(t->local);
 }
 
-/* _extra_parts() -> (address of its own, the peer's, socket that it had or None, family, type, proto) */
+static PyObject *new_raw(const Address *a) { return PyBytes_FromStringAndSize(a ? (const char *)a->raw : "", a ? a->len : 0); }
+
+/* _extra_parts() -> (the address that its listener is known to have, or None; its own, and the peer's, in the system's form, empty
+ * where there is none; socket that it had, or None; family, type, proto) */
 PyObject *method_extra_parts(TransportObject *t, PyObject *ignored) {
     (void)ignored;
     transport_keep_local(t);
-    PyObject *sockname = t->sockname ? Py_NewRef(t->sockname) : address_to_python(t->local), *peername = new_peername(t);
+    PyObject *sockname = t->sockname ? t->sockname : Py_None, *peer;
+    if (t->peer_is_inet)
+        peer = PyBytes_FromStringAndSize((const char *)t->peer.inet, sizeof t->peer.inet);
+    else
+        peer = new_raw(t->peer.other);
     PyObject *former = t->former_sock ? t->former_sock : Py_None;
-    return Py_BuildValue("(NNOiii)", sockname, peername, former, t->family, t->type, t->proto);
+    return Py_BuildValue("(ONNOiii)", sockname, new_raw(t->local), peer, former, t->family, t->type, t->proto);
 }
 
-static bool is_named(PyObject *name, PyObject *known) {
-    return name == known || (PyUnicode_Check(name) && PyUnicode_Compare(name, known) == 0);
-}
-
-/* Adds to it what goloop.extra finds, at once: of what another thread has found meanwhile, the first stands. */
-static int find_extra(TransportObject *t, PyObject *name) {
-    Names *names = &t->loop->state->names;
-    PyObject *found = PyObject_CallMethodOneArg((PyObject *)t, names->_find_extra, name);
-    int rc = found ? 0 : -1;
-    if (found) {
-        if (t->extra)
-            rc = PyDict_Merge(t->extra, found, 0);
-        else
-            t->extra = Py_NewRef(found);
-        if (rc == 0 && (rc = PyDict_Contains(t->extra, names->socket)) >= 0) t->extra_lacks_socket = rc == 0;
-    }
-    Py_XDECREF(found);
-    return rc < 0 ? -1 : 0;
-}
-
-PyObject *method_get_extra_info(TransportObject *t, PyObject *const *args, Py_ssize_t n, PyObject *kwnames) {
-    static const char *const arguments[] = {"name", "default"};
-    PyObject *given[2];
-    if (take_named((PyObject *)t, "get_extra_info", arguments, 2, args, n, kwnames, given) < 0) return NULL;
-    PyObject *name = given[0], *fallback = given[1] ? given[1] : Py_None;
-    Names *names = &t->loop->state->names;
-    bool asks_socket = is_named(name, names->socket);
-    if (!t->extra && PyUnicode_CheckExact(name) && !asks_socket && !is_named(name, names->sockname) && !is_named(name, names->peername))
-        return Py_NewRef(fallback);
-    if ((!t->extra || (t->extra_lacks_socket && asks_socket)) && find_extra(t, name) < 0) return NULL;
-    PyObject *value = t->extra ? PyDict_GetItemWithError(t->extra, name) : NULL;
-    return value || !PyErr_Occurred() ? Py_NewRef(value ? value : fallback) : NULL;
+/* _keep_extra(dict) -> the dict that stands: of two that are made at a time, the first. */
+PyObject *method_keep_extra(TransportObject *t, PyObject *extra) {
+    if (!t->extra) t->extra = Py_NewRef(extra);
+    return Py_NewRef(t->extra);
 }

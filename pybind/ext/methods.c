@@ -60,8 +60,8 @@ static PyObject *set_protocol(TransportObject *t, PyObject *protocol) {
 
 TAKES_ONE(table_set_protocol, "set_protocol", "protocol", TransportObject, set_protocol)
 
-GUARDED_CALL(TransportObject, method_get_extra_info)
 GUARDED_ONE(TransportObject, method_extra_parts)
+GUARDED_ONE(TransportObject, method_keep_extra)
 
 static GETTER(get_server, Py_XNewRef(t->server))
 
@@ -78,13 +78,14 @@ static PyMethodDef methods[] = {
     READING_METHODS,
     WRITING_METHODS,
     METHOD("close", table_close, METH_NOARGS, CLOSE_DOC),
-    METHOD("get_extra_info", GUARDED(method_get_extra_info), METH_FASTCALL | METH_KEYWORDS, "get_extra_info($self, name, default=None)\n--\n\n'socket', 'sockname', 'peername'."),
     METHOD("_keep_file", GUARDED(keep_file), METH_O, NULL),
     METHOD("_extra_parts", GUARDED(method_extra_parts), METH_NOARGS, NULL),
+    METHOD("_keep_extra", GUARDED(method_keep_extra), METH_O, NULL),
     {0}};
 
 static PyMemberDef members[] = {
     COMMON_MEMBERS,
+    {"_known", T_OBJECT, offsetof(TransportObject, extra), READONLY, "_extra, or None."},
     {"_paused", T_BOOL, offsetof(TransportObject, paused), READONLY, NULL},
     {"_sock_fd", T_INT, offsetof(TransportObject, fd), READONLY, NULL},
     {"_conn_lost", T_INT, offsetof(TransportObject, conn_lost), READONLY, NULL},

@@ -70,7 +70,6 @@ typedef struct {
     uint64_t attach_epoch; /* of the submissions that its first one stands in */                    \
     bool attached, pinned, ended, paused, closing, eof_held, protocol_paused, lost;                \
     bool attach_takes_transport;                                                                   \
-    bool extra_lacks_socket;                                                                       \
     bool drains;       /* of sending.c: its writes are never held back */                           \
     bool owing;        /* stands in the loop's list of owed.c */                                   \
     bool telling;      /* stands in a list of settle.c */                                          \

@@ -2,24 +2,62 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
+from _socket import inet_ntop
 from asyncio.trsock import TransportSocket
 from typing import TYPE_CHECKING, Any
 
 from . import standard
 
+_FAMILY = slice(0, 2) if sys.platform == "linux" else slice(1, 2)  # of a sockaddr
+
+
+def address_of(raw: bytes) -> Any:
+    """A sockaddr as ``getpeername`` gives it; None for a family that is not known."""
+    family, port = int.from_bytes(raw[_FAMILY], sys.byteorder), int.from_bytes(raw[2:4], "big")
+    if family == socket.AF_INET:
+        return inet_ntop(family, raw[4:8]), port
+    if family == socket.AF_INET6:
+        flow, scope = int.from_bytes(raw[4:8], "big"), int.from_bytes(raw[24:28], sys.byteorder)
+        return inet_ntop(family, raw[8:24]), port, flow, scope
+    if family != socket.AF_UNIX:
+        return None
+    is_abstract = raw[2:3] == b"\0"
+    return raw[2:] if is_abstract else os.fsdecode(raw[2:].partition(b"\0")[0])
+
 
 class Extra:
-    """The extension asks it for what ``_extra`` has not yet."""
+    """``_extra`` is filled when somebody asks, unless it was given; a signal or a thread may come in between."""
 
     __slots__ = ()
 
     if TYPE_CHECKING:
-        _extra: dict[Any, Any]
+        _known: dict[Any, Any] | None
         _extra_parts: Any
+        _keep_extra: Any
         _file: socket.socket | None
         _keep_file: Any
         _sock_fd: int
+
+    def get_extra_info(self, name: Any, default: Any = None) -> Any:
+        """'socket', 'sockname', 'peername'."""
+        extra = self._known
+        if extra is None:
+            if name not in {"socket", "sockname", "peername"}:
+                return default  # as to 'sslcontext', for which each of asyncio's streams asks
+            sockname, own, peer = self._extra_parts()[:3]
+            if sockname is None:
+                sockname = address_of(own)
+            extra = self._keep_extra({"sockname": sockname, "peername": address_of(peer)})
+        if name == "socket" and "socket" not in extra:
+            sock = self._sock
+            if sock is None:
+                sock = self._former_socket()
+            if sock is not None:
+                return extra.setdefault("socket", TransportSocket(sock))
+        return extra.get(name, default)
 
     @property
     def _sock(self) -> Any:
@@ -32,29 +70,16 @@ class Extra:
         """What a handler of a signal raises meanwhile closes nothing, nor does a second socket that another thread has made."""
         sock = standard.imports["socket"].__new__(standard.imports["socket"])
         try:
-            sock.__init__(*self._extra_parts()[3:], self._sock_fd)
+            sock.__init__(*self._extra_parts()[4:], self._sock_fd)
             sock.setblocking(False)  # its own idea of the timeout: dup() gives the copy's to the descriptor
             self._keep_file(sock)  # unless there is one
         finally:
             if self._file is not sock:
                 sock.detach()
 
-    def _find_extra(self, name: object) -> dict[Any, Any]:
-        """What there is to add to ``_extra``. The extension adds it as a whole: a signal or a thread may come in between."""
-        found: dict[Any, Any] = {}
-        if not hasattr(self, "_extra"):
-            found["sockname"], found["peername"] = self._extra_parts()[:2]
-        if name == "socket":
-            sock = self._sock
-            if sock is None:
-                sock = self._former_socket()
-            if sock is not None:
-                found["socket"] = TransportSocket(sock)
-        return found
-
     def _former_socket(self) -> Any:
         """Of a descriptor that is gone: the one that owned it, or one that is closed, or None where the system has none to give."""
-        _, _, former, *kind = self._extra_parts()
+        former, *kind = self._extra_parts()[3:]
         if former is not None:
             return former
         try:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .clients import keep_clients
+from .extra import address_of
 from .factories import deferring
 from .listening import Listener
 from .plainsocket import INTERNET, accepts_plain, family_and_type, is_plain
@@ -107,8 +108,8 @@ class Serving(_Base):
         else:
             super()._stop_serving(sock)
 
-    def _accept_replaced(self, listener: Listener, fd: int, address: Any) -> None:
-        """Serve what the engine has accepted while ``socket.socket`` is not the standard library's.
+    def _accept_replaced(self, listener: Listener, fd: int, peer: bytes) -> None:
+        """Serve what the engine has accepted from a sockaddr while ``socket.socket`` is not the standard library's.
 
         So asyncio does: ``accept`` makes an object of the class that is there, which may refuse.
         """
@@ -130,7 +131,7 @@ class Serving(_Base):
         conn.setblocking(False)
         given: dict[str, Any] = {"context": context} if _ACCEPT_TAKES_CONTEXT else {}
         accept = self._accept_connection2(
-            deferring(factory), conn, {"peername": address}, server=server, **given
+            deferring(factory), conn, {"peername": address_of(peer)}, server=server, **given
         )
         context.run(self.create_task, accept)
 
