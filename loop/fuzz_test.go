@@ -5,6 +5,7 @@ package loop
 import (
 	"math"
 	"testing"
+	"unsafe"
 
 	"goloop/selector"
 
@@ -68,6 +69,7 @@ type fuzzed struct {
 	*rig
 	fds     []int  // the engine's and the peers'
 	address []byte // the listener's, a struct sockaddr_in
+	name    *Name  // the same
 	buffer  []byte
 	spare   int // kept open to take the numbers of closed descriptors
 }
@@ -86,6 +88,7 @@ func newFuzzed(t *testing.T, backend string, batched bool) *fuzzed {
 	listener, address := listen(t, 2)
 	z.fds = append(z.fds, tcpSocket(t), tcpSocket(t), listener)
 	z.address = rawInet4(address)
+	z.name = nameOf(unix.AF_INET, "127.0.0.1", int64(address.Port), 0, 0)
 	a, b := datagramPair(t)
 	z.fds = append(z.fds, a, b)
 	z.spare = tcpSocket(t)
@@ -135,7 +138,7 @@ func (z *fuzzed) step(s fuzzStep) {
 		}
 		return
 	case OpConnect:
-		sq.Ptr, sq.Len = address(z.address), int64(len(z.address))
+		sq.Ptr = uint64(uintptr(unsafe.Pointer(z.name)))
 	case fuzzRead:
 		if _, err := z.Read(int32(fd), generation, uintptr(address(z.buffer)), int(s.arg)); err != nil {
 			z.t.Fatal("Read:", err)

@@ -250,20 +250,3 @@ func appendLiteral(b []byte, ip netip.Addr) []byte {
 	}
 	return ip.AppendTo(b)
 }
-
-// set makes a the sockaddr of ip and port.
-func (a *Address) set(ip netip.Addr, port uint16) {
-	a.Family, a.Len = unix.AF_INET, unix.SizeofSockaddrInet4
-	if ip.Is6() {
-		a.Family, a.Len = unix.AF_INET6, unix.SizeofSockaddrInet6
-	}
-	binary.NativeEndian.PutUint16(a.Addr[:], uint16(a.Family))
-	binary.BigEndian.PutUint16(a.Addr[2:], port)
-	if ip.Is6() {
-		v := ip.As16()
-		copy(a.Addr[8:], v[:]) // behind the flow information
-	} else {
-		v := ip.As4()
-		copy(a.Addr[4:], v[:])
-	}
-}

@@ -48,6 +48,8 @@ const (
 	FlagPipe   = 2 // Attach: read with read(2), written with write(2)
 	FlagHangup = 4 // Attach: the writing end of a pipe, which is ready to be read when its reader has gone
 
+	FlagUnknown = 0x100 // Connect, set by the engine: Ptr names no numeric address, and nothing was done
+
 	FlagTried = 1 // Write: the host has tried itself, after all that it wrote before had left; Res is the errno
 	FlagAlone = 1 // Send: Res tells of a failure, no Error follows
 
@@ -128,11 +130,19 @@ type RingQuery struct {
 	Len                 int64
 }
 
-// Address is one address of an Answer: struct gl_address.
+// Address is one address of an Answer, or of a sockaddr: struct gl_address.
 type Address struct {
-	Family, Type, Proto int32
-	Len                 uint32
-	Addr                [28]byte
+	Family, Type, Proto, Port int32
+	Flow, Scope               uint32
+	Host                      [48]byte
+}
+
+// Name is an address in text, or the path of a Unix socket: struct gl_name.
+type Name struct {
+	Family            int32
+	Host              uint64
+	HostLen           int64
+	Port, Flow, Scope int64
 }
 
 // Timer is one of the timers that a TimersAdd starts: struct gl_timer.

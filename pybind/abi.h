@@ -32,7 +32,7 @@ enum gl_op {
     GL_OP_WATCH = 12,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets. len: of the set, what begins. See GL_WATCH_REPLACED */
     GL_OP_DATAGRAM = 13,    /* fd, gen, flags GL_ATTACH_PAUSED: a datagram socket */
     GL_OP_SEND = 14,        /* fd, gen, ptr: gl_message, len: what it counts for in WROTE, user; kept as for WRITE */
-    GL_OP_CONNECT = 15,     /* fd, ptr, len: a sockaddr; res: 0, EINPROGRESS or an errno */
+    GL_OP_CONNECT = 15,     /* fd, ptr: struct gl_name; res: 0, EINPROGRESS or an errno. See GL_CONNECT_UNKNOWN */
     GL_OP_CHILD = 16,       /* flags GL_CHILD_*, user: whom CHILD_EXITED names, len: pid, fd: signal */
     GL_OP_RESOLVE = 17,     /* ptr: struct gl_query, user: any number; res: see there. flags GL_RESOLVE_CANCEL: user */
     GL_OP_TIMER_RESERVE = 18, /* len: there is room for so many timers. res ENOMEM: TIMER_ADD may fail for want of memory */
@@ -72,6 +72,9 @@ enum { GL_WRITE_TRIED = 1 };
  * the last WATCH of it, so of the set only what this one begins is the new file's, and watched. */
 enum { GL_WATCH_REPLACED = 0x100 };
 
+/* Set by the engine in flags of a CONNECT: the name is no numeric address, and nothing was done. */
+enum { GL_CONNECT_UNKNOWN = 0x100 };
+
 /* Set by the engine in flags of a WRITE or SEND that it has handled. FAILED: res is
  * the errno, and an ERROR follows, unless ALONE. No flag: the pair was stale. Only after QUEUED does
  * the engine keep the bytes. */
@@ -93,6 +96,14 @@ typedef struct gl_timer {
     int64_t when;  /* due, ns of CLOCK_MONOTONIC; after the call: its name */
     uint64_t user; /* whose it is; 0: nobody's, and not started */
 } gl_timer;
+
+/* An address as Python's socket has it: host is text, or the path of a Unix socket. */
+typedef struct gl_name {
+    int32_t family;
+    uint64_t host;
+    int64_t host_len;
+    int64_t port, flow, scope;
+} gl_name;
 
 /* What a SEND sends. addr_len 0: to whom the socket is connected. */
 typedef struct gl_message {
@@ -157,9 +168,9 @@ typedef struct gl_query {
 } gl_query;
 
 typedef struct gl_address {
-    int32_t family, type, proto;
-    uint32_t len;     /* of addr */
-    uint8_t addr[28]; /* struct sockaddr_in or sockaddr_in6 */
+    int32_t family, type, proto, port;
+    uint32_t flow, scope; /* of IPv6 */
+    char host[48];        /* inet_ntop(3)'s text, with a zero behind it */
 } gl_address;
 
 #define GL_NAME 16 /* bytes of a name, with its end */
@@ -309,6 +320,8 @@ typedef struct gl_api {
     /* asyncio's set_write_buffer_limits(). given: GL_LIMIT_*, of high and low; the other is filled in. bytes: high, low. EINVAL: not
      * high >= low >= 0. */
     int32_t (*write_buffer_limits)(int32_t given, double *high, double *low, int64_t bytes[2]);
+    int32_t (*address)(const void *sockaddr, int64_t len, gl_address *out); /* but for type and proto; family 0: neither IPv4 nor IPv6 */
+    int32_t (*sockaddr)(const gl_name *name, void *out); /* into room of a sockaddr_storage. Its length; 0: host is no numeric address */
     gl_shared *first; /* the engine: of the open engines. Whole at any time, for a forked child, which closes poll_fd, wake_fd and batch_fd of each */
 } gl_api;
 #endif

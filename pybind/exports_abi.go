@@ -14,6 +14,8 @@ int32_t goloop_stats(int64_t, gl_stats *);
 int32_t goloop_close(int64_t);
 int32_t goloop_panic_text(char *, int32_t);
 int32_t goloop_write_buffer_limits(int32_t, double *, double *, int64_t *);
+int32_t goloop_address(void *, int64_t, gl_address *);
+int32_t goloop_sockaddr(gl_name *, void *);
 */
 import "C"
 
@@ -35,6 +37,7 @@ func layout() []uint32 {
 	var m loop.Message
 	var t loop.Timer
 	var n loop.Near
+	var w loop.Name
 	return []uint32{
 		uint32(unsafe.Sizeof(s)),
 		uint32(unsafe.Offsetof(s.Op)), uint32(unsafe.Offsetof(s.Flags)), uint32(unsafe.Offsetof(s.Fd)),
@@ -51,8 +54,8 @@ func layout() []uint32 {
 		uint32(unsafe.Offsetof(q.Service)), uint32(unsafe.Offsetof(q.HostLen)), uint32(unsafe.Offsetof(q.ServiceLen)),
 		uint32(unsafe.Offsetof(q.Answer)), uint32(unsafe.Offsetof(q.Len)),
 		uint32(unsafe.Sizeof(a)),
-		uint32(unsafe.Offsetof(a.Family)), uint32(unsafe.Offsetof(a.Type)), uint32(unsafe.Offsetof(a.Proto)),
-		uint32(unsafe.Offsetof(a.Len)), uint32(unsafe.Offsetof(a.Addr)),
+		uint32(unsafe.Offsetof(a.Family)), uint32(unsafe.Offsetof(a.Type)), uint32(unsafe.Offsetof(a.Proto)), uint32(unsafe.Offsetof(a.Port)),
+		uint32(unsafe.Offsetof(a.Flow)), uint32(unsafe.Offsetof(a.Scope)), uint32(unsafe.Offsetof(a.Host)),
 		uint32(unsafe.Sizeof(m)),
 		uint32(unsafe.Offsetof(m.Ptr)), uint32(unsafe.Offsetof(m.Len)),
 		uint32(unsafe.Offsetof(m.Addr)), uint32(unsafe.Offsetof(m.AddrLen)),
@@ -60,6 +63,9 @@ func layout() []uint32 {
 		uint32(unsafe.Offsetof(t.When)), uint32(unsafe.Offsetof(t.User)),
 		uint32(unsafe.Sizeof(n)),
 		uint32(unsafe.Offsetof(n.Fd)), uint32(unsafe.Offsetof(n.Generation)), uint32(unsafe.Offsetof(n.Pipe)),
+		uint32(unsafe.Sizeof(w)),
+		uint32(unsafe.Offsetof(w.Family)), uint32(unsafe.Offsetof(w.Host)), uint32(unsafe.Offsetof(w.HostLen)),
+		uint32(unsafe.Offsetof(w.Port)), uint32(unsafe.Offsetof(w.Flow)), uint32(unsafe.Offsetof(w.Scope)),
 		uint32(unsafe.Sizeof(loop.Stats{})),
 		uint32(unsafe.Sizeof(C.gl_shared{})),
 	}
@@ -74,6 +80,7 @@ func layoutOfC() []uint32 {
 	var m C.gl_message
 	var t C.gl_timer
 	var n C.gl_near
+	var w C.gl_name
 	return []uint32{
 		uint32(unsafe.Sizeof(s)),
 		uint32(unsafe.Offsetof(s.op)), uint32(unsafe.Offsetof(s.flags)), uint32(unsafe.Offsetof(s.fd)),
@@ -90,8 +97,8 @@ func layoutOfC() []uint32 {
 		uint32(unsafe.Offsetof(q.service)), uint32(unsafe.Offsetof(q.host_len)), uint32(unsafe.Offsetof(q.service_len)),
 		uint32(unsafe.Offsetof(q.answer)), uint32(unsafe.Offsetof(q.len)),
 		uint32(unsafe.Sizeof(a)),
-		uint32(unsafe.Offsetof(a.family)), uint32(unsafe.Offsetof(a._type)), uint32(unsafe.Offsetof(a.proto)),
-		uint32(unsafe.Offsetof(a.len)), uint32(unsafe.Offsetof(a.addr)),
+		uint32(unsafe.Offsetof(a.family)), uint32(unsafe.Offsetof(a._type)), uint32(unsafe.Offsetof(a.proto)), uint32(unsafe.Offsetof(a.port)),
+		uint32(unsafe.Offsetof(a.flow)), uint32(unsafe.Offsetof(a.scope)), uint32(unsafe.Offsetof(a.host)),
 		uint32(unsafe.Sizeof(m)),
 		uint32(unsafe.Offsetof(m.ptr)), uint32(unsafe.Offsetof(m.len)),
 		uint32(unsafe.Offsetof(m.addr)), uint32(unsafe.Offsetof(m.addr_len)),
@@ -99,6 +106,9 @@ func layoutOfC() []uint32 {
 		uint32(unsafe.Offsetof(t.when)), uint32(unsafe.Offsetof(t.user)),
 		uint32(unsafe.Sizeof(n)),
 		uint32(unsafe.Offsetof(n.fd)), uint32(unsafe.Offsetof(n.gen)), uint32(unsafe.Offsetof(n.pipe)),
+		uint32(unsafe.Sizeof(w)),
+		uint32(unsafe.Offsetof(w.family)), uint32(unsafe.Offsetof(w.host)), uint32(unsafe.Offsetof(w.host_len)),
+		uint32(unsafe.Offsetof(w.port)), uint32(unsafe.Offsetof(w.flow)), uint32(unsafe.Offsetof(w.scope)),
 		uint32(unsafe.Sizeof(C.gl_stats{})),
 		uint32(unsafe.Sizeof(C.gl_shared{})),
 	}
@@ -137,6 +147,8 @@ func goloop_api(out *C.gl_api) (n C.uint64_t) {
 		close:               (*[0]byte)(C.goloop_close),
 		panic_text:          (*[0]byte)(C.goloop_panic_text),
 		write_buffer_limits: (*[0]byte)(C.goloop_write_buffer_limits),
+		address:             (*[0]byte)(C.goloop_address),
+		sockaddr:            (*[0]byte)(C.goloop_sockaddr),
 	}
 	firstListed = &out.first
 	return C.uint64_t(boundary())

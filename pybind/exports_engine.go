@@ -11,6 +11,8 @@ import (
 
 	"goloop/control/loops"
 	"goloop/loop"
+
+	"golang.org/x/sys/unix"
 )
 
 // goloop_open makes the engine of one loop and returns its handle.
@@ -185,6 +187,34 @@ func goloop_write_buffer_limits(given C.int32_t, high, low *C.double, bytes *C.i
 	out := unsafe.Slice(bytes, 2)
 	out[0], out[1] = C.int64_t(highWater), C.int64_t(lowWater)
 	return 0
+}
+
+// goloop_address is loop.AddressOf.
+//
+//export goloop_address
+func goloop_address(raw unsafe.Pointer, size C.int64_t, out *C.gl_address) (rc C.int32_t) {
+	defer func() {
+		if r := recover(); r != nil {
+			keep(r)
+			rc = panicked
+		}
+	}()
+	*(*loop.Address)(unsafe.Pointer(out)) = loop.AddressOf(unsafe.Slice((*byte)(raw), int(size)))
+	return 0
+}
+
+// goloop_sockaddr is loop.Name.Put.
+//
+//export goloop_sockaddr
+func goloop_sockaddr(name *C.gl_name, out unsafe.Pointer) (n C.int32_t) {
+	defer func() {
+		if r := recover(); r != nil {
+			keep(r)
+			n = panicked
+		}
+	}()
+	room := unsafe.Slice((*byte)(out), unix.SizeofSockaddrAny)
+	return C.int32_t((*loop.Name)(unsafe.Pointer(name)).Put(room))
 }
 
 // goloop_close frees an engine and forgets its handle.

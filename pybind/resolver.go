@@ -50,13 +50,11 @@ func resolve(q loop.Query) loop.Answer {
 // addressesOf copies what getaddrinfo(3) has found.
 func addressesOf(list *C.struct_addrinfo) (a loop.Answer) {
 	for i := list; i != nil; i = i.ai_next {
-		address := loop.Address{
-			Family: int32(i.ai_family), Type: int32(i.ai_socktype), Proto: int32(i.ai_protocol), Len: uint32(i.ai_addrlen),
-		}
-		if int(address.Len) > len(address.Addr) {
+		address := loop.AddressOf(unsafe.Slice((*byte)(unsafe.Pointer(i.ai_addr)), i.ai_addrlen))
+		if address.Family == 0 {
 			continue // neither IPv4 nor IPv6, the only ones that getaddrinfo(3) knows
 		}
-		copy(address.Addr[:], unsafe.Slice((*byte)(unsafe.Pointer(i.ai_addr)), address.Len))
+		address.Type, address.Proto = int32(i.ai_socktype), int32(i.ai_protocol)
 		a.Addresses = append(a.Addresses, address)
 	}
 	if list.ai_canonname != nil {

@@ -2,7 +2,6 @@
 #include "connect.h"
 
 #include <errno.h>
-#include <sys/socket.h>
 
 #include "engine.h"
 #include "errors.h"
@@ -14,19 +13,16 @@
  * begins: 0 or EINPROGRESS. None for an address that sock.connect() has to look at.
  * OSError, as from there: it could not begin. */
 PyObject *loop_connect(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
-    if (check_number("_connect(sock, fd, family, address)", n, 4) < 0) return NULL;
-    if (engine_usable(loop) < 0) return NULL;
-    int fd = (int)PyLong_AsLong(args[1]);
-    int family = (int)PyLong_AsLong(args[2]);
+    if (check_number("_connect(sock, fd, family, address)", n, 4) < 0 || engine_usable(loop) < 0) return NULL;
+    int fd = (int)PyLong_AsLong(args[1]), family = (int)PyLong_AsLong(args[2]);
     if (PyErr_Occurred()) return NULL;
-    struct sockaddr_storage address;
-    socklen_t len;
-    int known = loop->in_turn ? 0 : sockaddr_from_python(args[3], family, &address, &len);
-    if (known < 0) return NULL;
-    if (!known) Py_RETURN_NONE;
-    if (PySys_Audit("socket.connect", "OO", args[0], args[3]) < 0) return NULL;
-    gl_sqe s = {.op = GL_OP_CONNECT, .fd = fd, .ptr = (uintptr_t)&address, .len = len};
-    int error = submit_one(loop, &s);
+    gl_name name;
+    PyObject *text = loop->in_turn ? NULL : new_text(args[3], family, &name);
+    if (!text) Py_RETURN_NONE;
+    gl_sqe s = {.op = GL_OP_CONNECT, .fd = fd, .ptr = (uintptr_t)&name};
+    int error = PySys_Audit("socket.connect", "OO", args[0], args[3]) == 0 ? submit_one(loop, &s) : -1;
+    Py_DECREF(text);
     if (error < 0) return NULL;
+    if (s.flags & GL_CONNECT_UNKNOWN) Py_RETURN_NONE;
     return error && error != EINPROGRESS ? raise_errno(error) : PyLong_FromLong(error);
 }

@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <structmember.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "callback.h"
 #include "ending.h"
@@ -62,13 +61,14 @@ static uint8_t *index_of(DatagramObject *t, PyObject *address) {
 
 /* The address that a datagram came from, as recvfrom() gives it. */
 static PyObject *new_sender(DatagramObject *t, const void *raw, socklen_t len, uint16_t place) {
-    bool inet = (t->family == AF_INET || t->family == AF_INET6) && len <= sizeof t->peers->raw;
-    if (!inet) return sockaddr_to_python(raw, len);
+    gl_address a;
+    if (t->family == AF_UNIX) return new_path(raw, len);
     if (!t->peers && !(t->peers = PyMem_Calloc(GL_PEERS, sizeof *t->peers))) return PyErr_NoMemory();
     Peer *p = &t->peers[place];
     if (p->address && p->len == len && memcmp(p->raw, raw, len) == 0) return Py_NewRef(p->address);
-    PyObject *address = sockaddr_to_python(raw, len);
-    if (!address) return NULL;
+    int32_t rc = t->loop->api->address(raw, len, &a);
+    PyObject *address = rc < 0 ? none_or_null(engine_error(t->loop, rc)) : new_address(&a);
+    if (!address || len > sizeof p->raw) return address;
     memcpy(p->raw, raw, len);
     p->len = (uint8_t)len;
     *index_of(t, address) = (uint8_t)place;
@@ -78,17 +78,18 @@ static PyObject *new_sender(DatagramObject *t, const void *raw, socklen_t len, u
 
 /* Writes where a message goes. 0 when only socket.sendto can tell. */
 static bool encode(DatagramObject *t, PyObject *address, Message *m) {
-    socklen_t len = 0;
-    int known = 1;
+    int32_t len;
     Peer *p = t->peers ? &t->peers[*index_of(t, address)] : NULL;
-    if (p && p->address == address)
-        memcpy(&m->address, p->raw, len = p->len);
-    else if (t->family == AF_UNIX)
-        known = sockaddr_from_path(address, &m->address, &len);
-    else
-        known = sockaddr_from_python(address, t->family, &m->address, &len);
-    if (known < 0) PyErr_Clear();
-    if (known <= 0) return false;
+    if (p && p->address == address) {
+        memcpy(&m->address, p->raw, p->len);
+        len = p->len;
+    } else {
+        gl_name name;
+        PyObject *text = new_text(address, t->family, &name);
+        len = text ? t->loop->api->sockaddr(&name, &m->address) : 0;
+        Py_XDECREF(text);
+        if (len <= 0) return false;
+    }
     m->wire.addr = (uintptr_t)&m->address;
     m->wire.addr_len = len;
     return true;

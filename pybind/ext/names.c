@@ -12,7 +12,7 @@
 #include "ring.h"
 #include "sockaddr.h"
 
-/* An answer at once has six addresses and a text of 64 bytes at most. */
+/* An answer at once has three addresses and a text of 64 bytes at most. */
 enum { AT_ONCE = 512 };
 
 /* ---- answers ---- */
@@ -27,10 +27,10 @@ static PyObject *new_member(PyObject *members, int value) {
 }
 
 /* (family, type, proto, canonname, address) */
-static PyObject *new_address(State *state, const gl_address *a, const char *name, Py_ssize_t name_len) {
+static PyObject *new_info(State *state, const gl_address *a, const char *name, Py_ssize_t name_len) {
     PyObject *family = new_member(state->lookups.families, a->family);
     PyObject *kind = family ? new_member(state->lookups.kinds, a->type) : NULL;
-    PyObject *address = kind ? sockaddr_to_python(a->addr, (socklen_t)a->len) : NULL;
+    PyObject *address = kind ? new_address(a) : NULL;
     PyObject *tuple = address ? Py_BuildValue("(OOis#O)", family, kind, (int)a->proto, name, name_len, address) : NULL;
     Py_XDECREF(family);
     Py_XDECREF(kind);
@@ -46,7 +46,7 @@ static PyObject *new_addresses(State *state, const uint8_t *p, uint32_t count, i
     for (uint32_t i = 0; list && i < count; i++) {
         gl_address a;
         memcpy(&a, p + (size_t)i * sizeof a, sizeof a); /* it has no alignment */
-        PyObject *item = new_address(state, &a, name, i == 0 ? name_len : 0);
+        PyObject *item = new_info(state, &a, name, i == 0 ? name_len : 0);
         if (item)
             PyList_SET_ITEM(list, i, item);
         else

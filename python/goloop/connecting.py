@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import socket
+from _socket import inet_pton
 from asyncio import base_events, trsock
 from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-defined]
 from collections.abc import Callable
@@ -55,16 +56,13 @@ class Connecting(_Base):
             """asyncio's; to an address literal without options, it is one connect of one socket."""
             address = self._literal(host, port, options)
             if address:
-                sock = socket.socket(
-                    socket.AF_INET if len(address) == 2 else socket.AF_INET6,
-                    socket.SOCK_STREAM | _NONBLOCK,
-                    socket.IPPROTO_TCP,
-                )
+                family = socket.AF_INET if len(address) == 2 else socket.AF_INET6
+                sock = socket.socket(family, socket.SOCK_STREAM | _NONBLOCK, socket.IPPROTO_TCP)
                 try:
                     if not _NONBLOCK:
                         sock.setblocking(False)
                     fd = sock.fileno()
-                    error = self._connect(sock, fd, sock.family, address)
+                    error = self._connect(sock, fd, family, address)
                     if error:
                         await self._finish_connect(sock, fd, address)
                     if error is not None:
@@ -82,13 +80,13 @@ class Connecting(_Base):
                         transport.close()
                         raise
                     return transport, protocol
-                sock.close()  # no literal after all
+                sock.close()  # sock.connect() has to look at it
             return await super().create_connection(protocol_factory, host, port, **options)
 
         create_connection.__wrapped__ = _create_connection  # its signature
 
     def _literal(self, host: Any, port: Any, options: dict[str, Any]) -> tuple[Any, ...] | None:
-        """The address of what seems to be a literal, if nothing but a connect is asked for.
+        """The address of a literal, if nothing but a connect is asked for.
 
         Of a loop some of whose methods are another's, asyncio's ``create_connection`` calls these.
         """
@@ -104,9 +102,16 @@ class Connecting(_Base):
             or not all(getattr(getattr(self, name), "__func__", None) is own for name, own in _HOOKS.items())
         ):
             return None
-        if ":" in host:
-            return (host, port, 0, 0) if _asyncio._HAS_IPv6 and "%" not in host else None
-        return (host, port) if host[:1].isdigit() and host[-1:].isdigit() else None
+        address: tuple[Any, ...] = (host, port)
+        if ":" in host and _asyncio._HAS_IPv6:
+            address = host, port, 0, 0
+        elif not host[:1].isdigit():
+            return None
+        try:
+            inet_pton(socket.AF_INET if len(address) == 2 else socket.AF_INET6, host)
+        except (OSError, ValueError):
+            return None
+        return address
 
     def _create_connection_transport(
         self, sock: socket.socket, protocol_factory: Callable[[], Any], *args: Any, **kwargs: Any
