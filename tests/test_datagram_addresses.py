@@ -59,6 +59,36 @@ def test_a_peer_without_a_name_has_no_address(run, endpoint, tmp_path):
     run(main())
 
 
+class Moving:
+    """A port that is another one each time that somebody asks."""
+
+    def __init__(self, *ports):
+        self.ports = list(ports)
+
+    def __index__(self):
+        return self.ports.pop(0)
+
+
+@pytest.mark.parametrize("kind", ["constant", "moving"])
+def test_datagrams_go_to_the_address_that_each_names(run, endpoint, kind):
+    async def main():
+        (one, first), (other, second) = [await endpoint(local_addr=(LOOPBACK, 0)) for _ in range(2)]
+        ports = [sockname(each)[1] for each in (one, other, one, one, other)]
+        sender, _ = await endpoint(local_addr=(LOOPBACK, 0))
+        if kind == "moving":
+            addr = (LOOPBACK, Moving(*ports))
+            addrs = [addr] * len(ports)
+        else:
+            known = {port: (LOOPBACK, port) for port in ports}
+            addrs = [known[port] for port in ports]
+        for n, addr in enumerate(addrs):
+            sender.sendto(b"%d" % n, addr)
+        assert await first.arrived(3) == [b"0", b"2", b"3"]
+        assert await second.arrived(2) == [b"1", b"4"]
+
+    run(main())
+
+
 @pytest.mark.parametrize("host", ["localhost", "", "127.0.1", "<broadcast>"])
 def test_sendto_takes_the_hosts_that_sockets_take(run, endpoint, host):
     async def main():

@@ -35,6 +35,7 @@ typedef struct DatagramObject {
     bool connected;    /* to a peer with a name, to which everything goes that is sent */
     bool has_peer;     /* to one without a name, as far as is known: what names no address goes there */
     Peer *peers;       /* GL_PEERS of them, once something was received */
+    Peer target;       /* of the last datagram that went to none of them */
     uint8_t by_object[GL_PEERS]; /* index into peers, by hash of address as an object */
 } DatagramObject;
 
@@ -76,11 +77,23 @@ static PyObject *new_sender(DatagramObject *t, const void *raw, socklen_t len, u
     return address;
 }
 
+static const Peer *peer_of(DatagramObject *t, PyObject *address) {
+    Peer *p = t->peers ? &t->peers[*index_of(t, address)] : NULL;
+    return p && p->address == address ? p : t->target.address == address ? &t->target : NULL;
+}
+
+/* Of a text and numbers that are nobody's class: the same object stands for the same address for ever. */
+static bool is_constant(PyObject *address) {
+    bool constant = PyTuple_CheckExact(address) && PyUnicode_CheckExact(PyTuple_GET_ITEM(address, 0));
+    for (Py_ssize_t i = 1; constant && i < PyTuple_GET_SIZE(address); i++) constant = PyLong_CheckExact(PyTuple_GET_ITEM(address, i));
+    return constant;
+}
+
 /* Writes where a message goes. 0 when only socket.sendto can tell. */
 static bool encode(DatagramObject *t, PyObject *address, Message *m) {
     int32_t len;
-    Peer *p = t->peers ? &t->peers[*index_of(t, address)] : NULL;
-    if (p && p->address == address) {
+    const Peer *p = peer_of(t, address);
+    if (p) {
         memcpy(&m->address, p->raw, p->len);
         len = p->len;
     } else {
@@ -89,6 +102,11 @@ static bool encode(DatagramObject *t, PyObject *address, Message *m) {
         len = text ? t->loop->api->sockaddr(&name, &m->address) : 0;
         Py_XDECREF(text);
         if (len <= 0) return false;
+        if (is_constant(address)) {
+            memcpy(t->target.raw, &m->address, sizeof t->target.raw);
+            t->target.len = (uint8_t)len;
+            Py_XSETREF(t->target.address, Py_NewRef(address));
+        }
     }
     m->wire.addr = (uintptr_t)&m->address;
     m->wire.addr_len = len;
@@ -305,6 +323,7 @@ static int datagram_clear(PyObject *self) {
     t->peers = NULL;
     for (int i = 0; peers && i < GL_PEERS; i++) Py_XDECREF(peers[i].address); /* of strings and numbers */
     PyMem_Free(peers);
+    Py_CLEAR(t->target.address);
     return transport_clear(self);
 }
 
