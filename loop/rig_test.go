@@ -34,6 +34,7 @@ type rig struct {
 	sent     map[uint64]*result // by User
 	user     uint64
 	expired  atomic.Bool
+	kept     any // memory that the engine knows by a number, which on a stack would move
 }
 
 // packet is one datagram that came.

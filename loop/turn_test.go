@@ -5,7 +5,6 @@ package loop
 import (
 	"errors"
 	"math"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -105,6 +104,7 @@ func TestManyTimersInOneSubmission(t *testing.T) {
 		now := r.Now()
 		hour := now + int64(time.Hour)
 		many := []Timer{{now - 1, 1}, {now - 3, 2}, {now - 1, 3}, {now - 9, 0}, {hour, 4}, {now - 2, 5}}
+		r.kept = many
 		r.submit(Submission{Op: OpTimerAdd, User: 0, Len: now - 1})
 		r.submit(Submission{Op: OpTimersAdd, Ptr: uint64(uintptr(unsafe.Pointer(&many[0]))), Len: int64(len(many))})
 		if err := r.Submit(r.sq); err != nil {
@@ -126,7 +126,6 @@ func TestManyTimersInOneSubmission(t *testing.T) {
 		if d, added := r.Deadline(), r.Stats().TimersAdded; d != hour || added != 7 {
 			t.Errorf("the next is due at %d, and %d were added", d, added)
 		}
-		runtime.KeepAlive(many)
 	})
 }
 
