@@ -1,8 +1,8 @@
 /* The boundary between the C extension (pybind/ext) and the engine (Go).
  *
  * Two arrays of fixed-size entries, io_uring's shape: C appends submissions and
- * hands them over with one call a turn; the engine answers in completions. The
- * memory of both, and the arena that received bytes lie in, is C's. loop/ring.go
+ * hands them over with one call a turn; the engine answers in completions. It maps
+ * the memory of both, and of the arena that received bytes lie in. loop/ring.go
  * holds the same structs in Go, which a test compares. goloop_api() tells which text of
  * this file the engine was built with, and the extension refuses one that is not its own.
  *
@@ -225,16 +225,18 @@ typedef struct gl_near {
     int32_t pipe; /* 1: read(2) instead of recv(2) */
 } gl_near;
 
-/* One loop's memory. C writes the first part before goloop_open and sq, sq_len
- * before each turn; the engine writes the last part. In between is what C tells of the batches
+/* One loop's memory. C writes selector and unbatched before goloop_open and sq, sq_len
+ * before each turn; the engine writes the rest of the first part, and the last. In between is what C tells of the batches
  * that it has run, and the engine takes in a turn. */
 typedef struct gl_shared {
-    gl_sqe *sq;
+    gl_sqe *sq; /* what a turn takes, of the rings of submissions: C fills one while the engine has the other */
+    int32_t sq_len;
+    int32_t cq_cap, sq_caps[2]; /* entries */
+    gl_sqe *sqs[2];
     gl_cqe *cq;
     uint8_t *arena;
     int64_t arena_len;
-    int32_t sq_len;
-    int32_t cq_cap;
+    int32_t memory; /* the engine's number of all this; 0: it has none */
     char selector[GL_NAME]; /* a backend's name, or empty for the best */
     int32_t unbatched;      /* 1: no io_uring, each socket has system calls of its own */
 
@@ -316,6 +318,8 @@ typedef struct gl_api {
     int32_t (*signal_fd)(int64_t engine);                                 /* for set_wakeup_fd */
     int32_t (*stats)(int64_t engine, gl_stats *out);
     int32_t (*close)(int64_t engine);
+    int32_t (*widen)(gl_shared *shared, int32_t ring);                    /* doubles one of sqs that no turn has. Any thread. ENOMEM */
+    int32_t (*release)(gl_shared *shared);                                /* after close: rings and arena may go; C has looked there until now */
     int32_t (*panic_text)(char *out, int32_t n);                          /* of the calling thread's last; length written */
     /* asyncio's set_write_buffer_limits(). given: GL_LIMIT_*, of high and low; the other is filled in. bytes: high, low. EINVAL: not
      * high >= low >= 0. */

@@ -43,22 +43,15 @@ type client struct {
 	arena       []byte
 }
 
-// openClient makes the rings and opens an engine on them. When that fails, handle
-// is the error.
+// openClient opens an engine. When that fails, handle is the error.
 func openClient(selector string) *client {
-	c := &client{
-		shared:      &C.gl_shared{},
-		completions: make([]loop.Completion, 64),
-		arena:       make([]byte, 128<<10),
-	}
+	c := &client{shared: &C.gl_shared{}}
 	for i, char := range []byte(selector) {
 		c.shared.selector[i] = C.char(char)
 	}
-	c.shared.cq = (*C.gl_cqe)(unsafe.Pointer(&c.completions[0]))
-	c.shared.cq_cap = C.int32_t(len(c.completions))
-	c.shared.arena = (*C.uint8_t)(unsafe.Pointer(&c.arena[0]))
-	c.shared.arena_len = C.int64_t(len(c.arena))
 	c.handle = goloop_open(c.shared)
+	c.completions = unsafe.Slice((*loop.Completion)(unsafe.Pointer(c.shared.cq)), int(c.shared.cq_cap))
+	c.arena = unsafe.Slice((*byte)(c.shared.arena), int(c.shared.arena_len))
 	return c
 }
 
@@ -150,7 +143,27 @@ func writeBufferLimits(high, low *float64) (bytes [2]int64, shown [2]float64, rc
 
 func start(procs int) int { return int(goloop_start(C.int32_t(procs))) }
 
-func (c *client) close() int { return int(goloop_close(c.handle)) }
+// close ends the engine and gives the memory back.
+func (c *client) close() int {
+	rc := c.closeEngine()
+	c.release()
+	return rc
+}
+
+func (c *client) closeEngine() int { return int(goloop_close(c.handle)) }
+
+// widen and release are the exports; widen returns how long the ring is then.
+func (c *client) widen(ring int) (int, int) {
+	rc := goloop_widen(c.shared, C.int32_t(ring))
+	return int(c.shared.sq_caps[ring]), int(rc)
+}
+
+func (c *client) release() int { return int(goloop_release(c.shared)) }
+
+// ring is one of the two of submissions.
+func (c *client) ring(i int) []loop.Submission {
+	return unsafe.Slice((*loop.Submission)(unsafe.Pointer(c.shared.sqs[i])), int(c.shared.sq_caps[i]))
+}
 
 // published is what the engine has written of the shared memory.
 func (c *client) published() (selector string, deadline int64, nfds, backlog, wakeFd int) {

@@ -12,6 +12,8 @@ int64_t goloop_read(int64_t, int32_t, uint32_t, void *, int64_t);
 int32_t goloop_signal_fd(int64_t);
 int32_t goloop_stats(int64_t, gl_stats *);
 int32_t goloop_close(int64_t);
+int32_t goloop_widen(gl_shared *, int32_t);
+int32_t goloop_release(gl_shared *);
 int32_t goloop_panic_text(char *, int32_t);
 int32_t goloop_write_buffer_limits(int32_t, double *, double *, int64_t *);
 int32_t goloop_address(void *, int64_t, gl_address *);
@@ -145,6 +147,8 @@ func goloop_api(out *C.gl_api) (n C.uint64_t) {
 		signal_fd:           (*[0]byte)(C.goloop_signal_fd),
 		stats:               (*[0]byte)(C.goloop_stats),
 		close:               (*[0]byte)(C.goloop_close),
+		widen:               (*[0]byte)(C.goloop_widen),
+		release:             (*[0]byte)(C.goloop_release),
 		panic_text:          (*[0]byte)(C.goloop_panic_text),
 		write_buffer_limits: (*[0]byte)(C.goloop_write_buffer_limits),
 		address:             (*[0]byte)(C.goloop_address),

@@ -25,10 +25,14 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 			handle = panicked
 		}
 	}()
+	m := lend(shared)
+	if m == nil {
+		return -C.int64_t(syscall.ENOMEM)
+	}
 	e, err := loop.New(loop.Options{
 		Selector:    C.GoString(&shared.selector[0]),
-		Completions: unsafe.Slice((*loop.Completion)(unsafe.Pointer(shared.cq)), int(shared.cq_cap)),
-		Arena:       unsafe.Slice((*byte)(unsafe.Pointer(shared.arena)), int(shared.arena_len)),
+		Completions: m.Completions(),
+		Arena:       m.Arena(),
 		Unbatched:   shared.unbatched != 0,
 		Resolver:    resolve,
 		StartThread: startThread,
@@ -40,6 +44,8 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 	b := &binding{engine: e, shared: shared}
 	shared.wake_fd = C.int32_t(e.Selector().WakeFd())
 	shared.poll_fd = C.int32_t(e.Selector().Fd())
+	b.publishRules()
+	b.publish() // before a forked child may look for the descriptors
 	if err := engines.store(b); err != nil {
 		_ = e.Close()
 		return C.int64_t(errnoOf(err))
@@ -49,8 +55,6 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 	}
 	shared.selector[len(e.Selector().Name())] = 0
 	e.OnChild(b)
-	b.publishRules()
-	b.publish()
 	loops.Opened(b)
 	return C.int64_t(b.handle)
 }

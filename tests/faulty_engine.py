@@ -94,6 +94,21 @@ async def loop_cannot_be_made(world):
     goloop.new_event_loop().close()
 
 
+async def loop_finds_no_memory(world):
+    """For its rings and its arena."""
+    import goloop
+
+    other = goloop.new_event_loop()  # has what an earlier one may have left
+    world.inject("mmap", -1, errno.ENOMEM, times=2)  # it is tried again with less to spare
+    try:
+        goloop.new_event_loop()
+    except MemoryError:
+        goloop.new_event_loop().close()
+    else:
+        raise AssertionError("a loop was made")
+    other.close()
+
+
 async def connections_in_batches(world):
     """Three and more are served together: each has its own error, and the others none."""
     pairs = [pair(world) for _ in range(8)]
@@ -130,6 +145,7 @@ SCENARIOS = (
     server_cannot_be_watched,
     child_without_a_pidfd,
     loop_cannot_be_made,
+    loop_finds_no_memory,
     connections_in_batches,
 )
 

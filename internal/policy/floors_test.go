@@ -16,7 +16,7 @@ var extension = house{
 		"guard",
 		"state",
 		"loop sockaddr capacity sigstack plain reader named",
-		"errors engine arena tasks snapshot",
+		"errors engine tasks snapshot",
 		"handle ready control pulse",
 		"threadsafe inbox call",
 		"ring soon clock",
@@ -52,8 +52,6 @@ var extension = house{
 
 	// C variables that can be written, and what keeps two threads from doing so at once.
 	guards: map[string]string{
-		"arena.c spare":               "atomic",
-		"arena.c freed":               "atomic",
 		"engine.c process_generation": "written in a forked child only, before it has other threads",
 		"engine.c load_lock":          "is a lock",
 		"engine.c api":                "load_lock; read by loops that were opened later; first is the engine's, by the lock of its table",

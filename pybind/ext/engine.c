@@ -13,7 +13,12 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <malloc.h>
+#endif
 
 #ifndef GOLOOP_ABI
 #define GOLOOP_ABI 0 /* for who only looks at the code: tools/backend/boundary.py has it */
@@ -40,6 +45,21 @@ static void in_child(void) {
     }
     api.first = NULL;
     pthread_mutex_init(&load_lock, NULL);
+}
+
+/* Before Go has threads. */
+static void tune_malloc(void) {
+#ifdef M_ARENA_MAX
+    struct rlimit r;
+    /* Each arena that malloc makes for a thread takes 64 MiB of addresses, and twice that at first. */
+    if (getrlimit(RLIMIT_AS, &r) == 0 && r.rlim_cur != RLIM_INFINITY && !getenv("MALLOC_ARENA_MAX"))
+        mallopt(M_ARENA_MAX, 1);
+#endif
+    /* glibc maps each block anew that is larger than any that was freed, and trims its heap
+     * to twice that: a read of 256 KiB then costs 40 us and more, and 1 MiB in pieces and as a
+     * whole 500 page faults each time. */
+    void *volatile large = malloc(2 << 20);
+    free(large);
 }
 
 static void *open_library(const char *path) {
@@ -69,6 +89,7 @@ static int load(const char *path, int processors) {
         if (pthread_atfork(NULL, NULL, in_child) != 0) return no_memory();
         atfork_registered = true;
     }
+    tune_malloc();
     ensure_signal_stack(); /* or Go gives this thread one of its own, which is too small for many signals at once */
     /* Go takes these two over; a library must not. Its handlers of SIGSEGV,
      * SIGBUS and SIGFPE stay, or recover() could not catch a nil dereference. */
@@ -121,10 +142,12 @@ int engine_open(LoopObject *loop, const char *selector, bool batched) {
     PyOS_snprintf(sh->selector, sizeof sh->selector, "%s", selector); /* what is cut is no name */
     sh->unbatched = !batched;
     loop->api = &api;
+    loop->generation = process_generation;
     int64_t handle = api.open(sh);
+    if (handle == -ENOMEM && !sh->memory) return no_memory();
     if (handle < 0) return engine_error(loop, handle);
     loop->engine = handle;
-    loop->generation = process_generation;
+    loop->cq = sh->cq;
     return 0;
 }
 
@@ -139,6 +162,10 @@ void engine_close(LoopObject *loop) {
         loop->api->close(handle);
         Py_END_ALLOW_THREADS
     }
+}
+
+void engine_release(LoopObject *loop) {
+    if (loop->shared.memory && loop_is_ours(loop)) loop->api->release(&loop->shared); /* a forked child's copy stays */
 }
 
 int engine_usable_slow(LoopObject *loop) {

@@ -13,6 +13,7 @@ static inline bool loop_is_ours(const LoopObject *loop) { return loop->generatio
 void *engine_symbol(const char *name);
 int engine_open(LoopObject *loop, const char *selector, bool batched);
 void engine_close(LoopObject *loop);
+void engine_release(LoopObject *loop); /* the loop goes: rings and arena */
 int engine_error(LoopObject *loop, int64_t code); /* sets the exception, returns -1 */
 int engine_usable_slow(LoopObject *loop);         /* sets the exception if not */
 static inline int engine_usable(LoopObject *loop) {

@@ -97,10 +97,8 @@ struct LoopObject {
     bool custom_time;    /* time() is not ours: Python keeps the timers */
     bool custom_call_at; /* call_at() is not ours: call_later() goes through it */
 
-    /* ring.c: one array fills while the engine has the other */
-    gl_sqe *sq[2];
-    int32_t sq_cap[2];
-    int sq_now;
+    /* ring.c */
+    int sq_now; /* of shared.sqs, the one that fills */
     int32_t sq_len, sq_urgent, sq_sends; /* all; those that a turn is for; WRITE and SEND */
     int64_t sq_bytes; /* of streams' WRITEs */
     uint64_t sq_epoch;

@@ -7,7 +7,6 @@
 #include <structmember.h>
 
 #include "accept.h"
-#include "arena.h"
 #include "clock.h"
 #include "completion.h"
 #include "connect.h"
@@ -49,13 +48,7 @@ static PyObject *loop_open(LoopObject *loop, PyObject *args) {
     if (!PyArg_ParseTuple(args, "sp", &selector, &batched)) return NULL;
     if (loop->engine) return PyErr_Format(PyExc_RuntimeError, "the engine of this event loop is open already");
     ensure_signal_stack();
-    gl_shared *sh = &loop->shared;
-    sh->wake_fd = sh->poll_fd = sh->batch_fd = -1;
-    sh->next_deadline = INT64_MAX;
-    if (arena_take(loop) < 0) return NULL;
-    loop->cq = sh->cq;
     loop->sq_epoch = 1;
-    loop->generation = process_generation;
     return none_or_null(engine_open(loop, selector, batched) < 0 ? -1 : clock_look(loop));
 }
 
@@ -152,7 +145,7 @@ static void loop_dealloc(LoopObject *loop) {
     PyMem_Free(loop->fds);
     timers_free(loop);
     Py_CLEAR(loop->literals);
-    arena_give(loop);
+    engine_release(loop);
 #ifdef Py_GIL_DISABLED
     Py_XDECREF(loop->guard);
 #endif

@@ -1,27 +1,19 @@
 /* The two arrays of submissions. */
 #include "ring.h"
 
-#include <stdlib.h>
-
 #include "engine.h"
 #include "errors.h"
 #include "inbox.h"
 
+/* Another thread fills the ring while the engine waits: a wrong program, but one that must lose nothing. */
+static int widen(LoopObject *loop) {
+    if (engine_usable(loop) < 0) return -1;
+    return loop->api->widen(&loop->shared, loop->sq_now) < 0 ? no_memory() : 0;
+}
+
 gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen) {
-    if (loop->sq_len == loop->sq_cap[loop->sq_now]) {
-        if (!loop->in_turn) {
-            if (submit_now(loop) < 0) return NULL;
-        } else {
-            /* Another thread fills the ring while the engine waits: a wrong program,
-             * but one that must lose nothing. */
-            int now = loop->sq_now;
-            gl_sqe *sq = realloc(loop->sq[now], 2 * (size_t)loop->sq_cap[now] * sizeof *sq);
-            if (!sq) return (void *)PyErr_NoMemory();
-            loop->sq[now] = sq;
-            loop->sq_cap[now] *= 2;
-        }
-    }
-    gl_sqe *s = &loop->sq[loop->sq_now][loop->sq_len++];
+    if (loop->sq_len == loop->shared.sq_caps[loop->sq_now] && (loop->in_turn ? widen(loop) : submit_now(loop)) < 0) return NULL;
+    gl_sqe *s = &loop->shared.sqs[loop->sq_now][loop->sq_len++];
     *s = (gl_sqe){.op = op, .fd = fd, .gen = gen};
     if (op > GL_OP_TIMER_CANCEL && op != GL_OP_TIMERS_ADD) {
         loop->sq_urgent++;
@@ -41,7 +33,7 @@ int submit_now(LoopObject *loop) {
     int32_t n = loop->sq_len;
     if (n == 0 || loop->in_turn) return 0;
     if (engine_usable(loop) < 0) return -1;
-    gl_sqe *sq = loop->sq[loop->sq_now];
+    gl_sqe *sq = loop->shared.sqs[loop->sq_now];
     int64_t began = loop->sq_bytes >= loop->shared.long_send ? monotonic_ns() : 0;
     loop->sq_now ^= 1; /* a destructor may submit while the writes are settled */
     ring_start(loop);
@@ -73,7 +65,7 @@ int submit_or_raise(LoopObject *loop, gl_sqe *sqe) {
 /* Has the engine make room for what is submitted now and some more. */
 int reserve_queue(LoopObject *loop) {
     if (loop->in_turn) return 0;
-    gl_sqe s = {.op = GL_OP_QUEUE_RESERVE, .fd = -1, .len = loop->sq_len + loop->sq_cap[0] / 4};
+    gl_sqe s = {.op = GL_OP_QUEUE_RESERVE, .fd = -1, .len = loop->sq_len + loop->shared.sq_caps[0] / 4};
     int error = submit_one(loop, &s);
     if (error > 0) PyErr_NoMemory();
     return error ? -1 : 0;

@@ -116,7 +116,7 @@ static int turn(LoopObject *loop, int flags) {
     if (loop->timers_live) timers_withdraw(loop); /* not while the submissions of the last are settled: it may fill their array */
     if (loop->running && nest_begin(loop) < 0) return -1;
     if (loop->fresh.live && timers_hand_over(loop) < 0) return -1; /* last: the turn comes */
-    gl_sqe *sq = loop->sq[loop->sq_now];
+    gl_sqe *sq = loop->shared.sqs[loop->sq_now];
     int32_t sent = loop->sq_len;
     loop->shared.sq = sq;
     loop->shared.sq_len = sent;

@@ -91,9 +91,7 @@ int no_larger(PyObject **bytes); /* what a failed _PyBytes_Resize leaves */
 #define PyMem_Malloc(...) QUIET_OR(PyMem_Malloc, __VA_ARGS__)
 #define PyMem_Calloc(...) QUIET_OR(PyMem_Calloc, __VA_ARGS__)
 #define PyMem_Realloc(...) QUIET_OR(PyMem_Realloc, __VA_ARGS__)
-#define PyMem_RawMalloc(...) QUIET_OR(PyMem_RawMalloc, __VA_ARGS__)
 #define malloc(...) QUIET_OR(malloc, __VA_ARGS__)
 #define realloc(...) QUIET_OR(realloc, __VA_ARGS__)
-#define aligned_alloc(...) QUIET_OR(aligned_alloc, __VA_ARGS__)
 
 #endif
