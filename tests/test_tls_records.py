@@ -267,6 +267,12 @@ class Session:
         if not self.wire.gone:
             self.transport.resume_reading() if on else self.transport.pause_reading()
 
+    def step_hurry(self, size):
+        """What comes between resume_reading() and the callback that it schedules brings all that has waited."""
+        if not self.wire.gone:
+            self.transport.resume_reading()
+        self.deliver(size)
+
     def step_writing_below(self, on):
         if self.protocol._ssl_writing_paused == on and not self.wire.gone:
             self.protocol.resume_writing() if on else self.protocol.pause_writing()
@@ -321,7 +327,10 @@ SIZES = st.one_of(
 DATA = st.builds(lambda size, kind: kind(b"z" * size), SIZES, st.sampled_from([bytes, bytearray, memoryview]))
 STEPS = st.one_of(
     st.tuples(st.just("peer_writes"), st.lists(SIZES, min_size=1, max_size=4)),
-    st.tuples(st.just("deliver"), st.one_of(st.integers(1, 30), st.integers(1, 20_000), st.just(ALL))),
+    st.tuples(
+        st.sampled_from(["deliver", "hurry"]),
+        st.one_of(st.integers(1, 30), st.integers(1, 20_000), st.just(ALL)),
+    ),
     st.tuples(st.just("write"), DATA),
     st.tuples(st.just("writelines"), st.lists(DATA, max_size=3)),
     st.tuples(st.sampled_from(["reading", "writing_below"]), st.booleans()),
@@ -363,6 +372,14 @@ EXAMPLES = {  # of what chance finds seldom
         ("deliver", ALL),
         ("reading", True),
     ],
+    "what has waited comes with the next": [
+        ("reading", False),
+        ("peer_writes", [16_000] * 12),
+        ("deliver", ALL),
+        ("peer_writes", [5]),
+        ("hurry", ALL),
+    ],
+    "more than one buffer holds": [("peer_writes", [70_000] * 8), ("deliver", ALL)],
     "records in parts": [("peer_writes", [5, 5, 70_000]), ("deliver", 40), ("deliver", 3), ("deliver", ALL)],
     "data and the end at once": [("peer_writes", [3, 3]), ("peer_closes", None), ("deliver", ALL)],
     "data, what is no record": [("peer_writes", [3]), ("garbage", 50), ("deliver", ALL)],

@@ -79,7 +79,7 @@ int state_traverse(PyObject *module, visitproc visit, void *arg) {
 void state_free(State *state) {
     PyObject **references = (PyObject **)state;
     for (size_t i = 0; i < REFERENCES; i++) Py_CLEAR(references[i]);
-    PyMem_RawFree(atomic_exchange(&state->reserve, NULL));
+    Py_XDECREF(atomic_exchange(&state->reserve, NULL));
 }
 
 PyObject *borrow_module(PyTypeObject *type) {

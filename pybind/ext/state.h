@@ -103,7 +103,7 @@ struct State {
     PyObject *no_hint;  /* -1, as asyncio passes it to get_buffer */
     PyObject *control;  /* control.c, or NULL */
 
-    _Atomic(char *) reserve; /* tls_read.c: room for plaintext, NULL while a read has it */
+    _Atomic(PyObject *) reserve; /* tls_read.c: bytes to read plaintext into, NULL while a read has them */
     _Atomic(uint64_t) plain_seen, tasks_seen, streams_seen;
     uint64_t control_generation;
     int8_t reader_places[READER_FIELDS], protocol_places[PROTOCOL_FIELDS]; /* of the fields; -1: not known */

@@ -25,6 +25,7 @@ typedef struct SSLProtocolObject {
     uint32_t record_left;
     uint8_t head[5], head_len;
     bool unframed;
+    bool unread; /* OpenSSL has been given more than it has read, or may have */
 } SSLProtocolObject;
 
 #ifdef Py_GIL_DISABLED

@@ -8,74 +8,33 @@
 #include "reader.h"
 
 enum {
-    RECORD = 16 * 1024,    /* most plaintext of a record (RFC 8446, 5.1): SSL_read returns that of one */
-    SCRATCH = 4 * RECORD,
+    RECORD = 16 * 1024, /* most plaintext of a record (RFC 8446, 5.1): SSL_read returns that of one */
+    ROOM = 5 * RECORD,
+    BEYOND = 2 * RECORD,    /* of a record that has come in part, and for the read that says that there is no more */
 };
 
-/* Room that is kept between reads, so that none allocates. Each read has its own, for SSL_read lets other threads run. */
-static char *take_room(State *state) {
-    char *taken = atomic_exchange(&state->reserve, NULL);
-    if (!taken && !(taken = PyMem_RawMalloc(SCRATCH))) PyErr_NoMemory();
-    return taken;
+/* Bytes to read plaintext into. Those of ROOM are kept between reads, so that none allocates; each read has its own, for
+ * SSL_read lets other threads run. expected: bytes that have come, which hold no more plaintext than that: all of it fits. */
+static PyObject *take_room(State *state, Py_ssize_t expected) {
+    if (expected > ROOM - BEYOND) return PyBytes_FromStringAndSize(NULL, expected + BEYOND + 1);
+    PyObject *kept = atomic_exchange(&state->reserve, NULL);
+    return kept ? kept : PyBytes_FromStringAndSize(NULL, ROOM);
 }
 
-static void give_room(State *state, char *taken) { PyMem_RawFree(atomic_exchange(&state->reserve, taken)); }
-
-/* Plaintext that gathers in that room, in the bytes to be delivered where it is too small, or in a buffer of the protocol. */
-typedef struct {
-    char *p;
-    Py_ssize_t len, cap;
-    PyObject *bytes; /* NULL: p is room that is kept, or */
-    bool given;      /* the buffer of a BufferedProtocol */
-    State *state;
-} Sink;
-
-static int sink_open(Sink *s, State *state, Py_ssize_t expected) {
-    *s = (Sink){.cap = SCRATCH, .state = state};
-    if (expected <= SCRATCH - RECORD) return (s->p = take_room(state)) ? 0 : -1;
-    s->cap = expected + RECORD + 1;
-    if (!(s->bytes = PyBytes_FromStringAndSize(NULL, s->cap))) return -1;
-    s->p = PyBytes_AS_STRING(s->bytes);
-    return 0;
+static void give_room(State *state, PyObject *room) {
+    if (PyBytes_GET_SIZE(room) == ROOM) room = atomic_exchange(&state->reserve, room);
+    Py_XDECREF(room);
 }
 
-/* Room for more than a record: a read that does not fill it has left nothing decrypted. */
-static int sink_grow(Sink *s) {
-    if (s->cap - s->len > RECORD) return 0;
-    Py_ssize_t cap = s->cap * 2;
-    if (s->bytes) {
-        if (_PyBytes_Resize(&s->bytes, cap) < 0) return -1;
-    } else {
-        if (!(s->bytes = PyBytes_FromStringAndSize(NULL, cap))) return -1;
-        memcpy(PyBytes_AS_STRING(s->bytes), s->p, (size_t)s->len);
-        give_room(s->state, s->p);
+/* The n bytes that room has been filled with, which is stolen. */
+static PyObject *new_filled(State *state, PyObject *room, Py_ssize_t n) {
+    if (PyBytes_GET_SIZE(room) != ROOM) {
+        _PyBytes_Resize(&room, n); /* NULL with MemoryError when it fails */
+        return room;
     }
-    s->p = PyBytes_AS_STRING(s->bytes);
-    s->cap = cap;
-    return 0;
-}
-
-/* Ends the sink; what it has as bytes, NULL without an exception when that is nothing. */
-static PyObject *sink_take(Sink *s) {
-    PyObject *bytes = s->bytes;
-    if (!bytes) {
-        if (s->len) bytes = PyBytes_FromStringAndSize(s->p, s->len);
-        if (s->p) give_room(s->state, s->p);
-    } else if (!s->len) {
-        Py_CLEAR(bytes);
-    } else {
-        _PyBytes_Resize(&bytes, s->len); /* NULL with MemoryError when it fails */
-    }
-    s->p = NULL;
-    s->bytes = NULL;
+    PyObject *bytes = PyBytes_FromStringAndSize(PyBytes_AS_STRING(room), n);
+    give_room(state, room);
     return bytes;
-}
-
-static void sink_drop(Sink *s) {
-    if (s->bytes)
-        Py_DECREF(s->bytes);
-    else if (s->p)
-        give_room(s->state, s->p);
 }
 
 /* One SSL_read into room bytes at p. The count, 0 after close_notify, -1 with an exception. */
@@ -97,27 +56,6 @@ static Py_ssize_t incoming_pending(SSLProtocolObject *p) {
     Py_ssize_t n = pending ? PyLong_AsSsize_t(pending) : -1;
     Py_XDECREF(pending);
     return n;
-}
-
-/* How reading ended. */
-enum { FAILED = -1, WANTS_MORE, CLOSE_NOTIFY, NO_ROOM };
-
-/* Reads records until OpenSSL needs more input. It says so by an exception that costs as much as a
- * record, so it is not asked when it can only say that: the memory BIO is empty, and the last read left room, that
- * is, took all of its record. OpenSSL reads no further than the record under way (read_ahead is off, and Python has
- * no switch for it), so that nothing else can be complete. */
-static int read_records(SSLProtocolObject *p, PyObject *inner, Sink *s) {
-    for (;;) {
-        if (s->given && s->len >= s->cap && s->len) return NO_ROOM;
-        if (!s->given && sink_grow(s) < 0) return FAILED;
-        Py_ssize_t room = s->cap - s->len, n = read_into(p->state, inner, s->p + s->len, room);
-        if (n < 0) return tls_again(p) ? WANTS_MORE : FAILED;
-        if (n == 0) return CLOSE_NOTIFY;
-        s->len += n;
-        Py_ssize_t pending = n < room ? incoming_pending(p) : 1;
-        if (pending < 0) return FAILED;
-        if (pending == 0) return WANTS_MORE;
-    }
 }
 
 /* The current exception ends the connection, whatever else fails. */
@@ -168,23 +106,47 @@ static int close_notify(SSLProtocolObject *p) {
                : 0;
 }
 
-/* expected: bytes that have come, which hold no more plaintext than that. */
+/* Where plaintext goes. A read wants so much room at least: with more than a record's, one that does not fill it has left nothing
+ * decrypted. */
+typedef struct {
+    char *p;
+    Py_ssize_t len, cap, least;
+} Sink;
+
+/* How reading ended. */
+enum { FAILED = -1, WANTS_MORE, CLOSE_NOTIFY };
+
+/* Reads records until OpenSSL needs more input, or until there is no room, and the rest is read soon. It says so by an exception that costs
+ * as much as a record, so it is not asked when it can only say that: the memory BIO is empty, and the last read left room, that
+ * is, took all of its record. OpenSSL reads no further than the record under way (read_ahead is off, and Python has
+ * no switch for it), so that nothing else can be complete. */
+static int read_records(SSLProtocolObject *p, PyObject *inner, Sink *s) {
+    do {
+        Py_ssize_t room = s->cap - s->len, n = read_into(p->state, inner, s->p + s->len, room);
+        if (n < 0 && !tls_again(p)) return FAILED;
+        if (n == 0) return CLOSE_NOTIFY;
+        if (n > 0) s->len += n;
+        Py_ssize_t pending = n < 0 ? 0 : n < room ? incoming_pending(p) : 1;
+        if (pending < 0) return FAILED;
+        p->unread = pending > 0;
+        if (!p->unread) return WANTS_MORE;
+    } while (s->cap - s->len >= s->least);
+    return read_soon(p) < 0 ? FAILED : WANTS_MORE;
+}
+
 static int read_copied(SSLProtocolObject *p, PyObject *inner, Py_ssize_t expected) {
-    Sink sink;
-    if (sink_open(&sink, p->state, expected) < 0) return -1;
+    PyObject *room = take_room(p->state, expected);
+    if (!room) return -1;
+    Sink sink = {.p = PyBytes_AS_STRING(room), .cap = PyBytes_GET_SIZE(room), .least = RECORD + 1};
     int end = read_records(p, inner, &sink);
-    if (end == FAILED) {
-        sink_drop(&sink);
-        return read_failed(p);
-    }
     PyObject *protocol = Py_NewRef(p->_app_protocol);
-    int rc = sink.len ? reader_feed(p->state, protocol, sink.p, sink.len) : FED;
+    int rc = end == FAILED ? read_failed(p) : sink.len ? reader_feed(p->state, protocol, sink.p, sink.len) : FED;
     if (rc == NOT_FED) {
-        PyObject *data = sink_take(&sink);
+        PyObject *data = new_filled(p->state, room, sink.len);
         rc = data ? call_method_drop(protocol, p->state->names.data_received, data) : -1;
         Py_XDECREF(data);
     } else {
-        sink_drop(&sink);
+        give_room(p->state, room);
     }
     Py_DECREF(protocol);
     return rc == 0 && end == CLOSE_NOTIFY ? close_notify(p) : rc;
@@ -201,13 +163,12 @@ static int read_buffered(SSLProtocolObject *p, PyObject *inner) {
     int got = buffer ? PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE) : -1;
     Py_XDECREF(buffer);
     if (got < 0) return -1;
-    Sink sink = {.p = view.buf, .cap = view.len, .given = true};
+    Sink sink = {.p = view.buf, .cap = view.len, .least = 1};
     int end = read_records(p, inner, &sink);
     PyBuffer_Release(&view);
     if (end == FAILED) return read_failed(p);
     int rc = 0;
-    if (end == NO_ROOM) rc = read_soon(p);
-    if (rc == 0 && sink.len > 0) {
+    if (sink.len > 0) {
         PyObject *count = PyLong_FromSsize_t(sink.len), *updated = Py_NewRef(p->_app_protocol_buffer_updated);
         rc = count ? steal_result(PyObject_CallOneArg(updated, count)) : -1;
         Py_DECREF(updated);
@@ -320,8 +281,13 @@ PyObject *tls_buffer_updated(SSLProtocolObject *p, PyObject *nbytes) {
 }
 
 static int received(SSLProtocolObject *p, const char *data, Py_ssize_t n) {
+    bool more = p->unread;
+    p->unread = true;
     if (to_incoming(p, (void *)data, n) < 0) return -1;
-    if (can_read(p)) return read_some(p, n) < 0 ? read_ended(p) : 0;
+    if (can_read(p)) {
+        if (more) n = incoming_pending(p);
+        return n < 0 || read_some(p, n) < 0 ? read_ended(p) : 0;
+    }
     PyObject *r = tls_standard(p->state->tls.protocol, (PyObject *)p, p->state->names.buffer_updated, p->state->tls.zero); /* acts on its state */
     return steal_result(r) == 0 ? 0 : PyErr_ExceptionMatches(PyExc_Exception) ? -1 : read_ended(p);
 }
