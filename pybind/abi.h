@@ -261,6 +261,7 @@ typedef struct gl_shared {
     int32_t wake_fd;       /* write a uint64_t 1 to end the wait */
     int32_t poll_fd;       /* of epoll or kqueue, or -1 */
     int32_t batch_fd;      /* of io_uring, or -1 */
+    int32_t idles;         /* 1: before its next wait C gives back what a crowd has left, and writes 0 when that was something. Once a second at most */
 
     /* When what is written leaves: loop/briskness.go. */
     int64_t hold_time;  /* ns: writes that are held leave when the batch has run for so long, then each time when it has run */

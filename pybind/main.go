@@ -39,6 +39,7 @@ type binding struct {
 	children *unixevents.Children
 	shared   *C.gl_shared
 	yielded  int64       // by Looked
+	idled    int64       // by Looked: when it last let C give back memory
 	thread   C.uintptr_t // of the turn in which it yielded
 
 	seen sync.Mutex // held by who reads shared from elsewhere; nil once the engine closes
@@ -112,6 +113,9 @@ func (b *binding) pace() {
 	runtime.Gosched()
 }
 
+// idleEvery is how often C gives back memory: a busy process has its crowd again by then.
+const idleEvery = int64(time.Second)
+
 // learn takes what C tells of the batches that it has run, and of its own turns.
 func (b *binding) learn() {
 	if s := b.shared; s.near_found|s.near_missed != 0 {
@@ -152,6 +156,9 @@ func (b *binding) publish() {
 	b.shared.timers_room = C.int32_t(b.engine.TimersRoom())
 	b.shared.queue_room = C.int32_t(min(b.engine.QueueRoom(), math.MaxInt32))
 	b.shared.batch_fd = C.int32_t(b.engine.BatchFd())
+	if looked := b.engine.Looked(); b.shared.idles == 0 && looked-b.idled >= idleEvery {
+		b.shared.idles, b.idled = 1, looked
+	}
 }
 
 func submissions(p *C.gl_sqe, n C.int32_t) []loop.Submission {

@@ -23,32 +23,17 @@ HOT PyObject *handle_alloc(PyTypeObject *type, FreeList *list) {
     return type->tp_alloc(type, 0);
 }
 
-static void keep_few(FreeList *list, int few) {
-    while (list->n > few) {
-        PyObject *h = list->first;
-        list->first = ((HandleObject *)h)->args;
-        list->n--;
-        PyObject_GC_Del(h);
+bool handles_keep(State *state, int most) {
+    bool more = false;
+    for (int i = 0; i < FREE_LISTS; i++) {
+        FreeList *list = &state->free[i];
+        for (; list->n > most; list->n--, more = true) {
+            PyObject *h = list->first;
+            list->first = ((HandleObject *)h)->args;
+            PyObject_GC_Del(h);
+        }
     }
-}
-
-/* Before their types go. */
-void handles_free(State *state) {
-    keep_few(&state->free_handles, 0);
-    keep_few(&state->free_timers, 0);
-    keep_few(&state->free_thread_safe, 0);
-}
-
-/* Once a second at most: a busy process has its crowd again by then. */
-void handles_give_back(LoopObject *loop) {
-    enum { KEPT = 2048 };
-    State *state = loop->state;
-    if (state->free_handles.n + state->free_timers.n + state->free_thread_safe.n <= KEPT) return;
-    if (loop->shared.looked - state->handles_looked < 1000000000) return;
-    state->handles_looked = loop->shared.looked;
-    keep_few(&state->free_handles, KEPT);
-    keep_few(&state->free_timers, KEPT);
-    keep_few(&state->free_thread_safe, KEPT);
+    return more;
 }
 
 /* Fills the common slots of a handle whose memory is zeroed. */
@@ -74,7 +59,7 @@ HOT int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObj
 
 HOT PyObject *new_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n, PyObject *context) {
     State *state = loop->state;
-    HandleObject *h = (HandleObject *)handle_alloc(state->types.Handle, &state->free_handles);
+    HandleObject *h = (HandleObject *)handle_alloc(state->types.Handle, &state->free[FREE_HANDLES]);
     if (!h) return NULL;
     if (handle_fill(h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
     return (PyObject *)h;
@@ -107,7 +92,7 @@ HOT static void handle_dealloc(PyObject *self) {
     PyObject_GC_UnTrack(self);
     PyObject_ClearWeakRefs(self);
     handle_clear(self);
-    handle_free(self, state ? &state->free_handles : NULL); /* NULL: of a program's own making */
+    handle_free(self, state ? &state->free[FREE_HANDLES] : NULL); /* NULL: of a program's own making */
 }
 
 LoopObject *new_loop_of(State *state, PyObject *self) {

@@ -45,12 +45,12 @@ int callback_failed(LoopObject *loop, PyObject *exception, PyObject *callback, P
 
 /* For the kinds of handles. */
 PyObject *handle_alloc(PyTypeObject *type, FreeList *list);
-enum { FREE_HANDLES = 1 << 14 }; /* of each type, in a busy process */
+enum { MOST_FREE = 1 << 14, FEW_FREE = 2048 }; /* of each type: in a busy process, and after its crowds */
 /* list: not used while its type is being collected; NULL for none. */
 static inline void handle_free(PyObject *self, FreeList *list) {
     PyTypeObject *type = Py_TYPE(self);
 #ifndef Py_GIL_DISABLED
-    if (list && ((PyHeapTypeObject *)type)->ht_module && list->n < FREE_HANDLES) {
+    if (list && ((PyHeapTypeObject *)type)->ht_module && list->n < MOST_FREE) {
         ((HandleObject *)self)->args = list->first;
         list->first = self;
         list->n++;
@@ -60,8 +60,7 @@ static inline void handle_free(PyObject *self, FreeList *list) {
     (void)list;
     Py_DECREF(type);
 }
-void handles_free(State *state);
-void handles_give_back(LoopObject *loop); /* of the freed ones, what a crowd has left; the loop has time */
+bool handles_keep(State *state, int most); /* of the freed ones of each type; whether there were more. None before their types go */
 extern PyGetSetDef handle_getset[]; /* _context */
 int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
                 PyObject *context);

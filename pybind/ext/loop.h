@@ -24,7 +24,6 @@ typedef struct {
     int now;
     uint32_t len, live; /* live: without those that are cancelled */
     uint32_t given;     /* so many of the other array the engine is about to take */
-    int64_t looked;     /* ns: timers_give_back */
     int64_t first, last; /* ns: of all since there was none */
     bool unordered;      /* one is due before an earlier one */
     int64_t clock;       /* ns: the last reading of call_later(), or of a turn since */

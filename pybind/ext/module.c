@@ -61,7 +61,7 @@ static int module_exec(PyObject *module) {
 static void module_free(void *module) {
     State *state = state_of(module);
     if (!state) return;
-    handles_free(state);
+    handles_keep(state, 0);
     state_free(state);
 }
 

@@ -24,11 +24,12 @@ HOT int ready_push(LoopObject *loop, PyObject *handle) {
     return 0;
 }
 
-void ready_give_back(LoopObject *loop) {
-    if (loop->ready_len || loop->ready_cap <= READY_KEPT) return;
+bool ready_give_back(LoopObject *loop) {
+    if (loop->ready_len || loop->ready_cap <= READY_KEPT) return false;
     PyMem_Free(loop->ready);
     loop->ready = NULL;
     loop->ready_cap = loop->ready_head = 0;
+    return true;
 }
 
 int ready_insert(LoopObject *loop, size_t at, PyObject **handles, size_t n) {

@@ -20,6 +20,6 @@ static inline PyObject *ready_steal(LoopObject *loop) {
     return handle;
 }
 void ready_clear(LoopObject *loop);
-void ready_give_back(LoopObject *loop); /* what a crowd of callbacks has left */
+bool ready_give_back(LoopObject *loop); /* what a crowd of callbacks has left, if it has */
 
 #endif

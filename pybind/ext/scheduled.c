@@ -40,18 +40,19 @@ static int reserve(LoopObject *loop) {
     return error > 0 ? no_memory() : error;
 }
 
-/* Of the two arrays, what a crowd has left. Once a second at most. */
-void timers_give_back(LoopObject *loop) {
+/* Of the two arrays. */
+bool timers_give_back(LoopObject *loop) {
     Fresh *f = &loop->fresh;
-    if (loop->shared.looked - f->looked < 1000000000) return;
-    f->looked = loop->shared.looked;
+    bool given = false;
     for (int i = 0; i < 2; i++) {
         if (f->cap[i] <= KEPT || (i == f->now && f->len > KEPT)) continue;
         gl_timer *timers = PyMem_Realloc(f->timers[i], KEPT * sizeof *timers);
         if (!timers) continue;
         f->timers[i] = timers;
         f->cap[i] = KEPT;
+        given = true;
     }
+    return given;
 }
 
 /* ---- the list ---- */

@@ -34,7 +34,7 @@ void timers_taken(LoopObject *loop); /* the engine has named them */
 PyObject *steal_due_timer(LoopObject *loop, uint64_t user); /* of a completion of the turn that has just ended */
 void timers_withdraw(LoopObject *loop); /* those that were cancelled meanwhile */
 
-void timers_give_back(LoopObject *loop);
+bool timers_give_back(LoopObject *loop); /* what a crowd has left, if it has */
 void timers_clear(LoopObject *loop);
 void timers_free(LoopObject *loop);
 int timers_traverse(LoopObject *loop, visitproc visit, void *arg);

@@ -81,6 +81,7 @@ typedef struct {
     PyObject *first; /* the next one is where it had its arguments */
     int n;
 } FreeList;
+enum { FREE_HANDLES, FREE_TIMERS, FREE_THREAD_SAFE, FREE_LISTS };
 
 struct State {
     /* references, up to `reserve` */
@@ -112,8 +113,7 @@ struct State {
     int (*tls_received)(PyObject *protocol, const char *data, Py_ssize_t n);
     bool (*tls_takes_bytes)(State *state, PyObject *protocol);
     bool shares_contexts; /* snapshot.c */
-    FreeList free_handles, free_timers, free_thread_safe;
-    int64_t handles_looked; /* ns: handles_give_back */
+    FreeList free[FREE_LISTS];
 };
 #undef FIELD
 

@@ -22,7 +22,7 @@ typedef struct {
 PyObject *new_thread_safe_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
                                  PyObject *context) {
     if (!loop->state->types.ThreadSafeHandle) return new_handle(loop, callback, args, n, context);
-    PyObject *h = handle_alloc(loop->state->types.ThreadSafeHandle, &loop->state->free_thread_safe);
+    PyObject *h = handle_alloc(loop->state->types.ThreadSafeHandle, &loop->state->free[FREE_THREAD_SAFE]);
     if (h && handle_fill((HandleObject *)h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
     return h;
 }
@@ -87,7 +87,7 @@ static void dealloc(PyObject *self) {
     PyObject_GC_UnTrack(self);
     PyObject_ClearWeakRefs(self);
     clear(self);
-    handle_free(self, state ? &state->free_thread_safe : NULL);
+    handle_free(self, state ? &state->free[FREE_THREAD_SAFE] : NULL);
 }
 
 static PyMethodDef methods[] = {{"_wait", wait, METH_O, NULL}, {"_cancel", handle_cancel, METH_NOARGS, NULL}, {0}};

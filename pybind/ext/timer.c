@@ -22,7 +22,7 @@ static int64_t to_ns(double when) {
 static TimerHandleObject *new_timer_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
                                            PyObject *context) {
     State *state = loop->state;
-    TimerHandleObject *h = (TimerHandleObject *)handle_alloc(state->types.TimerHandle, &state->free_timers);
+    TimerHandleObject *h = (TimerHandleObject *)handle_alloc(state->types.TimerHandle, &state->free[FREE_TIMERS]);
     if (!h) return NULL;
     if (handle_fill((HandleObject *)h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
     return h;
@@ -126,7 +126,7 @@ static void timer_dealloc(PyObject *self) {
     PyObject_GC_UnTrack(self);
     PyObject_ClearWeakRefs(self);
     timer_clear(self);
-    handle_free(self, state ? &state->free_timers : NULL);
+    handle_free(self, state ? &state->free[FREE_TIMERS] : NULL);
 }
 
 static PyObject *timer_cancel(PyObject *self, PyObject *ignored) {

@@ -109,9 +109,7 @@ static int turn(LoopObject *loop, int flags) {
     if (flags == GL_TURN_WAIT) {
         if (loop->deaf && steal_result(PyObject_CallMethod((PyObject *)loop, "_take_wakeup_fd", NULL)) < 0) return -1;
         if (PyErr_CheckSignals() < 0) return -1;
-        ready_give_back(loop);
-        timers_give_back(loop);
-        handles_give_back(loop);
+        if (loop->shared.idles && (ready_give_back(loop) | timers_give_back(loop) | handles_keep(loop->state, FEW_FREE))) loop->shared.idles = 0;
     }
     if (loop->timers_live) timers_withdraw(loop); /* not while the submissions of the last are settled: it may fill their array */
     if (loop->running && nest_begin(loop) < 0) return -1;
