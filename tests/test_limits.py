@@ -99,6 +99,22 @@ def test_first_loop_can_be_tried_again(limited):
 
 
 @pytest.mark.goloop_only
+def test_first_loop_where_an_audit_hook_refuses_to_map(limited):
+    out = limited("""
+        asked = []
+
+        def refuse(event, args):
+            if event == "mmap.__new__":
+                asked.append(event)
+                raise ZeroDivisionError
+
+        sys.addaudithook(refuse)
+        print(run(asyncio.sleep(0.01, "works")), len(asked))
+    """)
+    assert out == "works 1\n"
+
+
+@pytest.mark.goloop_only
 def test_forked_child_with_few_addresses(limited):
     out = limited("""
         warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)

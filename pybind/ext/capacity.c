@@ -4,12 +4,8 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #ifdef __linux__
 #include <linux/memfd.h>
-#include <malloc.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -55,42 +51,17 @@ PyObject *count_threads(PyObject *module, PyObject *wanted) {
 
 /* ---- memory ---- */
 
-static size_t stack_size(void) {
+/* stack_size() -> bytes of addresses that a thread's stack takes. */
+PyObject *stack_size(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
     size_t size = (size_t)8 << 20;
     pthread_attr_t attributes;
     if (pthread_attr_init(&attributes) == 0) {
         pthread_attr_getstacksize(&attributes, &size);
         pthread_attr_destroy(&attributes);
     }
-    return size;
-}
-
-static bool can_map(size_t reserved, size_t writable) {
-    /* Both at once: RLIMIT_AS counts them together. */
-    void *a = mmap(NULL, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (a == MAP_FAILED) return false;
-    void *b = mmap(NULL, writable, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    munmap(a, reserved);
-    if (b == MAP_FAILED) return false;
-    munmap(b, writable);
-    return true;
-}
-
-/* lacking_memory(reserved, writable, threads) -> 0, or the bytes of writable memory, the threads' stacks included, that
- * the system does not give together with so many of addresses. */
-PyObject *lacking_memory(PyObject *module, PyObject *args) {
-    Py_ssize_t reserved, writable;
-    int threads;
-    (void)module;
-    if (!PyArg_ParseTuple(args, "nni", &reserved, &writable, &threads)) return NULL;
-#ifdef M_ARENA_MAX
-    struct rlimit r;
-    /* Each arena that malloc makes for a thread takes 64 MiB of addresses, and twice that at first. */
-    if (getrlimit(RLIMIT_AS, &r) == 0 && r.rlim_cur != RLIM_INFINITY && !getenv("MALLOC_ARENA_MAX"))
-        mallopt(M_ARENA_MAX, 1);
-#endif
-    size_t all = (size_t)writable + (size_t)threads * stack_size();
-    return PyLong_FromSize_t(can_map((size_t)reserved, all) ? 0 : all);
+    return PyLong_FromSize_t(size);
 }
 
 /* memory_file() -> a descriptor of a file in memory. OSError. os has it where CPython was built on a C library that has. */

@@ -6,7 +6,7 @@
 
 /* Of the module. */
 PyObject *count_threads(PyObject *module, PyObject *wanted);
-PyObject *lacking_memory(PyObject *module, PyObject *args);
+PyObject *stack_size(PyObject *module, PyObject *ignored);
 PyObject *memory_file(PyObject *module, PyObject *ignored);
 
 #endif

@@ -69,7 +69,7 @@ static PyMethodDef functions[] = {
     {"load_engine", load_engine, METH_VARARGS, NULL},
     {"engine_lacking", engine_lacking, METH_NOARGS, NULL},
     {"count_threads", count_threads, METH_O, NULL},
-    {"lacking_memory", lacking_memory, METH_VARARGS, NULL},
+    {"stack_size", stack_size, METH_NOARGS, NULL},
     {"memory_file", memory_file, METH_NOARGS, NULL},
     {"control_module", control_module, METH_NOARGS, NULL},
     {"are_plain", are_plain, METH_NOARGS, NULL},

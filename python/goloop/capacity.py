@@ -9,6 +9,7 @@ refuses it. Threads are started only where a limit is near, for they cost 30 us 
 
 from __future__ import annotations
 
+import mmap
 import os
 import sys
 
@@ -19,10 +20,11 @@ from ._core import (
     START_RESERVED,
     START_WRITABLE,
     count_threads,
-    lacking_memory,
+    stack_size,
 )
 
 _MIB = 1 << 20
+_RESERVED = (START_RESERVED - START_WRITABLE) * _MIB
 
 
 def processors() -> int:
@@ -34,16 +36,30 @@ def processors() -> int:
     if sys.platform != "linux":
         return 0
     wanted = _within_threads(min(max(len(os.sched_getaffinity(0)), START_PROCS_LEAST), START_PROCS_MOST))
-    reserved, writable = (START_RESERVED - START_WRITABLE) * _MIB, START_WRITABLE * _MIB
-    if not lacking_memory(reserved, writable, wanted + START_BESIDES):
+    if not _lacking_memory(wanted + START_BESIDES):
         return wanted
-    lacking = lacking_memory(reserved, writable, START_PROCS_LEAST + START_BESIDES)
+    lacking = _lacking_memory(START_PROCS_LEAST + START_BESIDES)
     if lacking:
         raise RuntimeError(
-            f"goloop: its engine needs {(reserved + lacking) // _MIB} MiB of addresses, {lacking // _MIB} MiB of"
+            f"goloop: its engine needs {(_RESERVED + lacking) // _MIB} MiB of addresses, {lacking // _MIB} MiB of"
             f" them writable, to start, and the system does not give them{_limits_of_memory()}"
         )
     return START_PROCS_LEAST
+
+
+def _lacking_memory(threads: int) -> int:
+    """0, or the bytes of writable memory, the threads' stacks included, that the system does not give together
+    with the addresses."""
+    writable = START_WRITABLE * _MIB + threads * stack_size()
+    private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    try:
+        # Both at once: RLIMIT_AS counts them together.
+        with mmap.mmap(-1, _RESERVED, private, 0), mmap.mmap(-1, writable, private):
+            return 0
+    except (MemoryError, OSError):
+        return writable
+    except Exception:  # an audit hook refuses it: nothing is known
+        return 0
 
 
 def _within_threads(wanted: int) -> int:
