@@ -43,8 +43,7 @@ int tls_failed(SSLProtocolObject *p) {
 #endif
 }
 
-/* Whether tls_received may be called for protocol instead of its methods. */
-static bool takes_bytes(State *state, PyObject *protocol) {
+bool tls_takes_bytes(State *state, PyObject *protocol) {
     if (!state->types.SSLProtocol || !PyObject_TypeCheck(protocol, state->types.SSLProtocol)) return false;
     PyObject *incoming = ((SSLProtocolObject *)protocol)->_incoming;
     return incoming && (PyObject *)Py_TYPE(incoming) == state->tls.memory_bio;
@@ -248,7 +247,7 @@ static PyType_Spec transport_spec = {"goloop._core.SSLTransport", sizeof(PyObjec
 
 int tls_setup(PyObject *module) {
     State *state = state_of(module);
-    state->tls_takes_bytes = takes_bytes;
+    state->tls_takes_bytes = tls_takes_bytes;
     state->tls_received = tls_received;
     if (!state->tls.protocol) return 0;
     if (!(state->types.SSLProtocol = new_type(module, &protocol_spec, NULL))) return -1;

@@ -53,6 +53,7 @@ int tls_standard_drop(SSLProtocolObject *p, PyObject *name);
 bool tls_again(SSLProtocolObject *p); /* clears an exception that asks for more input */
 int tls_failed(SSLProtocolObject *p); /* _fatal_error of an Exception, what else is raised goes on */
 int tls_process_outgoing(SSLProtocolObject *p);
+bool tls_takes_bytes(State *state, PyObject *protocol); /* whether tls_received may be called for it instead of its methods */
 
 /* tls_read.c */
 PyObject *tls_get_buffer(SSLProtocolObject *p, PyObject *sizehint);
@@ -61,6 +62,5 @@ PyObject *tls_feed(SSLProtocolObject *p, PyObject *data);
 PyObject *tls_is_cut(SSLProtocolObject *p, PyObject *ignored);
 PyObject *tls_do_read(SSLProtocolObject *p, PyObject *ignored);
 int tls_received(PyObject *protocol, const char *data, Py_ssize_t n);
-
 
 #endif

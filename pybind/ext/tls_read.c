@@ -268,18 +268,6 @@ PyObject *tls_feed(SSLProtocolObject *p, PyObject *data) {
     return none_or_null(rc);
 }
 
-PyObject *tls_buffer_updated(SSLProtocolObject *p, PyObject *nbytes) {
-    Py_ssize_t n = p->_ssl_buffer_view && PyMemoryView_Check(p->_ssl_buffer_view) ? PyLong_AsSsize_t(nbytes) : -1;
-    Py_buffer *whole = n < 0 ? NULL : PyMemoryView_GET_BUFFER(p->_ssl_buffer_view);
-    if (!whole || n > whole->len || !can_read(p)) {
-        PyErr_Clear();
-        if (whole && n <= whole->len) count_records(p, whole->buf, n);
-        return tls_standard(p->state->tls.protocol, (PyObject *)p, p->state->names.buffer_updated, nbytes);
-    }
-    if (to_incoming(p, whole->buf, n) < 0 || (read_some(p, n) < 0 && read_ended(p) < 0)) return NULL;
-    Py_RETURN_NONE;
-}
-
 static int received(SSLProtocolObject *p, const char *data, Py_ssize_t n) {
     bool more = p->unread;
     p->unread = true;
@@ -290,6 +278,16 @@ static int received(SSLProtocolObject *p, const char *data, Py_ssize_t n) {
     }
     PyObject *r = tls_standard(p->state->tls.protocol, (PyObject *)p, p->state->names.buffer_updated, p->state->tls.zero); /* acts on its state */
     return steal_result(r) == 0 ? 0 : PyErr_ExceptionMatches(PyExc_Exception) ? -1 : read_ended(p);
+}
+
+/* For a transport that is none of ours, or whose reads are large. */
+PyObject *tls_buffer_updated(SSLProtocolObject *p, PyObject *nbytes) {
+    PyObject *view = p->_ssl_buffer_view;
+    Py_buffer *whole = view && PyMemoryView_Check(view) ? PyMemoryView_GET_BUFFER(view) : NULL;
+    Py_ssize_t n = PyLong_AsSsize_t(nbytes);
+    if (whole && n >= 0 && n <= whole->len && tls_takes_bytes(p->state, (PyObject *)p)) return none_or_null(received(p, whole->buf, n));
+    PyErr_Clear();
+    return tls_standard(p->state->tls.protocol, (PyObject *)p, p->state->names.buffer_updated, nbytes);
 }
 
 /* get_buffer(), the bytes and buffer_updated() in one. */
