@@ -7,7 +7,7 @@
 #include "errors.h"
 #include "snapshot.h"
 
-HOT PyObject *handle_alloc(PyTypeObject *type, FreeList *list) {
+HOT static inline PyObject *alloc(PyTypeObject *type, FreeList *list) {
 #ifndef Py_GIL_DISABLED
     if (list->n) {
         PyObject *h = list->first;
@@ -36,9 +36,9 @@ bool handles_keep(State *state, int most) {
     return more;
 }
 
-/* Fills the common slots of a handle whose memory is zeroed. */
-HOT int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
-                PyObject *context) {
+/* The common slots of a handle whose memory is zeroed. */
+HOT static inline int fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
+                           PyObject *context) {
     HandleTail *tail = handle_tail((PyObject *)h);
     tail->state = loop->state;
     if (!context && snapshot_is_worth_it(loop))
@@ -57,12 +57,15 @@ HOT int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObj
     return h->source_traceback ? 0 : -1;
 }
 
+HOT PyObject *new_handle_as(PyTypeObject *type, int kind, LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
+                            PyObject *context) {
+    PyObject *h = alloc(type, &loop->state->free[kind]);
+    if (h && fill((HandleObject *)h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
+    return h;
+}
+
 HOT PyObject *new_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n, PyObject *context) {
-    State *state = loop->state;
-    HandleObject *h = (HandleObject *)handle_alloc(state->types.Handle, &state->free[FREE_HANDLES]);
-    if (!h) return NULL;
-    if (handle_fill(h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
-    return (PyObject *)h;
+    return new_handle_as(loop->state->types.Handle, FREE_HANDLES, loop, callback, args, n, context);
 }
 
 /* What it refers to; cancelled is a bool. */
@@ -88,11 +91,7 @@ HOT int handle_clear(PyObject *self) {
 }
 
 HOT static void handle_dealloc(PyObject *self) {
-    State *state = ((HandleObject *)self)->tail.state;
-    PyObject_GC_UnTrack(self);
-    PyObject_ClearWeakRefs(self);
-    handle_clear(self);
-    handle_free(self, state ? &state->free[FREE_HANDLES] : NULL); /* NULL: of a program's own making */
+    handle_dealloc_as(self, ((HandleObject *)self)->tail.state, handle_clear, FREE_HANDLES);
 }
 
 LoopObject *new_loop_of(State *state, PyObject *self) {

@@ -44,11 +44,16 @@ int callback_failed(LoopObject *loop, PyObject *exception, PyObject *callback, P
                     PyObject *context);
 
 /* For the kinds of handles. */
-PyObject *handle_alloc(PyTypeObject *type, FreeList *list);
+PyObject *new_handle_as(PyTypeObject *type, int kind, LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
+                        PyObject *context); /* kind: FREE_* */
 enum { MOST_FREE = 1 << 14, FEW_FREE = 2048 }; /* of each type: in a busy process, and after its crowds */
-/* list: not used while its type is being collected; NULL for none. */
-static inline void handle_free(PyObject *self, FreeList *list) {
+/* tp_dealloc of one kind. state: of its tail; its list is not used while the type is being collected. */
+static inline void handle_dealloc_as(PyObject *self, State *state, inquiry clear, int kind) {
     PyTypeObject *type = Py_TYPE(self);
+    FreeList *list = state ? &state->free[kind] : NULL;
+    PyObject_GC_UnTrack(self);
+    PyObject_ClearWeakRefs(self);
+    clear(self);
 #ifndef Py_GIL_DISABLED
     if (list && ((PyHeapTypeObject *)type)->ht_module && list->n < MOST_FREE) {
         ((HandleObject *)self)->args = list->first;
@@ -62,8 +67,6 @@ static inline void handle_free(PyObject *self, FreeList *list) {
 }
 bool handles_keep(State *state, int most); /* of the freed ones of each type; whether there were more. None before their types go */
 extern PyGetSetDef handle_getset[]; /* _context */
-int handle_fill(HandleObject *h, LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
-                PyObject *context);
 int handle_traverse(PyObject *handle, visitproc visit, void *arg);
 int handle_clear(PyObject *handle);
 int handle_cancel_fields(PyObject *handle, LoopObject *loop); /* loop: its own, or NULL */

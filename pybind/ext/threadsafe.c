@@ -21,10 +21,9 @@ typedef struct {
 
 PyObject *new_thread_safe_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
                                  PyObject *context) {
-    if (!loop->state->types.ThreadSafeHandle) return new_handle(loop, callback, args, n, context);
-    PyObject *h = handle_alloc(loop->state->types.ThreadSafeHandle, &loop->state->free[FREE_THREAD_SAFE]);
-    if (h && handle_fill((HandleObject *)h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
-    return h;
+    PyTypeObject *type = loop->state->types.ThreadSafeHandle;
+    if (!type) return new_handle(loop, callback, args, n, context);
+    return new_handle_as(type, FREE_THREAD_SAFE, loop, callback, args, n, context);
 }
 
 /* Lets the waiting threads go on, whatever exception is on its way. Steals the list. */
@@ -83,11 +82,7 @@ static int clear(PyObject *self) {
 }
 
 static void dealloc(PyObject *self) {
-    State *state = ((ThreadSafeHandleObject *)self)->tail.state;
-    PyObject_GC_UnTrack(self);
-    PyObject_ClearWeakRefs(self);
-    clear(self);
-    handle_free(self, state ? &state->free[FREE_THREAD_SAFE] : NULL);
+    handle_dealloc_as(self, ((ThreadSafeHandleObject *)self)->tail.state, clear, FREE_THREAD_SAFE);
 }
 
 static PyMethodDef methods[] = {{"_wait", wait, METH_O, NULL}, {"_cancel", handle_cancel, METH_NOARGS, NULL}, {0}};

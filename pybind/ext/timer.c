@@ -19,15 +19,6 @@ static int64_t to_ns(double when) {
     return whole + ((double)whole < ns);
 }
 
-static TimerHandleObject *new_timer_handle(LoopObject *loop, PyObject *callback, PyObject *const *args, Py_ssize_t n,
-                                           PyObject *context) {
-    State *state = loop->state;
-    TimerHandleObject *h = (TimerHandleObject *)handle_alloc(state->types.TimerHandle, &state->free[FREE_TIMERS]);
-    if (!h) return NULL;
-    if (handle_fill((HandleObject *)h, loop, callback, args, n, context) < 0) Py_CLEAR(h);
-    return h;
-}
-
 /* What call_at asks before it looks at the time; call_later has added to it by then. */
 static int check_usable(LoopObject *loop, PyObject *callback) {
     if (engine_usable(loop) < 0) return -1;
@@ -43,7 +34,8 @@ static PyObject *schedule(LoopObject *loop, PyObject *when, PyObject *const *arg
         Py_DECREF(when);
         return NULL;
     }
-    TimerHandleObject *h = new_timer_handle(loop, args[0], args + 1, n - 1, context);
+    PyTypeObject *type = loop->state->types.TimerHandle;
+    TimerHandleObject *h = (TimerHandleObject *)new_handle_as(type, FREE_TIMERS, loop, args[0], args + 1, n - 1, context);
     if (!h) {
         Py_DECREF(when);
         return NULL;
@@ -122,11 +114,7 @@ static int timer_traverse(PyObject *self, visitproc visit, void *arg) {
 }
 
 static void timer_dealloc(PyObject *self) {
-    State *state = ((TimerHandleObject *)self)->tail.state;
-    PyObject_GC_UnTrack(self);
-    PyObject_ClearWeakRefs(self);
-    timer_clear(self);
-    handle_free(self, state ? &state->free[FREE_TIMERS] : NULL);
+    handle_dealloc_as(self, ((TimerHandleObject *)self)->tail.state, timer_clear, FREE_TIMERS);
 }
 
 static PyObject *timer_cancel(PyObject *self, PyObject *ignored) {
