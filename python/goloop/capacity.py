@@ -56,7 +56,7 @@ def _lacking_memory(threads: int) -> int:
         # Both at once: RLIMIT_AS counts them together.
         with mmap.mmap(-1, _RESERVED, private, 0), mmap.mmap(-1, writable, private):
             return 0
-    except (MemoryError, OSError):
+    except (MemoryError, OSError, OverflowError):
         return writable
     except Exception:  # an audit hook refuses it: nothing is known
         return 0
