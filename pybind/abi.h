@@ -175,15 +175,10 @@ typedef struct gl_address {
 
 #define GL_NAME 16 /* bytes of a name, with its end */
 
-/* What Go's runtime takes when it starts, which C asks the system for before it loads the engine. Of Go 1.26, measured by
- * lowering the limits until it failed; on 64-bit Linux it reserves 0.6 GiB for the summary of its pages, whatever
- * it uses of it, and one arena of 64 MiB for its heap or two (pybind/heap.go). */
+/* Of Go's runtime when it starts: python/goloop/capacity.py asks the system for that before it loads the engine. */
 enum {
-    GL_START_RESERVED = 768,   /* MiB of addresses without the threads' stacks */
-    GL_START_WRITABLE = 72,    /* MiB of them that RLIMIT_DATA and strict overcommitting count */
-    GL_START_BESIDES = 6,      /* threads besides one for each processor: pybind/processors.go, and two to spare */
-    GL_START_PROCS_LEAST = 2,  /* with one, a thread that waits would keep the others from running */
-    GL_START_PROCS_MOST = 8    /* for the first loop; further loops bring more */
+    GL_START_BESIDES = 6,     /* threads besides one for each processor: pybind/processors.go, and two to spare */
+    GL_START_PROCS_LEAST = 2  /* with one, a thread that waits would keep the others from running */
 };
 
 /* What others may see of a loop at any time, also while it is stuck: numbers that are written by its thread alone, one at a

@@ -19,9 +19,11 @@ static void *attend(void *over) {
     return NULL;
 }
 
+enum { MOST = 64 }; /* more than a start takes */
+
 static int gather(int wanted) {
     pthread_mutex_t over = PTHREAD_MUTEX_INITIALIZER;
-    pthread_t threads[GL_START_PROCS_MOST + GL_START_BESIDES];
+    pthread_t threads[MOST];
     pthread_attr_t attributes;
     int n = 0;
     if (pthread_attr_init(&attributes) != 0) return 0;
@@ -34,17 +36,15 @@ static int gather(int wanted) {
     return n;
 }
 
-/* count_threads(wanted) -> how many can be there at once, of so many and of the most that a start takes. They hear no
- * signal. */
+/* count_threads(wanted) -> how many can be there at once, of so many, or of MOST. They hear no signal. */
 PyObject *count_threads(PyObject *module, PyObject *wanted) {
-    const int most = GL_START_PROCS_MOST + GL_START_BESIDES;
     (void)module;
     int n = (int)PyLong_AsLong(wanted);
     if (n < 0 && PyErr_Occurred()) return NULL;
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    n = gather(n < most ? n : most);
+    n = gather(n < MOST ? n : MOST);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return PyLong_FromLong(n);
 }

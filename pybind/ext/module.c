@@ -37,11 +37,8 @@ static int module_exec(PyObject *module) {
     static const struct {
         const char *name;
         int value;
-    } constants[] = {{"START_RESERVED", GL_START_RESERVED},
-                     {"START_WRITABLE", GL_START_WRITABLE},
-                     {"START_BESIDES", GL_START_BESIDES},
+    } constants[] = {{"START_BESIDES", GL_START_BESIDES},
                      {"START_PROCS_LEAST", GL_START_PROCS_LEAST},
-                     {"START_PROCS_MOST", GL_START_PROCS_MOST},
                      {"OP_CHILD", GL_OP_CHILD},
                      {"OP_RESOLVE", GL_OP_RESOLVE},
                      {"OP_PANIC", GL_OP_PANIC},

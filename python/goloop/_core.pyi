@@ -218,11 +218,8 @@ class Loop:
     def _cancel_accepted(self) -> None: ...
 
 Socket: type[socket.socket]  # as the standard library defines it
-START_RESERVED: int
-START_WRITABLE: int
 START_BESIDES: int
 START_PROCS_LEAST: int
-START_PROCS_MOST: int
 OP_CHILD: int
 OP_RESOLVE: int
 OP_PANIC: int
