@@ -235,7 +235,9 @@ func goloop_close(handle C.int64_t) (rc C.int32_t) {
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)
 	}
-	move(b.thread, 0)
+	if b.thread != 0 { // it has taken turns
+		move(b.thread, 0)
+	}
 	b.forget()
 	err := b.engine.Close()
 	if b.children != nil {
