@@ -177,3 +177,24 @@ def test_buffer_may_grow_while_its_data_are_waited_for(loop, run, socket_pair):
         assert buffer == b"hello" + bytes(5)
 
     run(main())
+
+
+def test_data_may_be_resized_once_their_sending_has_been_cancelled(loop, run, socket_pair):
+    """The traceback of what ended it is at hand then, with all frames."""
+
+    async def send(sock, data):
+        try:
+            await loop.sock_sendall(sock, data)
+        except asyncio.CancelledError:
+            data.clear()
+
+    async def main():
+        ours, _ = socket_pair()
+        data = bytearray(4 << 20)
+        task = loop.create_task(send(ours, data))
+        await turns(3)
+        task.cancel()
+        await task
+        assert not data
+
+    run(main())

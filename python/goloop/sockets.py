@@ -144,14 +144,17 @@ class Sockets(_Base):
                 return
         view = memoryview(data)
         size = view.nbytes  # len() counts items, which may be wider
-        if sent < size:
-            view = view.cast("B")
-        while sent < size:
-            await self._writable(sock.fileno())
-            try:
-                sent += sock.send(view[sent:])
-            except _WOULD_BLOCK:
-                pass
+        try:
+            if sent < size:
+                view = view.cast("B")
+            while sent < size:
+                await self._writable(sock.fileno())
+                try:
+                    sent += sock.send(view[sent:])
+                except _WOULD_BLOCK:
+                    pass
+        finally:
+            del view  # a traceback keeps this frame, and nobody resizes data of which there is a view
 
     async def sock_accept(self, sock: socket.socket) -> tuple[socket.socket, Any]:
         """Accept a connection; returns its non-blocking socket and the peer's address.
