@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 
 import pytest
 
@@ -90,6 +91,25 @@ def test_writelines_after_write_eof_raises(loop, run, tcp_pair):
             transport.writelines([b"late"])
         transport.close()
         await protocol.lost()
+
+    run(main())
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="asyncio looks no more when it has read the lines")
+def test_write_eof_while_writelines_reads_its_lines(loop, run, tcp_pair):
+    async def main():
+        ours, peer = tcp_pair()
+        transport, protocol = await loop.create_connection(Recorder, sock=ours)
+
+        def lines():
+            yield b"late"
+            transport.write_eof()
+
+        with pytest.raises(RuntimeError, match=r"^Cannot call write\(\) after write_eof\(\)$"):
+            transport.writelines(lines())
+        assert await loop.sock_recv(peer, 10) == b""
+        transport.close()
+        assert await protocol.lost() is None
 
     run(main())
 

@@ -63,14 +63,15 @@ class Stream:
     if TYPE_CHECKING:
         _loop: Any
         _conn_lost: int
+        write: Any
         _keep_empty_waiter: Any
         get_write_buffer_size: Any
 
     def _pieces(self, lines: Iterable[Any]) -> list[bytes]:
         """What ``writelines`` sends of anything but a list or a tuple of bytes, as asyncio reads it."""
         if sys.version_info < (3, 12):
-            joined = b"".join(lines)
-            return [joined] if joined else []
+            self.write(b"".join(lines))  # which looks again: reading them may have run anything
+            return []
         if not lines:  # asked first: None is an empty list
             return []
         if sys.version_info >= (3, 14) and self._conn_lost:  # asyncio looks at the list last
