@@ -415,3 +415,30 @@ def test_number_that_dup2_gives_to_another_file(loop, run, socket_pair):
 
     run(main())
     assert dead == []
+
+
+def test_datagrams_at_the_number_of_a_pipe_that_others_have_closed(loop, run):
+    """A pipe whose number is not its file's to close."""
+
+    async def main():
+        number, writing = os.pipe()
+        os.close(writing)
+        with open(number, "rb", 0, closefd=False) as pipe:
+            transport, _ = await loop.connect_read_pipe(asyncio.Protocol, pipe)
+            transport.pause_reading()
+            await turns(2)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                sock.bind(("127.0.0.1", 0))
+                os.dup2(sock.fileno(), number)
+            ours = socket.socket(fileno=number)
+            ours.setblocking(False)
+            endpoint, protocol = await loop.create_datagram_endpoint(DatagramRecorder, sock=ours)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.sendto(b"hello", endpoint.get_extra_info("sockname"))
+            assert await protocol.arrived(1) == [b"hello"]
+            endpoint.close()
+            await protocol.lost()
+            transport.close()
+            await turns(2)
+
+    run(main())

@@ -284,18 +284,19 @@ static const TransportKind kind = {.asks = {transport_file, transport_keeps, tra
 /* _datagram_transport(sock, fd, family, protocol, address, extra, connected) -> transport: around a
  * non-blocking datagram socket of IPv4, IPv6 or Unix, not reading yet. connected: to a peer with a name. */
 PyObject *loop_datagram_transport(LoopObject *loop, PyObject *args) {
-    Parts parts = {.context = NULL};
-    PyObject *address;
+    Parts parts = {.file = NULL};
+    PyObject *sock, *address;
     int family, connected;
-    if (!PyArg_ParseTuple(args, "OiiOOOp", &parts.file, &parts.fd, &family, &parts.protocol, &address, &parts.extra, &connected))
-        return NULL;
+    if (!PyArg_ParseTuple(args, "OiiOOOp", &sock, &parts.fd, &family, &parts.protocol, &address, &parts.extra, &connected)) return NULL;
     if (engine_usable(loop) < 0) return NULL;
     DatagramObject *t = (DatagramObject *)new_transport(loop->state->types.Datagram, &kind, loop, &parts);
     if (!t) return NULL;
     t->family = family;
     t->connected = connected;
     t->address = Py_NewRef(address);
-    return transport_attach(TRANSPORT(t), GL_OP_DATAGRAM, 0) == 0 ? (PyObject *)t : transport_unmake(TRANSPORT(t));
+    if (transport_attach(TRANSPORT(t), GL_OP_DATAGRAM, 0) < 0) return transport_unmake(TRANSPORT(t));
+    t->sock = Py_NewRef(sock); /* not before: a pipe's transport may have the number yet, whose file others closed */
+    return (PyObject *)t;
 }
 
 #ifdef Py_GIL_DISABLED
