@@ -312,6 +312,55 @@ def test_a_brisk_crowd_is_paused_when_the_kernel_takes_less_than_it_has_room_for
     assert all(seen)
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="sockets with a mark of their own")
+def test_pipe_reads_again_though_another_transport_raises_what_leaves_the_loop(loop, run, tcp_pair, pipe):
+    """What a brisk crowd has written leaves before the pipe is asked about, and its protocol is paused in that call."""
+
+    class Leaving(asyncio.Protocol):
+        def pause_writing(self):
+            raise SystemExit
+
+    async def prepare():
+        reader, writer = pipe()
+        reading, protocol = await loop.connect_read_pipe(Recorder, reader)
+        await turns(2)
+        reading.pause_reading()
+        ours, _ = tcp_pair()
+        ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 4096)
+        writing, _ = await loop.create_connection(Leaving, sock=ours)
+        writing.set_write_buffer_limits(high=1000)
+        await crowd(loop, 2 * BRISK // CROWD)
+        return reading, protocol, writer, writing
+
+    def write_and_resume():
+        try:
+            writing.write(PIECE[:30_000] * 4)
+        finally:
+            reading.resume_reading()
+
+    async def leave():
+        for _ in range(CROWD):
+            loop.call_soon(int)
+        loop.call_soon(write_and_resume)
+        for _ in range(CROWD):
+            loop.call_soon(int)
+        await loop.create_future()
+
+    async def receive():
+        writer.write(b"hello")
+        assert await protocol.received(5) == b"hello"
+        reading.close()
+        writing.abort()
+        await turns(2)
+
+    reading, protocol, writer, writing = run(prepare())
+    left = loop.create_task(leave())
+    with pytest.raises(SystemExit):
+        loop.run_until_complete(left)
+    left.cancel()
+    run(receive())
+
+
 def test_a_brisk_crowd_asks_what_it_has_written(loop, run, socket_pair):
     async def main():
         seen = []

@@ -2,6 +2,7 @@
 #include "transport.h"
 
 #include "engine.h"
+#include "errors.h"
 
 static PyObject *new_given(PyObject *o) { return o && o != Py_None ? Py_NewRef(o) : NULL; }
 
@@ -43,13 +44,17 @@ int transport_attach(TransportObject *t, uint16_t op, uint16_t flags) {
 static int ask_to_read(TransportObject *t) {
     if (!t->kind->hears_refusal) return new_sqe(t->loop, GL_OP_RESUME, t->fd, t->gen) ? 0 : -1;
     gl_sqe s = {.op = GL_OP_RESUME, .fd = t->fd, .gen = t->gen};
-    return transport_flush(t) < 0 ? -1 : submit_or_raise(t->loop, &s); /* after what was submitted before */
+    PyObject *pending = NULL;
+    put_aside(&pending, transport_flush(t)); /* what was submitted before: an exit out of a callback of another */
+    int rc = submit_or_raise(t->loop, &s);
+    if (rc == 0) transport_pin(t);
+    return raise_again(pending, rc);
 }
 
 int transport_start_reading(TransportObject *t) {
     bool reads = t->attached && !t->paused && !t->closing;
     int rc = reads && ask_to_read(t) < 0 ? -1 : 0;
-    if (rc == 0 || !t->kind->hears_refusal) transport_pin(t);
+    if (!t->kind->hears_refusal) transport_pin(t);
     return rc;
 }
 
