@@ -84,6 +84,26 @@ def test_sendfile_waits_for_a_full_buffer_first(loop, run, tcp_pair, file):
     run(main())
 
 
+def test_second_sendfile_of_a_transport_leaves_the_first_alone(loop, run, tcp_pair, file):
+    async def main():
+        ours, peer = tcp_pair()
+        transport, protocol = await loop.create_connection(Recorder, sock=ours)
+        sending = loop.create_task(loop.sendfile(transport, file))
+        await turns(3)
+        with pytest.raises((RuntimeError, KeyError)):
+            await loop.sendfile(transport, file)
+        with pytest.raises(RuntimeError, match="^unable to write; sendfile is in progress$"):
+            transport.write(b"in between")
+        reading = loop.create_task(read_to_end(loop, peer))
+        assert await sending == len(DATA)
+        assert transport.is_reading()
+        transport.close()
+        assert await reading == DATA
+        await protocol.lost()
+
+    run(main())
+
+
 def test_sendfile_falls_back_for_a_file_in_memory(loop, run, tcp_pair):
     async def main():
         ours, peer = tcp_pair()

@@ -48,7 +48,7 @@ def seek_start(file: Any) -> None:
 class Sendfile(_Base):
     """The native halves of ``sock_sendfile`` and ``sendfile``, and where their fallbacks begin."""
 
-    _sending: dict[Any, socket.socket]  # by transport: the socket that its sendfile sends on
+    _sending: dict[Any, socket.socket | None]  # by transport: what its sendfile sends on, once it does
 
     async def _sock_sendfile_native(
         self, sock: socket.socket, file: Any, offset: int, count: int | None
@@ -100,9 +100,12 @@ class Sendfile(_Base):
     async def _sendfile_native(self, transp: Any, file: Any, offset: int, count: int | None) -> int:
         if not isinstance(transp, _core._SelectorSocketTransport):
             return await super()._sendfile_native(transp, file, offset, count)
+        if transp in self._sending:  # whose waiter stays as it is
+            raise RuntimeError("Empty waiter is already set")
         resume_reading = transp.is_reading()
         transp.pause_reading()
         try:
+            self._sending[transp] = None
             await transp._make_empty_waiter()
             # A descriptor of its own: the transport's is the engine's to watch.
             with transp._sock.dup() as sock:
