@@ -1,12 +1,15 @@
 """getaddrinfo and getnameinfo: each answer and each error is that of the socket module."""
 
 import asyncio
+import ctypes
+import gc
 import itertools
 import logging
 import random
 import socket
 import threading
 import types
+import weakref
 
 import pytest
 
@@ -222,3 +225,70 @@ def test_audit_hooks_hear_of_lookups(script):
         "socket.getaddrinfo ('127.0.0.1', 80, 0, 1, 0)",
         "socket.getnameinfo (('127.0.0.1', 80),)",
     ]
+
+
+def test_what_an_audit_hook_refuses_is_not_looked_up(script):
+    out = script("""
+        async def main():
+            loop = asyncio.get_running_loop()
+            heard = []
+
+            def refuse(event, args):
+                if event == "socket.getaddrinfo":
+                    heard.append(event)
+                    if len(heard) % 2:
+                        raise errors[0]("refused")
+
+            sys.addaudithook(refuse)
+            errors = [ValueError, TypeError, OverflowError, PermissionError]
+            while errors:
+                for host in ("127.0.0.1", "localhost"):
+                    heard.clear()
+                    try:
+                        print(await loop.getaddrinfo(host, 80))
+                    except errors[0]:
+                        print(len(heard))
+                errors.pop(0)
+
+        run(main())
+    """)
+    assert out == "1\n" * 8
+
+
+class Changing:
+    """Another number each time."""
+
+    def __init__(self, *numbers):
+        self.numbers = list(numbers)
+
+    def __index__(self):
+        return self.numbers.pop(0)
+
+
+def test_numbers_may_change(loop, run):
+    async def main():
+        kind = Changing(*map(int, (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_STREAM)))
+        return [(await loop.getaddrinfo("127.0.0.1", 80, type=kind))[0][1] for _ in range(3)]
+
+    assert run(main()) == [socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_STREAM]
+
+
+def test_arguments_keep_no_loop(loop_factory):
+    class Family(int):
+        pass
+
+    family = Family(socket.AF_INET)
+    family.loop = loop_factory()
+    family.loop.run_until_complete(family.loop.getaddrinfo("127.0.0.1", 80, family=family))
+    family.loop.close()
+    gone = weakref.ref(family.loop)
+    del family
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.parametrize("wrong", ["host", "port"])
+def test_buffers_are_no_texts(loop, run, wrong):
+    arguments = {"host": "127.0.0.1", "port": "80", wrong: (ctypes.c_char * 2)(*b"80")}
+    expected = outcome(socket.getaddrinfo, *arguments.values())
+    assert run(outcome_of(loop.getaddrinfo(*arguments.values()))) == expected

@@ -117,6 +117,7 @@ static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
     Py_VISIT(loop->snapshot);
     Py_VISIT(loop->lent);
     Py_VISIT(loop->attached);
+    Py_VISIT(loop->literals);
     for (size_t i = 0; i < loop->ready_len; i++) Py_VISIT(loop->ready[(loop->ready_head + i) & (loop->ready_cap - 1)]);
     int (*const parts[])(LoopObject *, visitproc, void *) = {timers_traverse, fds_traverse, owed_traverse, completions_traverse};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -133,6 +134,7 @@ static int loop_clear(LoopObject *loop) {
     GUARD(loop->guard)
     steal_result(loop_close_engine(loop, NULL));
     UNGUARD
+    Py_CLEAR(loop->literals); /* which nobody asks for without an engine */
     return 0;
 }
 
@@ -144,7 +146,6 @@ static void loop_dealloc(LoopObject *loop) {
     PyMem_Free(loop->ready);
     PyMem_Free(loop->fds);
     timers_free(loop);
-    Py_CLEAR(loop->literals);
     engine_release(loop);
 #ifdef Py_GIL_DISABLED
     Py_XDECREF(loop->guard);

@@ -99,6 +99,13 @@ static PyObject *resolve(LoopObject *loop, gl_query *q) {
     return raise_errno(error);
 }
 
+/* Of arguments that are wrong only the standard library knows the error. What an audit hook raises is none of them. */
+static PyObject *not_ours(void) {
+    if (PyErr_ExceptionMatches(PyExc_MemoryError)) return NULL;
+    PyErr_Clear();
+    Py_RETURN_NOTIMPLEMENTED;
+}
+
 /* _getaddrinfo(host, port, family, type, proto, flags, name, service): the answer; a number when
  * _resolved(number, answer) will bring it; NotImplemented where the standard library's way
  * has to be taken. name and service are for libc; of a port that is a number there is no service. */
@@ -109,7 +116,7 @@ PyObject *loop_getaddrinfo(LoopObject *loop, PyObject *args) {
     Py_ssize_t name_len, service_len;
     if (!PyArg_ParseTuple(args, "OOiiiiz#z#", &host, &port, &q.family, &q.type, &q.proto, &q.flags, &name, &name_len, &service,
                           &service_len))
-        return NULL;
+        return not_ours();
     q.host = (uintptr_t)name;
     q.host_len = name_len;
     q.service = (uintptr_t)service;
@@ -117,7 +124,7 @@ PyObject *loop_getaddrinfo(LoopObject *loop, PyObject *args) {
     if (PyLong_CheckExact(port)) {
         q.service = (uint64_t)PyLong_AsLongLong(port);
         q.service_len = -1;
-        if (PyErr_Occurred()) return NULL;
+        if (PyErr_Occurred()) return not_ours();
     }
     if (engine_usable(loop) < 0) return NULL;
     if (loop->debug || loop->in_turn) Py_RETURN_NOTIMPLEMENTED;

@@ -21,6 +21,7 @@ _asyncio: Any = base_events
 _type = type  # getaddrinfo has an argument of that name
 
 _MOST = (1 << 31) - 1  # of a C int
+_TEXTS = (str, bytes, _type(None))  # and no other buffer
 _MOST_KEPT, _LONGEST_KEPT = 8, 64  # a longer text is no literal that is worth its memory
 
 
@@ -80,10 +81,13 @@ class Names(_Base):
         """As ``_getaddrinfo``; of arguments that are wrong only the standard library knows the error."""
         try:
             name = host if _type(host) is str and _is_plain(host) else _encoded(host)
-            service = None if _type(port) is int else port
-            answer = self._getaddrinfo(host, port, family, type, proto, flags, name, service)
-        except (TypeError, ValueError, OverflowError):
+        except ValueError:
             return NotImplemented
+        service = None if _type(port) is int else port
+        known = isinstance(name, _TEXTS) and isinstance(service, _TEXTS)
+        if not known or not all(isinstance(number, int) for number in (family, type, proto, flags)):
+            return NotImplemented  # an object that says by __index__ what it is may say something else the next time
+        answer = self._getaddrinfo(host, port, family, type, proto, flags, name, service)
         if _type(answer) is list and service is None and _type(host) is str and len(host) <= _LONGEST_KEPT:
             kept = host, port, family, type, proto, flags, answer.copy()
             self._keep_literals((kept,) + self._literals[: _MOST_KEPT - 1])
