@@ -105,6 +105,20 @@ def test_tells_it_in_a_forked_child_too(script):
     assert out == "0\n"
 
 
+def test_names_are_hashed(loop, run):
+    async def main():
+        ours, theirs = await both_ends(loop, socket.AF_INET)
+        for name in (set(), [], {}):
+            for _ in range(2):
+                with pytest.raises(TypeError, match="unhashable"):
+                    ours.transport.get_extra_info(name)
+            assert theirs.transport.get_extra_info(frozenset(), 5) == 5
+        ours.transport.close()
+        theirs.transport.close()
+
+    run(main())
+
+
 @pytest.mark.goloop_only
 def test_a_streams_connection_makes_no_socket_object(loop, run, monkeypatch):
     made = []

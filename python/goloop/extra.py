@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import standard
 
+_OWN = dict.fromkeys(("socket", "sockname", "peername"))  # a set would take one for its frozen twin, and find it not
 _FAMILY = slice(0, 2) if sys.platform == "linux" else slice(1, 2)  # of a sockaddr
 
 
@@ -45,7 +46,7 @@ class Extra:
         """'socket', 'sockname', 'peername'."""
         extra = self._known
         if extra is None:
-            if name not in {"socket", "sockname", "peername"}:
+            if name not in _OWN:
                 return default  # as to 'sslcontext', for which each of asyncio's streams asks
             sockname, own, peer = self._extra_parts()[:3]
             if sockname is None:
