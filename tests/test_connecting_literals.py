@@ -238,6 +238,29 @@ def test_arguments_are_refused_in_the_same_words(loop, run, arguments, options, 
         run(loop.create_connection(Recorder, *arguments, **options))
 
 
+def test_audit_hooks_hear_of_no_connect_to_what_is_no_address(script):
+    out = script("""
+        heard = []
+        sys.addaudithook(lambda event, args: heard.append(event) if event == "socket.connect" else None)
+
+        async def main():
+            loop = asyncio.get_running_loop()
+            with socket.socket() as sock:
+                sock.setblocking(False)
+                for connect in (
+                    loop.sock_connect(sock, ("127.0.0.1", 70000)),
+                    loop.create_connection(asyncio.Protocol, "127.0.0.1", 70000),
+                ):
+                    try:
+                        await connect
+                    except OverflowError:
+                        print(heard)
+
+        run(main())
+    """)
+    assert out == "[]\n[]\n"
+
+
 def test_signature_is_that_of_asyncio(loop):
     ours = inspect.signature(loop.create_connection)
     asyncios = list(inspect.signature(asyncio.BaseEventLoop.create_connection).parameters.values())

@@ -89,6 +89,17 @@ def test_datagrams_go_to_the_address_that_each_names(run, endpoint, kind):
     run(main())
 
 
+def test_a_port_is_asked_once_what_it_is(run, endpoint):
+    async def main():
+        receiver, got = await endpoint(local_addr=(LOOPBACK, 0))
+        sender, _ = await endpoint(local_addr=(LOOPBACK, 0))
+        for host in (LOOPBACK, "localhost"):
+            sender.sendto(b"x", (host, Moving(sockname(receiver)[1])))
+        assert await got.arrived(2) == [b"x", b"x"]
+
+    run(main())
+
+
 @pytest.mark.parametrize("host", ["localhost", "", "127.0.1", "<broadcast>"])
 def test_sendto_takes_the_hosts_that_sockets_take(run, endpoint, host):
     async def main():

@@ -2,6 +2,7 @@
 #include "connect.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 
 #include "engine.h"
 #include "errors.h"
@@ -17,7 +18,9 @@ PyObject *loop_connect(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
     int fd = (int)PyLong_AsLong(args[1]), family = (int)PyLong_AsLong(args[2]);
     if (PyErr_Occurred()) return NULL;
     gl_name name;
+    struct sockaddr_storage address;
     PyObject *text = loop->in_turn ? NULL : new_text(args[3], family, &name);
+    if (text && loop->api->sockaddr(&name, &address) <= 0) Py_CLEAR(text); /* before audit hooks hear of it: sock.connect() tells them */
     if (!text) Py_RETURN_NONE;
     gl_sqe s = {.op = GL_OP_CONNECT, .fd = fd, .ptr = (uintptr_t)&name};
     int error = PySys_Audit("socket.connect", "OO", args[0], args[3]) == 0 ? submit_one(loop, &s) : -1;

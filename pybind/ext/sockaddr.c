@@ -27,10 +27,14 @@ static PyObject *new_encoded_path(PyObject *path) {
     return PyObject_CheckBuffer(path) ? PyBytes_FromObject(path) : NULL;
 }
 
+/* Of ints: another object's __index__ is Python's socket's to ask, once. */
 static bool take_numbers(PyObject *address, Py_ssize_t n, gl_name *name) {
     int64_t *const numbers[] = {&name->port, &name->flow, &name->scope};
-    for (Py_ssize_t i = 1; i < n; i++) /* -1: none, or none of an address */
-        if ((*numbers[i - 1] = PyLong_AsLongLong(PyTuple_GET_ITEM(address, i))) == -1) return false;
+    for (Py_ssize_t i = 1; i < n; i++) {
+        PyObject *number = PyTuple_GET_ITEM(address, i);
+        *numbers[i - 1] = PyLong_Check(number) ? PyLong_AsLongLong(number) : -1;
+        if (*numbers[i - 1] == -1) return false; /* none, or none of an address */
+    }
     return true;
 }
 
