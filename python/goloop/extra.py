@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import standard
 
-_OWN = dict.fromkeys(("socket", "sockname", "peername"))  # a set would take one for its frozen twin, and find it not
+# A dict: a set would take another set for its frozen twin, and find it not.
+_OWN = dict.fromkeys(("socket", "sockname", "peername"))
 _FAMILY = slice(0, 2) if sys.platform == "linux" else slice(1, 2)  # of a sockaddr
 
 
