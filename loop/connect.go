@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connect begins to connect a non-blocking socket to the Name at Ptr and tells in Res
+// connect begins to connect a non-blocking socket to the address at Ptr and tells in Res
 // how that stands: 0, EINPROGRESS, or the errno of why it could not begin. One that is
 // under way is its owner's to wait for, with a Watch for writing, and SO_ERROR tells its end.
 //
@@ -17,12 +17,7 @@ import (
 // said EINPROGRESS. A socket that has a peer then is connected, which spares that wait. To
 // ask for more would take the error that the socket has for whoever asks next.
 func (e *Engine) connect(s *Submission) {
-	n := (*Name)(pointer(s.Ptr)).Put(e.peer[:])
-	if n == 0 {
-		s.Flags |= FlagUnknown
-		return
-	}
-	errno := sys.Connect(s.Fd, uintptr(unsafe.Pointer(&e.peer)), n)
+	errno := sys.Connect(s.Fd, uintptr(s.Ptr), int(s.Len))
 	if errno == syscall.EINTR {
 		errno = syscall.EINPROGRESS
 	}

@@ -6,18 +6,15 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // connecting submits a Connect of a socket and returns it as the engine leaves it.
-func (r *rig) connecting(fd int, host string, port int) Submission {
+func (r *rig) connecting(fd int, sockaddr []byte) Submission {
 	r.t.Helper()
-	name := nameOf(unix.AF_INET, host, int64(port), 0, 0)
-	r.submit(Submission{Op: OpConnect, Fd: int32(fd), Ptr: uint64(uintptr(unsafe.Pointer(name)))})
+	r.submit(Submission{Op: OpConnect, Fd: int32(fd), Ptr: address(sockaddr), Len: int64(len(sockaddr))})
 	sq := r.now()
-	runtime.KeepAlive(name)
 	return sq[len(sq)-1]
 }
 
@@ -42,7 +39,7 @@ func TestConnect(t *testing.T) {
 	onEveryBackend(t, func(t *testing.T, r *rig) {
 		server, address := listen(t, 1)
 		ours := tcpSocket(t)
-		s := r.connecting(ours, "127.0.0.1", address.Port)
+		s := r.connecting(ours, rawInet4(address))
 		if runtime.GOOS == "linux" && s.Res != 0 {
 			t.Error("over loopback the connection is there at once, and Connect says", syscall.Errno(s.Res))
 		}
@@ -66,7 +63,7 @@ func TestConnectRefused(t *testing.T) {
 		server, address := listen(t, 1)
 		closeFd(t, server)
 		ours := tcpSocket(t)
-		s := r.connecting(ours, "127.0.0.1", address.Port)
+		s := r.connecting(ours, rawInet4(address))
 		expectErrno(t, "the connect", r.outcome(ours, s), syscall.ECONNREFUSED)
 	})
 }
@@ -79,7 +76,7 @@ func TestConnectUnderWay(t *testing.T) {
 			dial(t, address)
 		}
 		ours := tcpSocket(t)
-		s := r.connecting(ours, "127.0.0.1", address.Port)
+		s := r.connecting(ours, rawInet4(address))
 		expectErrno(t, "Connect", syscall.Errno(s.Res), syscall.EINPROGRESS)
 		expectErrno(t, "Watch", r.errno(watchOf(ours, 1, FlagWrite)), 0)
 		r.quiet()
@@ -94,15 +91,8 @@ func TestConnectThatCannotBegin(t *testing.T) {
 			fd   int
 			want syscall.Errno
 		}{{-1, syscall.EBADF}, {1 << 30, syscall.EBADF}, {connected, 0}, {connected, syscall.EISCONN}} {
-			s := r.connecting(c.fd, "127.0.0.1", address.Port)
+			s := r.connecting(c.fd, rawInet4(address))
 			expectErrno(t, "Connect", syscall.Errno(s.Res), c.want)
 		}
 	})
-}
-
-func TestConnectToANameIsLeftToTheHost(t *testing.T) {
-	r := newRig(t, "", settings{})
-	if s := r.connecting(tcpSocket(t), "localhost", 1); s.Flags&FlagUnknown == 0 || s.Res != 0 {
-		t.Errorf("the submission is %+v", s)
-	}
 }

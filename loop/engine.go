@@ -132,8 +132,6 @@ type Engine struct {
 	closed bool
 	slowly bool // closed, or the next turn's time is to be taken
 
-	peer [unix.SizeofSockaddrAny]byte // of a connect
-
 	// Where the lists of a turn begin: beside the rest of the engine, for the reason of unused.
 	places struct {
 		dirty, batched, lapsed [descriptorsAtOnce]*descriptor

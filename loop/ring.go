@@ -48,8 +48,6 @@ const (
 	FlagPipe   = 2 // Attach: read with read(2), written with write(2)
 	FlagHangup = 4 // Attach: the writing end of a pipe, which is ready to be read when its reader has gone
 
-	FlagUnknown = 0x100 // Connect, set by the engine: Ptr names no numeric address, and nothing was done
-
 	FlagTried = 1 // Write: the host has tried itself, after all that it wrote before had left; Res is the errno
 	FlagAlone = 1 // Send: Res tells of a failure, no Error follows
 

@@ -32,7 +32,7 @@ enum gl_op {
     GL_OP_WATCH = 12,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets. len: of the set, what begins. See GL_WATCH_REPLACED */
     GL_OP_DATAGRAM = 13,    /* fd, gen, flags GL_ATTACH_PAUSED: a datagram socket */
     GL_OP_SEND = 14,        /* fd, gen, ptr: gl_message, len: what it counts for in WROTE, user; kept as for WRITE */
-    GL_OP_CONNECT = 15,     /* fd, ptr: struct gl_name; res: 0, EINPROGRESS or an errno. See GL_CONNECT_UNKNOWN */
+    GL_OP_CONNECT = 15,     /* fd, ptr, len: a sockaddr; res: 0, EINPROGRESS or an errno */
     GL_OP_CHILD = 16,       /* flags GL_CHILD_*, user: whom CHILD_EXITED names, len: pid, fd: signal */
     GL_OP_RESOLVE = 17,     /* ptr: struct gl_query, user: any number; res: see there. flags GL_RESOLVE_CANCEL: user */
     GL_OP_TIMER_RESERVE = 18, /* len: there is room for so many timers. res ENOMEM: TIMER_ADD may fail for want of memory */
@@ -71,9 +71,6 @@ enum { GL_WRITE_TRIED = 1 };
 /* Set by the engine in flags of a WATCH: the number was closed and given out again since
  * the last WATCH of it, so of the set only what this one begins is the new file's, and watched. */
 enum { GL_WATCH_REPLACED = 0x100 };
-
-/* Set by the engine in flags of a CONNECT: the name is no numeric address, and nothing was done. */
-enum { GL_CONNECT_UNKNOWN = 0x100 };
 
 /* Set by the engine in flags of a WRITE or SEND that it has handled. FAILED: res is
  * the errno, and an ERROR follows, unless ALONE. No flag: the pair was stale. Only after QUEUED does

@@ -20,12 +20,12 @@ PyObject *loop_connect(LoopObject *loop, PyObject *const *args, Py_ssize_t n) {
     gl_name name;
     struct sockaddr_storage address;
     PyObject *text = loop->in_turn ? NULL : new_text(args[3], family, &name);
-    if (text && loop->api->sockaddr(&name, &address) <= 0) Py_CLEAR(text); /* before audit hooks hear of it: sock.connect() tells them */
-    if (!text) Py_RETURN_NONE;
-    gl_sqe s = {.op = GL_OP_CONNECT, .fd = fd, .ptr = (uintptr_t)&name};
-    int error = PySys_Audit("socket.connect", "OO", args[0], args[3]) == 0 ? submit_one(loop, &s) : -1;
-    Py_DECREF(text);
+    int32_t len = text ? loop->api->sockaddr(&name, &address) : 0;
+    Py_XDECREF(text);
+    if (len <= 0) Py_RETURN_NONE; /* before audit hooks hear of it: sock.connect() tells them */
+    if (PySys_Audit("socket.connect", "OO", args[0], args[3]) < 0) return NULL;
+    gl_sqe s = {.op = GL_OP_CONNECT, .fd = fd, .ptr = (uintptr_t)&address, .len = len};
+    int error = submit_one(loop, &s);
     if (error < 0) return NULL;
-    if (s.flags & GL_CONNECT_UNKNOWN) Py_RETURN_NONE;
     return error && error != EINPROGRESS ? raise_errno(error) : PyLong_FromLong(error);
 }
