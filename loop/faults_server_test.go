@@ -100,7 +100,7 @@ func TestConnectFails(t *testing.T) {
 			_, address := listen(t, 1)
 			ours := tcpSocket(t)
 			plan := arm(t, sys.Fault{Name: "connect", Fd: ours, Errno: errno}, sys.Fault{Name: "getpeername", Fd: ours, Errno: errno})
-			s := r.connecting(ours, "127.0.0.1", address.Port)
+			s := r.connecting(ours, rawInet4(address))
 			if errno != syscall.EINTR {
 				expectErrno(t, "Connect", syscall.Errno(s.Res), errno)
 				expectMet(t, plan, 1)
