@@ -100,10 +100,13 @@ static PyObject *loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     loop->generation = process_generation;
     loop->hooks = &hooks;
     loop->module = Py_NewRef(module);
-    loop->state = state_of(module);
 #ifdef Py_GIL_DISABLED
-    if (!(loop->guard = PyObject_CallNoArgs((PyObject *)&PyBaseObject_Type))) Py_CLEAR(loop);
+    if (!(loop->guard = PyObject_CallNoArgs((PyObject *)&PyBaseObject_Type))) {
+        Py_DECREF(loop); /* without a state there is nothing to clear, for which it would need the guard */
+        return NULL;
+    }
 #endif
+    loop->state = state_of(module);
     return (PyObject *)loop;
 }
 
