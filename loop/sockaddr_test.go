@@ -20,26 +20,32 @@ func nameOf(family int, host string, port, flow, scope int64) *Name {
 	return &Name{Family: int32(family), Host: at, HostLen: int64(len(host)), Port: port, Flow: flow, Scope: scope}
 }
 
+// spelled is what a Name says.
+type spelled struct {
+	family            int
+	host              string
+	port, flow, scope int64
+}
+
+func (s spelled) put(out []byte) int {
+	return nameOf(s.family, s.host, s.port, s.flow, s.scope).Put(out)
+}
+
 func TestSockaddrThereAndBack(t *testing.T) {
 	var out [unix.SizeofSockaddrAny]byte
-	for _, want := range []struct {
-		family            int
-		host              string
-		port, flow, scope int64
-		size              int
-	}{
-		{unix.AF_INET, "127.0.0.1", 80, 0, 0, unix.SizeofSockaddrInet4},
-		{unix.AF_INET, "255.255.255.255", 65535, 0, 0, unix.SizeofSockaddrInet4},
-		{unix.AF_INET6, "::1", 80, 0, 0, unix.SizeofSockaddrInet6},
-		{unix.AF_INET6, "fe80::1", 1, 0xFFFFF, 1<<32 - 1, unix.SizeofSockaddrInet6},
-		{unix.AF_INET6, "::1.2.3.4", 1, 0, 0, unix.SizeofSockaddrInet6},
-		{unix.AF_INET6, "::ffff:1.2.3.4", 1, 0, 0, unix.SizeofSockaddrInet6},
-		{unix.AF_INET6, "1:203:405:607:809:a0b:c0d:e0f", 1, 0, 0, unix.SizeofSockaddrInet6},
+	for want, size := range map[spelled]int{
+		{unix.AF_INET, "127.0.0.1", 80, 0, 0}:                     unix.SizeofSockaddrInet4,
+		{unix.AF_INET, "255.255.255.255", 65535, 0, 0}:            unix.SizeofSockaddrInet4,
+		{unix.AF_INET6, "::1", 80, 0, 0}:                          unix.SizeofSockaddrInet6,
+		{unix.AF_INET6, "fe80::1", 1, 0xFFFFF, 1<<32 - 1}:         unix.SizeofSockaddrInet6,
+		{unix.AF_INET6, "::1.2.3.4", 1, 0, 0}:                     unix.SizeofSockaddrInet6,
+		{unix.AF_INET6, "::ffff:1.2.3.4", 1, 0, 0}:                unix.SizeofSockaddrInet6,
+		{unix.AF_INET6, "1:203:405:607:809:a0b:c0d:e0f", 1, 0, 0}: unix.SizeofSockaddrInet6,
 	} {
-		n := nameOf(want.family, want.host, want.port, want.flow, want.scope).Put(out[:])
+		n := want.put(out[:])
 		a := AddressOf(out[:n])
 		same := int(a.Family) == want.family && int64(a.Port) == want.port && int64(a.Flow) == want.flow && int64(a.Scope) == want.scope
-		if n != want.size || !same || hostOf(a) != want.host {
+		if n != size || !same || hostOf(a) != want.host {
 			t.Errorf("%+v: %d bytes, and back %+v %q", want, n, a, hostOf(a))
 		}
 	}
@@ -47,11 +53,7 @@ func TestSockaddrThereAndBack(t *testing.T) {
 
 func TestWhatIsNoSockaddr(t *testing.T) {
 	var out [unix.SizeofSockaddrAny]byte
-	for _, test := range []struct {
-		family            int
-		host              string
-		port, flow, scope int64
-	}{
+	for _, test := range []spelled{
 		{unix.AF_INET, "localhost", 80, 0, 0},
 		{unix.AF_INET, "", 80, 0, 0},
 		{unix.AF_INET, "127.1", 80, 0, 0},
@@ -70,7 +72,7 @@ func TestWhatIsNoSockaddr(t *testing.T) {
 		{unix.AF_UNIX, strings.Repeat("x", len(unix.RawSockaddrUnix{}.Path)), 0, 0, 0},
 		{unix.AF_UNSPEC, "127.0.0.1", 80, 0, 0},
 	} {
-		if n := nameOf(test.family, test.host, test.port, test.flow, test.scope).Put(out[:]); n != 0 {
+		if n := test.put(out[:]); n != 0 {
 			t.Errorf("%+v has a sockaddr of %d bytes", test, n)
 		}
 	}
@@ -85,7 +87,7 @@ func TestSockaddrOfAPath(t *testing.T) {
 	var out [unix.SizeofSockaddrAny]byte
 	longest := strings.Repeat("x", len(unix.RawSockaddrUnix{}.Path)-1)
 	for path, behind := range map[string]string{"/tmp/s": "/tmp/s\x00", longest: longest + "\x00", "\x00name": "\x00name", "a\x00b": "a\x00b\x00"} {
-		n := nameOf(unix.AF_UNIX, path, 0, 0, 0).Put(out[:])
+		n := spelled{family: unix.AF_UNIX, host: path}.put(out[:])
 		if got := string(out[2:n]); got != behind {
 			t.Errorf("the sockaddr of %q ends in %q", path, got)
 		}

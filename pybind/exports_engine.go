@@ -154,12 +154,7 @@ func goloop_signal_fd(handle C.int64_t) (fd C.int32_t) {
 //
 //export goloop_stats
 func goloop_stats(handle C.int64_t, out *C.gl_stats) (rc C.int32_t) {
-	defer func() {
-		if r := recover(); r != nil {
-			keep(r)
-			rc = panicked
-		}
-	}()
+	defer caught(&rc)
 	b := engines.find(int64(handle))
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)
@@ -174,12 +169,7 @@ func goloop_stats(handle C.int64_t, out *C.gl_stats) (rc C.int32_t) {
 //
 //export goloop_write_buffer_limits
 func goloop_write_buffer_limits(given C.int32_t, high, low *C.double, bytes *C.int64_t) (rc C.int32_t) {
-	defer func() {
-		if r := recover(); r != nil {
-			keep(r)
-			rc = panicked
-		}
-	}()
+	defer caught(&rc)
 	w := loop.WriteBufferLimits{
 		High: float64(*high), Low: float64(*low), HasHigh: given&C.GL_LIMIT_HIGH != 0, HasLow: given&C.GL_LIMIT_LOW != 0,
 	}
@@ -197,12 +187,7 @@ func goloop_write_buffer_limits(given C.int32_t, high, low *C.double, bytes *C.i
 //
 //export goloop_address
 func goloop_address(raw unsafe.Pointer, size C.int64_t, out *C.gl_address) (rc C.int32_t) {
-	defer func() {
-		if r := recover(); r != nil {
-			keep(r)
-			rc = panicked
-		}
-	}()
+	defer caught(&rc)
 	*(*loop.Address)(unsafe.Pointer(out)) = loop.AddressOf(unsafe.Slice((*byte)(raw), int(size)))
 	return 0
 }
@@ -225,12 +210,7 @@ func goloop_sockaddr(name *C.gl_name, out unsafe.Pointer) (n C.int32_t) {
 //
 //export goloop_close
 func goloop_close(handle C.int64_t) (rc C.int32_t) {
-	defer func() {
-		if r := recover(); r != nil {
-			keep(r)
-			rc = panicked
-		}
-	}()
+	defer caught(&rc)
 	b := engines.release(int64(handle))
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)

@@ -61,12 +61,7 @@ func tell(m *loop.Memory, shared *C.gl_shared) {
 //
 //export goloop_widen
 func goloop_widen(shared *C.gl_shared, ring C.int32_t) (rc C.int32_t) {
-	defer func() {
-		if r := recover(); r != nil {
-			keep(r)
-			rc = panicked
-		}
-	}()
+	defer caught(&rc)
 	lent.mu.Lock()
 	defer lent.mu.Unlock()
 	if shared.memory == 0 {
@@ -84,12 +79,7 @@ func goloop_widen(shared *C.gl_shared, ring C.int32_t) (rc C.int32_t) {
 //
 //export goloop_release
 func goloop_release(shared *C.gl_shared) (rc C.int32_t) {
-	defer func() {
-		if r := recover(); r != nil {
-			keep(r)
-			rc = panicked
-		}
-	}()
+	defer caught(&rc)
 	lent.mu.Lock()
 	defer lent.mu.Unlock()
 	n, last := shared.memory, len(lent.free)-1

@@ -35,6 +35,14 @@ func keep(r any) {
 	panics.texts[thisThread()] = text
 }
 
+// caught is deferred: a panic becomes the answer of its function.
+func caught(rc *C.int32_t) {
+	if r := recover(); r != nil {
+		keep(r)
+		*rc = panicked
+	}
+}
+
 func thisThread() C.uintptr_t { return C.this_thread() }
 
 // lastPanic is the text of the last panic in this thread.

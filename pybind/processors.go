@@ -73,12 +73,7 @@ var processors struct {
 //
 //export goloop_start
 func goloop_start(procs C.int32_t) (rc C.int32_t) {
-	defer func() {
-		if r := recover(); r != nil {
-			keep(r)
-			rc = panicked
-		}
-	}()
+	defer caught(&rc)
 	processors.mu.Lock()
 	defer processors.mu.Unlock()
 	if n := int(procs); n > 0 {
