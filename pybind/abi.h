@@ -186,7 +186,7 @@ enum {
     GL_PHASE_ENGINE = 2,  /* 3 is loop.PhaseWaiting: in it, until something happens */
     GL_PHASE_GIL = 4,     /* the engine is done, and the GIL or the loop's guard is awaited */
     GL_TIMES = 112,       /* loop.Histogram's */
-    GL_TIMED = 64         /* of so many callbacks, one's time is taken */
+    GL_TIMED = 256        /* of so many callbacks, one's time is taken */
 };
 typedef struct gl_pulse {
     uint32_t phase;

@@ -214,9 +214,9 @@ def test_time_is_shared_out(loop):
     assert metrics.age + 0.1 > total
 
 
-def test_times_of_callbacks_are_taken_of_each_64th(loop):
+def test_times_of_callbacks_are_taken_of_each_256th(loop):
     async def main():
-        for _ in range(64 * 10):
+        for _ in range(256 * 10):
             await asyncio.sleep(0)
         return loop.metrics().callback_times
 

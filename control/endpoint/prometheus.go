@@ -68,7 +68,7 @@ func prometheus(all []loops.Snapshot, held map[int64]time.Duration) string {
 	histogram(&out, "goloop_lag_seconds", "By how much timers were late.", all, func(s *loops.Snapshot) *loop.Histogram {
 		return s.Lag.Histogram()
 	})
-	histogram(&out, "goloop_callback_seconds", "Times of callbacks, of each 64th.", all, func(s *loops.Snapshot) *loop.Histogram {
+	histogram(&out, "goloop_callback_seconds", "Times of callbacks, of each 256th.", all, func(s *loops.Snapshot) *loop.Histogram {
 		return s.CallbackTimes.Histogram()
 	})
 	return out.String()

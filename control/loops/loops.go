@@ -26,7 +26,7 @@ type Pulse struct {
 }
 
 // TimedCallbacks: of so many callbacks, one's time is taken. GL_TIMED.
-const TimedCallbacks = 64
+const TimedCallbacks = 256
 
 // Loop is one open loop. Its methods may be called from anywhere, until it is closed and after.
 type Loop interface {

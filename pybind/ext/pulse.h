@@ -48,7 +48,7 @@ static inline void pulse_read(LoopObject *loop, uint64_t bytes) {
 
 static inline void pulse_batch(LoopObject *loop, uint64_t callbacks) {
     gl_pulse *pulse = &loop->shared.pulse;
-    if (!MEASURED) return;
+    if (!MEASURED || __builtin_expect(callbacks == pulse->ready, 1)) return;
     pulse->ready = callbacks;
     if (__builtin_expect(callbacks > pulse->most_ready, 0)) pulse->most_ready = callbacks;
 }

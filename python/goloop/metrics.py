@@ -40,7 +40,7 @@ class Metrics:
     callbacks: int
     """Callbacks that have begun, of handles, transports and watched descriptors."""
     callback_times: Times
-    """Of each 64th."""
+    """Of each 256th."""
     ready: int
     """Callbacks that were ready when the last turn's batch began, ``most_ready`` in the longest."""
     most_ready: int

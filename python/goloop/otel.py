@@ -93,7 +93,7 @@ _INSTRUMENTS: list[tuple[str, str, str, str, _Value]] = [
             f"goloop.callback.duration.{q}",
             _GAUGE,
             "s",
-            "Of each 64th callback.",
+            "Of each 256th callback.",
             _quantile("callback_times", q),
         )
         for q in ("p50", "p90", "p99")
