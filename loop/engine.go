@@ -68,6 +68,8 @@ type Options struct {
 	StartThread func(task func()) error
 	// Near is where the engine lists the streams that the host may read (near.go); nil: none.
 	Near *[NearPlaces]Near
+	// Fresh is where the host shows timers that it has (fresh.go); nil: it submits all.
+	Fresh *Fresh
 }
 
 // Engine turns submissions into completions.
@@ -84,6 +86,7 @@ type Engine struct {
 	sources int // of AddSource
 
 	timers timers
+	fresh  *Fresh
 	clock  clock
 	looked int64 // Looked
 	waited bool  // it was asked with a timeout
@@ -161,6 +164,7 @@ func New(o Options) (*Engine, error) {
 	if HostTries && !e.compares {
 		e.near = nearness{places: o.Near, after: nearAfter}
 	}
+	e.fresh = o.Fresh
 	if e.start = o.StartThread; e.start == nil {
 		e.start = startGoroutine
 	}

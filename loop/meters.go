@@ -186,6 +186,9 @@ func (e *Engine) Observe(peers bool) (o Observation, ok bool) {
 		}
 	}
 	o.Census.Timers = max(0, len(e.timers.heap.Items)-e.timers.gone-e.timers.cancelled)
+	if f := e.fresh; f != nil {
+		o.Census.Timers += int(f.Live)
+	}
 	o.Census.Lookups = e.Lookups()
 	return o, true
 }

@@ -143,7 +143,7 @@ type Name struct {
 	Port, Flow, Scope int64
 }
 
-// Timer is one of the timers that a TimersAdd starts: struct gl_timer.
+// Timer is one of the timers that a TimersAdd starts, or that the host shows: struct gl_timer.
 type Timer struct {
 	When int64
 	User uint64

@@ -257,32 +257,23 @@ func (e *Engine) addTimer(s *Submission) {
 	s.Ptr = uint64(name)
 }
 
-// addTimers schedules all timers of a submission that are somebody's; one that finds no memory has no name.
+// addTimers schedules those of a submission.
 func (e *Engine) addTimers(s *Submission) {
-	all := unsafe.Slice((*Timer)(pointer(s.Ptr)), int(s.Len))
-	for i := range all {
-		t := &all[i]
-		if t.User == 0 {
-			continue
-		}
-		e.stats.TimersAdded += counted
-		name, ok := e.timers.add(t.User, t.When)
-		if !ok {
-			s.Res = int32(syscall.ENOMEM)
-		}
-		t.When = int64(name)
+	if !e.takeTimers(unsafe.Slice((*Timer)(pointer(s.Ptr)), int(s.Len))) {
+		s.Res = int32(syscall.ENOMEM)
 	}
 }
 
 // fireTimers tells the timers that are due. asked: looked is of this turn.
 func (e *Engine) fireTimers(asked bool) {
-	if e.timers.deadline() == math.MaxInt64 {
+	if e.shown(e.timers.deadline()) == math.MaxInt64 {
 		return
 	}
 	now := e.looked
 	if !asked {
 		now = e.clock.now()
 	}
+	e.takeFresh(now)
 	for e.room() > 0 {
 		t, user, ok := e.timers.pop(now)
 		if !ok {

@@ -359,7 +359,7 @@ func (e *Engine) timeout(flags TurnFlags) time.Duration {
 	if flags&TurnWait == 0 || e.ncq > 0 || len(e.overflow) > 0 {
 		return 0
 	}
-	deadline := e.timers.deadline()
+	deadline := e.shown(e.timers.deadline())
 	if deadline == math.MaxInt64 {
 		return -1
 	}

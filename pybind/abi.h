@@ -217,6 +217,14 @@ typedef struct gl_near {
     int32_t pipe; /* 1: read(2) instead of recv(2) */
 } gl_near;
 
+/* Timers that C has and the engine not, in the order of scheduling: each turn looks whether to take them (loop/fresh.go). */
+typedef struct gl_fresh {
+    gl_timer *timers;
+    int32_t len, live; /* live: without those that are cancelled; 0: nothing is shown */
+    int64_t first;     /* ns: none is due before */
+    int32_t taken;     /* the engine: 1, it has them, and each has a name */
+} gl_fresh;
+
 /* One loop's memory. C writes selector and unbatched before goloop_open and sq, sq_len
  * before each turn; the engine writes the rest of the first part, and the last. In between is what C tells of the batches
  * that it has run, and the engine takes in a turn. */
@@ -243,7 +251,8 @@ typedef struct gl_shared {
     int32_t near_left; /* so many turns may be such ones, */
     int32_t near_found, near_missed; /* C counts: those that found something; 1: the last did not. The engine takes both in a turn */
 
-    int64_t next_deadline; /* ns; INT64_MAX without a timer */
+    gl_fresh fresh;        /* of a turn */
+    int64_t next_deadline; /* ns; INT64_MAX without a timer of the engine's */
     int64_t looked;        /* ns, when a turn was last done with the selector */
     int32_t nfds;          /* descriptors and lookups that a poll could find ready, */
     int32_t own;           /* and besides them those that tell the engine of signals and children */

@@ -39,6 +39,7 @@ func layout() []uint32 {
 	var m loop.Message
 	var t loop.Timer
 	var n loop.Near
+	var f loop.Fresh
 	var w loop.Name
 	return []uint32{
 		uint32(unsafe.Sizeof(s)),
@@ -65,6 +66,9 @@ func layout() []uint32 {
 		uint32(unsafe.Offsetof(t.When)), uint32(unsafe.Offsetof(t.User)),
 		uint32(unsafe.Sizeof(n)),
 		uint32(unsafe.Offsetof(n.Fd)), uint32(unsafe.Offsetof(n.Generation)), uint32(unsafe.Offsetof(n.Pipe)),
+		uint32(unsafe.Sizeof(f)),
+		uint32(unsafe.Offsetof(f.Timers)), uint32(unsafe.Offsetof(f.Len)), uint32(unsafe.Offsetof(f.Live)),
+		uint32(unsafe.Offsetof(f.First)), uint32(unsafe.Offsetof(f.Taken)),
 		uint32(unsafe.Sizeof(w)),
 		uint32(unsafe.Offsetof(w.Family)), uint32(unsafe.Offsetof(w.Host)), uint32(unsafe.Offsetof(w.HostLen)),
 		uint32(unsafe.Offsetof(w.Port)), uint32(unsafe.Offsetof(w.Flow)), uint32(unsafe.Offsetof(w.Scope)),
@@ -82,6 +86,7 @@ func layoutOfC() []uint32 {
 	var m C.gl_message
 	var t C.gl_timer
 	var n C.gl_near
+	var f C.gl_fresh
 	var w C.gl_name
 	return []uint32{
 		uint32(unsafe.Sizeof(s)),
@@ -108,6 +113,9 @@ func layoutOfC() []uint32 {
 		uint32(unsafe.Offsetof(t.when)), uint32(unsafe.Offsetof(t.user)),
 		uint32(unsafe.Sizeof(n)),
 		uint32(unsafe.Offsetof(n.fd)), uint32(unsafe.Offsetof(n.gen)), uint32(unsafe.Offsetof(n.pipe)),
+		uint32(unsafe.Sizeof(f)),
+		uint32(unsafe.Offsetof(f.timers)), uint32(unsafe.Offsetof(f.len)), uint32(unsafe.Offsetof(f.live)),
+		uint32(unsafe.Offsetof(f.first)), uint32(unsafe.Offsetof(f.taken)),
 		uint32(unsafe.Sizeof(w)),
 		uint32(unsafe.Offsetof(w.family)), uint32(unsafe.Offsetof(w.host)), uint32(unsafe.Offsetof(w.host_len)),
 		uint32(unsafe.Offsetof(w.port)), uint32(unsafe.Offsetof(w.flow)), uint32(unsafe.Offsetof(w.scope)),

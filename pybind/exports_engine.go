@@ -37,6 +37,7 @@ func goloop_open(shared *C.gl_shared) (handle C.int64_t) {
 		Resolver:    resolve,
 		StartThread: startThread,
 		Near:        (*[loop.NearPlaces]loop.Near)(unsafe.Pointer(&shared.near)),
+		Fresh:       (*loop.Fresh)(unsafe.Pointer(&shared.fresh)),
 	})
 	if err != nil {
 		return C.int64_t(errnoOf(err))

@@ -16,17 +16,19 @@ typedef struct {
     int (*make_accepted)(LoopObject *loop, bool put_off);     /* accept.c */
 } LoopHooks;
 
-/* scheduled.c: timers that no turn has given to the engine yet, in the order of scheduling. One array fills while
- * the engine has the other. */
+/* scheduled.c: timers that the engine has not taken, in the order of scheduling. */
 typedef struct {
-    gl_timer *timers[2]; /* user: the handle, 0 of one that is cancelled */
-    uint32_t cap[2];
-    int now;
-    uint32_t len, live; /* live: without those that are cancelled */
-    uint32_t given;     /* so many of the other array the engine is about to take */
+    gl_timer *timers; /* user: the handle, 0 of one that is cancelled */
+    uint32_t cap, len, live; /* live: without those that are cancelled */
     int64_t first, last; /* ns: of all since there was none */
     bool unordered;      /* one is due before an earlier one */
-    int64_t clock;       /* ns: the last reading of call_later(), or of a turn since */
+} TimerPile;
+typedef struct {
+    TimerPile piles[2];
+    int now;       /* the one that fills; while a turn looks at it, the other, from other threads */
+    bool shown;    /* it does, */
+    bool disturbed; /* and one of them was cancelled meanwhile */
+    int64_t clock; /* ns: the last reading of call_later(), or of a turn since */
 } Fresh;
 
 typedef struct TimerLink {

@@ -13,6 +13,7 @@
 #include "look.h"
 #include "pulse.h"
 #include "ring.h"
+#include "scheduled.h"
 
 /* Which are ready, and what came of reading them. */
 typedef struct {
@@ -87,7 +88,7 @@ int near_turn(LoopObject *loop, int *flags) {
     gl_shared *sh = &loop->shared;
     if (engine_usable(loop) < 0 || PyErr_CheckSignals() < 0) return -1;
     int64_t now = monotonic_ns();
-    if (sh->poll_fd < 0 || now - sh->looked > GL_NEAR_TIME || (loop->timers_live && now >= sh->next_deadline)) return 0;
+    if (sh->poll_fd < 0 || now - sh->looked > GL_NEAR_TIME || (loop->timers_live && now >= sh->next_deadline) || timers_look(loop, now) != TIMERS_WAIT) return 0;
     Found found = {0};
     int n;
     look_anew(loop, *flags);

@@ -1,11 +1,11 @@
 /* How a timer gets on:
  *
- *   enroll ──▶ fresh ──timers_hand_over, with a turn──▶ the engine's, in the list here ──▶ due
- *                │  └──timers_run_fresh: all are due, in order──▶ ready                   │
- *                └─────────────────── timer_cancelled ◀──────────────────────────────────┘
+ *   enroll ──▶ fresh ──timers_show, and a turn takes them──▶ the engine's, in the list here ──▶ due
+ *                │  └──timers_run_fresh: all are due, in order──▶ ready                      │
+ *                └─────────────────── timer_cancelled ◀─────────────────────────────────────┘
  *
- * What is cancelled while it is fresh costs the engine nothing, and what is due while it is fresh needs no turn of it. The
- * engine tells whose timer is due by the handle, which the list keeps for as long as it may be told of. */
+ * What is cancelled while it is fresh costs the engine nothing, and what is due while it is fresh needs no turn of it. When
+ * it takes them is the engine's to say (loop/fresh.go). It tells whose timer is due by the handle, which the list keeps for as long as it may be told of. */
 #include "scheduled.h"
 
 #include <stddef.h>
@@ -40,16 +40,16 @@ static int reserve(LoopObject *loop) {
     return error > 0 ? no_memory() : error;
 }
 
-/* Of the two arrays. */
+/* Of the two piles. */
 bool timers_give_back(LoopObject *loop) {
-    Fresh *f = &loop->fresh;
     bool given = false;
     for (int i = 0; i < 2; i++) {
-        if (f->cap[i] <= KEPT || (i == f->now && f->len > KEPT)) continue;
-        gl_timer *timers = PyMem_Realloc(f->timers[i], KEPT * sizeof *timers);
+        TimerPile *p = &loop->fresh.piles[i];
+        if (p->cap <= KEPT || p->len > KEPT) continue;
+        gl_timer *timers = PyMem_Realloc(p->timers, KEPT * sizeof *timers);
         if (!timers) continue;
-        f->timers[i] = timers;
-        f->cap[i] = KEPT;
+        p->timers = timers;
+        p->cap = KEPT;
         given = true;
     }
     return given;
@@ -94,72 +94,83 @@ static bool withdraw(LoopObject *loop, TimerHandleObject *h) {
 /* ---- fresh timers ---- */
 
 /* Room for one more: that of cancelled ones, where they are many. */
-static int fresh_grow(Fresh *f) {
-    if (f->live < f->len / 2) {
+static int pile_grow(TimerPile *p) {
+    if (p->live < p->len / 2) {
         uint32_t n = 0;
-        for (uint32_t i = 0; i < f->len; i++) {
-            TimerHandleObject *h = handle_of(&f->timers[f->now][i]);
+        for (uint32_t i = 0; i < p->len; i++) {
+            TimerHandleObject *h = handle_of(&p->timers[i]);
             if (!h) continue;
-            f->timers[f->now][n] = f->timers[f->now][i];
+            p->timers[n] = p->timers[i];
             h->place = n++;
         }
-        f->len = n;
+        p->len = n;
         return 0;
     }
-    uint32_t n = f->cap[f->now] ? 2 * f->cap[f->now] : FEWEST;
-    gl_timer *timers = PyMem_Realloc(f->timers[f->now], n * sizeof *timers);
+    uint32_t n = p->cap ? 2 * p->cap : FEWEST;
+    gl_timer *timers = PyMem_Realloc(p->timers, n * sizeof *timers);
     if (!timers) return no_memory();
-    f->timers[f->now] = timers;
-    f->cap[f->now] = n;
+    p->timers = timers;
+    p->cap = n;
     return 0;
 }
 
 bool is_enrolled(LoopObject *loop, TimerHandleObject *h) {
-    const Fresh *f = &loop->fresh;
-    return h->link.next || (h->place < f->len && handle_of(&f->timers[f->now][h->place]) == h);
+    const TimerPile *p = fresh_pile(loop);
+    return h->link.next || (h->place < p->len && handle_of(&p->timers[h->place]) == h);
 }
 
 int enroll(LoopObject *loop, TimerHandleObject *h, int64_t ns) {
-    Fresh *f = &loop->fresh;
-    if ((int64_t)loop->timers_live + f->live >= loop->shared.timers_room && reserve(loop) < 0) return -1;
-    if (f->len == f->cap[f->now] && fresh_grow(f) < 0) return -1;
-    if (f->live == 0) {
-        f->first = f->last = ns;
-        f->unordered = false;
-    } else if (ns >= f->last) {
-        f->last = ns;
+    TimerPile *p = fresh_pile(loop);
+    if ((int64_t)loop->timers_live + p->live >= loop->shared.timers_room && reserve(loop) < 0) return -1;
+    if (p->len == p->cap && pile_grow(p) < 0) return -1;
+    if (p->live == 0) {
+        p->first = p->last = ns;
+        p->unordered = false;
+    } else if (ns >= p->last) {
+        p->last = ns;
     } else {
-        f->unordered = true;
-        if (ns < f->first) f->first = ns;
+        p->unordered = true;
+        if (ns < p->first) p->first = ns;
     }
     set_scheduled(h, Py_True);
-    h->place = f->len;
-    f->timers[f->now][f->len++] = (gl_timer){ns, (uintptr_t)Py_NewRef((PyObject *)h)};
-    f->live++;
+    h->place = p->len;
+    p->timers[p->len++] = (gl_timer){ns, (uintptr_t)Py_NewRef((PyObject *)h)};
+    p->live++;
     return 0;
 }
 
-int timers_hand_over(LoopObject *loop) {
-    Fresh *f = &loop->fresh;
-    gl_sqe *s = new_sqe(loop, GL_OP_TIMERS_ADD, -1, 0);
-    if (!s) return -1;
-    s->ptr = (uintptr_t)f->timers[f->now];
-    s->len = f->given = f->len;
-    f->now ^= 1; /* another thread may schedule while the engine has these */
-    f->len = f->live = 0;
-    return 0;
+void timers_show(LoopObject *loop) {
+    const TimerPile *p = fresh_pile(loop);
+    gl_fresh *fresh = &loop->shared.fresh;
+    fresh->live = (int32_t)p->live;
+    if (p->live == 0) return;
+    *fresh = (gl_fresh){p->timers, (int32_t)p->len, (int32_t)p->live, p->first, 0};
+    loop->fresh.shown = true;
+    loop->fresh.now ^= 1;
 }
 
-void timers_taken(LoopObject *loop) {
+/* Those that other threads have cancelled meanwhile, or that stand before what they have scheduled, the engine takes at once. */
+int timers_looked_at(LoopObject *loop) {
     Fresh *f = &loop->fresh;
-    const gl_timer *timers = f->timers[f->now ^ 1];
-    for (uint32_t i = 0; i < f->given; i++) {
-        TimerHandleObject *h = handle_of(&timers[i]);
+    TimerPile *p = &f->piles[f->now ^ 1];
+    bool disturbed = f->disturbed || fresh_pile(loop)->len;
+    f->shown = f->disturbed = false;
+    if (!loop->shared.fresh.taken) {
+        if (!disturbed) {
+            f->now ^= 1;
+            return 0;
+        }
+        gl_sqe add = {.op = GL_OP_TIMERS_ADD, .fd = -1, .ptr = (uintptr_t)p->timers, .len = p->len};
+        if (submit_one(loop, &add) < 0) return -1;
+    }
+    for (uint32_t i = 0; i < p->len; i++) {
+        TimerHandleObject *h = handle_of(&p->timers[i]);
         if (!h) continue;
-        h->place = (uint64_t)timers[i].when;
+        h->place = (uint64_t)p->timers[i].when;
         list_insert(loop, h, h->scheduled == Py_True ? &loop->timers : loop->timers.next);
     }
-    f->given = 0;
+    p->len = p->live = 0;
+    return 0;
 }
 
 void timers_withdraw(LoopObject *loop) {
@@ -171,25 +182,22 @@ void timers_withdraw(LoopObject *loop) {
 }
 
 int timers_run_fresh(LoopObject *loop) {
-    Fresh *f = &loop->fresh;
-    const gl_timer *timers = f->timers[f->now];
-    if (loop->ready_len + f->live > loop->ready_cap && ready_reserve(loop, f->live) < 0) return -1;
-    for (uint32_t i = 0; i < f->len; i++) {
-        TimerHandleObject *h = handle_of(&timers[i]);
+    TimerPile *p = fresh_pile(loop);
+    if (loop->ready_len + p->live > loop->ready_cap && ready_reserve(loop, p->live) < 0) return -1;
+    for (uint32_t i = 0; i < p->len; i++) {
+        TimerHandleObject *h = handle_of(&p->timers[i]);
         if (!h) continue;
         set_scheduled(h, Py_False);
-        pulse_late(loop, f->clock - timers[i].when);
+        pulse_late(loop, loop->fresh.clock - p->timers[i].when);
         ready_append(loop, (PyObject *)h);
     }
-    f->len = f->live = 0;
+    p->len = p->live = 0;
     return 0;
 }
 
 void timer_cancelled(LoopObject *loop, TimerHandleObject *h) {
     if (h->scheduled != Py_True) return;
     set_scheduled(h, Py_False);
-    Fresh *f = &loop->fresh;
-    gl_timer *timers = f->timers[f->now];
     if (h->link.next) {
         if (h->owner != loop) return; /* it comes due there, cancelled */
         if (!withdraw(loop, h)) { /* timers_withdraw finds it at the start */
@@ -198,10 +206,14 @@ void timer_cancelled(LoopObject *loop, TimerHandleObject *h) {
             return;
         }
     } else {
-        if (!is_enrolled(loop, h)) return; /* the engine is about to take it; or a clock's */
-        timers[h->place].user = 0;
-        f->live--;
-        while (f->len > 0 && !timers[f->len - 1].user) f->len--;
+        if (!is_enrolled(loop, h)) { /* a turn looks at it; or a clock's */
+            loop->fresh.disturbed = loop->fresh.shown;
+            return;
+        }
+        TimerPile *p = fresh_pile(loop);
+        p->timers[h->place].user = 0;
+        p->live--;
+        while (p->len > 0 && !p->timers[p->len - 1].user) p->len--;
     }
     Py_DECREF(h);
 }
@@ -226,24 +238,27 @@ PyObject *loop_take_timers(LoopObject *loop, PyObject *ignored) {
 
 void timers_clear(LoopObject *loop) {
     while (loop->timers_live) Py_DECREF(steal_due_timer(loop, (uintptr_t)of_link(loop->timers.next)));
-    Fresh *f = &loop->fresh;
-    while (f->len) {
-        TimerHandleObject *h = handle_of(&f->timers[f->now][--f->len]);
-        if (!h) continue;
-        f->live--;
-        set_scheduled(h, Py_False);
-        Py_DECREF(h);
+    for (int i = 0; i < 2; i++) {
+        TimerPile *p = &loop->fresh.piles[i];
+        while (p->len) {
+            TimerHandleObject *h = handle_of(&p->timers[--p->len]);
+            if (!h) continue;
+            p->live--;
+            set_scheduled(h, Py_False);
+            Py_DECREF(h);
+        }
     }
 }
 
 void timers_free(LoopObject *loop) {
-    for (int i = 0; i < 2; i++) PyMem_Free(loop->fresh.timers[i]);
+    for (int i = 0; i < 2; i++) PyMem_Free(loop->fresh.piles[i].timers);
 }
 
 int timers_traverse(LoopObject *loop, visitproc visit, void *arg) {
-    const Fresh *f = &loop->fresh;
     for (TimerLink *l = loop->timers.next; l && l != &loop->timers; l = l->next) Py_VISIT(of_link(l));
-    for (uint32_t i = 0; i < f->len; i++) Py_VISIT(handle_of(&f->timers[f->now][i]));
-    for (uint32_t i = 0; i < f->given; i++) Py_VISIT(handle_of(&f->timers[f->now ^ 1][i]));
+    for (int i = 0; i < 2; i++) {
+        const TimerPile *p = &loop->fresh.piles[i];
+        for (uint32_t at = 0; at < p->len; at++) Py_VISIT(handle_of(&p->timers[at]));
+    }
     return 0;
 }

@@ -20,17 +20,19 @@ void timer_cancelled(LoopObject *loop, TimerHandleObject *handle); /* forget it 
 /* _take_timers() -> a list of the scheduled handles, of which none is scheduled any more. */
 PyObject *loop_take_timers(LoopObject *loop, PyObject *ignored);
 
+static inline TimerPile *fresh_pile(LoopObject *loop) { return &loop->fresh.piles[loop->fresh.now]; }
+
 /* What the fresh ones need of a turn: none of them is due; all are, in the order in which they stand, and are run
  * without the engine; or the engine has to sort them. known: a reading of the clock. */
 enum timers_need { TIMERS_WAIT, TIMERS_RUN, TIMERS_SORT };
-static inline enum timers_need timers_look(const LoopObject *loop, int64_t known) {
-    const Fresh *f = &loop->fresh;
-    if (f->live == 0 || f->first > known) return TIMERS_WAIT;
-    return f->unordered || f->last > known ? TIMERS_SORT : TIMERS_RUN;
+static inline enum timers_need timers_look(LoopObject *loop, int64_t known) {
+    const TimerPile *p = fresh_pile(loop);
+    if (p->live == 0 || p->first > known) return TIMERS_WAIT;
+    return p->unordered || p->last > known ? TIMERS_SORT : TIMERS_RUN;
 }
 int timers_run_fresh(LoopObject *loop); /* puts them behind what is ready */
-int timers_hand_over(LoopObject *loop); /* submits them; a turn has to follow, and */
-void timers_taken(LoopObject *loop); /* the engine has named them */
+void timers_show(LoopObject *loop); /* to the engine, in the turn that follows; */
+int timers_looked_at(LoopObject *loop); /* it has been, and has taken them or not */
 PyObject *steal_due_timer(LoopObject *loop, uint64_t user); /* of a completion of the turn that has just ended */
 void timers_withdraw(LoopObject *loop); /* those that were cancelled meanwhile */
 

@@ -71,7 +71,7 @@ HOT static int plan(LoopObject *loop, bool must_poll) {
         if (look(loop)) return GL_TURN_POLL;
     }
     if (loop->shared.ran_ns) return 0;
-    return loop->timers_live || loop->fresh.live ? plan_timers(loop, need) : RUN_READY;
+    return loop->timers_live || fresh_pile(loop)->live ? plan_timers(loop, need) : RUN_READY;
 }
 
 /* Asks the engine. With WAIT the loop sleeps there, unless another thread has something for it already. */
@@ -113,21 +113,21 @@ static int turn(LoopObject *loop, int flags) {
     }
     if (loop->timers_live) timers_withdraw(loop); /* not while the submissions of the last are settled: it may fill their array */
     if (loop->running && nest_begin(loop) < 0) return -1;
-    if (loop->fresh.live && timers_hand_over(loop) < 0) return -1; /* last: the turn comes */
     gl_sqe *sq = loop->shared.sqs[loop->sq_now];
     int32_t sent = loop->sq_len;
     loop->shared.sq = sq;
     loop->shared.sq_len = sent;
     loop->sq_now ^= 1;
     ring_start(loop);
+    timers_show(loop);
     int32_t n = ask_engine(loop, flags);
     loop->cq = loop->aside ? loop->aside : loop->shared.cq;
     loop->aside = NULL;
     loop->cq_head = 0;
     loop->cq_len = n > 0 ? n : 0;
-    if (loop->fresh.given) timers_taken(loop);
+    int rc = loop->fresh.shown ? timers_looked_at(loop) : 0;
     completions_resolve(loop);
-    int rc = loop->hooks->settle(loop, sq, sent);
+    if (loop->hooks->settle(loop, sq, sent) < 0) rc = -1;
     if (inbox_empty(loop) < 0) rc = -1;
     mark_batch(loop);
     if (loop->running && rc == 0) rc = gather_completions(loop);
