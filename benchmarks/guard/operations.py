@@ -194,6 +194,18 @@ def timers_crowd(loop: asyncio.AbstractEventLoop) -> Lot:
     return in_crowds(loop, schedule)
 
 
+def timers_renewed(loop: asyncio.AbstractEventLoop) -> Lot:
+    """call_later in one turn and cancel in the next, a hundred at a time."""
+    timers: list[asyncio.TimerHandle] = []
+
+    def schedule(n: int) -> None:
+        for timer in timers:
+            timer.cancel()
+        timers[:] = [loop.call_later(3600, nothing) for _ in range(n)]
+
+    return in_crowds(loop, schedule)
+
+
 # ---- tasks
 
 
@@ -492,6 +504,7 @@ OPERATIONS: dict[str, tuple[Operation, int]] = {
     "threadsafe-other": (threadsafe_other, 2000),
     "timers-run": (timers_run, 2000),
     "timers-cancel": (timers_cancel, 2000),
+    "timers-renewed": (timers_renewed, 2000),
     "timers-soon": (timers_soon, 1000),
     "timers-crowd": (timers_crowd, 2000),
     "sleep0": (sleep0, 1000),
