@@ -17,6 +17,7 @@ import (
 	"unsafe"
 
 	"goloop/internal/batch"
+	"goloop/internal/hosts"
 	"goloop/internal/sys"
 	"goloop/selector"
 
@@ -169,7 +170,10 @@ func New(o Options) (*Engine, error) {
 		e.start = startGoroutine
 	}
 	if o.Resolver != nil {
-		e.lookups = &lookups{resolver: o.Resolver, startThread: e.start, wake: sel.Wake, byUser: map[uint64]*lookup{}}
+		e.lookups = &lookups{
+			resolver: o.Resolver, startThread: e.start, wake: sel.Wake, byUser: map[uint64]*lookup{},
+			files: hosts.System, now: time.Now,
+		}
 	}
 	return e, nil
 }

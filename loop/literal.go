@@ -32,6 +32,7 @@ const (
 
 	niNumericHost = 1
 	niNumericServ = 2
+	niNameReqd    = 8
 	niDgram       = 16
 )
 

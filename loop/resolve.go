@@ -8,7 +8,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
+
+	"goloop/internal/hosts"
 )
 
 // What a Query asks for.
@@ -68,7 +71,11 @@ type lookups struct {
 	startThread func(func()) error
 	wake        func() error
 
-	open int // not yet told; of the engine's thread
+	files *hosts.Files
+	now   func() time.Time
+
+	open int             // not yet told; of the engine's thread,
+	kept map[Query]*kept // as are these; nil until there is one
 
 	ready atomic.Bool // answered or failed is not empty
 
@@ -88,7 +95,8 @@ type lookup struct {
 	user      uint64
 	query     Query
 	answer    Answer
-	cancelled bool // while it waited
+	keeps     *kept // the answer, if it may be given again
+	cancelled bool  // while it waited
 }
 
 // resolve answers a Query at once or starts its lookup.
@@ -99,13 +107,15 @@ func (e *Engine) resolve(s *Submission) {
 	}
 	ring := (*RingQuery)(pointer(s.Ptr))
 	q := ring.query()
-	if a, ok := q.Literal(); ok && a.size() <= int(ring.Len) {
-		ring.Count = uint32(len(a.Addresses))
-		ring.Len = int64(a.put(unsafe.Slice((*byte)(pointer(ring.Answer)), ring.Len)))
+	if a, ok := q.Literal(); ok && ring.put(&a) {
 		return
 	}
 	if e.lookups == nil {
 		s.Res = int32(syscall.ENOSYS)
+		return
+	}
+	if a, ok := e.lookups.recall(&q); ok && ring.put(&a) {
+		s.Res = int32(syscall.EALREADY)
 		return
 	}
 	q.Host, q.Service = strings.Clone(q.Host), strings.Clone(q.Service)
@@ -190,7 +200,7 @@ func (l *lookups) work() {
 		l.rest.wake()
 	}
 	for w != nil {
-		w.answer = l.resolver(w.query)
+		w.answer, w.keeps = l.ask(&w.query)
 		w = l.done(w)
 	}
 }
@@ -322,6 +332,7 @@ func (e *Engine) tellAnswers(l *lookups) {
 		n := w.answer.put(at)
 		e.arenaEnd += n
 		l.open--
+		l.keep(w.query, w.keeps)
 		e.Complete(Completion{
 			Kind: Resolved, Flags: uint16(w.query.What), Fd: int32(w.answer.Errno), Res: w.answer.Code, User: w.user,
 			Generation: uint32(len(w.answer.Addresses)), Ptr: address(at), Len: int64(n),
@@ -342,6 +353,16 @@ func (r *RingQuery) query() Query {
 		Host: text(r.Host, r.HostLen), HasHost: r.Host != 0,
 		Service: r.service(), HasService: r.Service != 0 || r.ServiceLen == portService,
 	}
+}
+
+// put writes an answer at once, if there is room.
+func (r *RingQuery) put(a *Answer) bool {
+	if a.size() > int(r.Len) {
+		return false
+	}
+	r.Count = uint32(len(a.Addresses))
+	r.Len = int64(a.put(unsafe.Slice((*byte)(pointer(r.Answer)), r.Len)))
+	return true
 }
 
 // portService in ServiceLen says that Service is no text but a port.

@@ -18,7 +18,7 @@ import (
 func ringQuery(q Query) (ring *RingQuery, answer []byte) {
 	answer = make([]byte, 512)
 	ring = &RingQuery{
-		What: q.What, Family: q.Family, Type: q.Type, Proto: q.Proto, Flags: q.Flags,
+		What: q.What, Family: q.Family, Type: q.Type, Proto: q.Proto, Flags: q.Flags, Flow: q.Flow, Scope: q.Scope,
 		Answer: address(answer), Len: int64(len(answer)),
 	}
 	if q.HasHost {

@@ -147,8 +147,8 @@ enum {
 
 /* A lookup. The engine reads it, host and service before the submission returns, and
  * keeps no pointer to them. What address literals and numeric ports answer is in
- * the query then: res is 0. EINPROGRESS: RESOLVED brings the answer. Any other res is an
- * errno, and nothing follows.
+ * the query then: res is 0. EALREADY: so is what libc would answer again, for now. EINPROGRESS:
+ * RESOLVED brings the answer. Any other res is an errno, and nothing follows.
  *
  * An answer is count times struct gl_address, then text: of ADDRINFO the canonical name,
  * without a zero; of NAMEINFO host and service, each with one. In the arena it has no

@@ -78,3 +78,26 @@ def combinations():
     for host in ("127.0.0.1", "::1", "::ffff:1.2.3.4", None):
         for rest in itertools.product(FAMILIES[:4], TYPES[:5], PROTOS[:5], FLAGS[:12]):
             yield (host, 80, *rest)
+
+
+def outcome(function, *args):
+    """What a call returned or raised, in a form that compares types and texts."""
+    try:
+        return described(function(*args))
+    except Exception as exc:
+        return described_error(exc)
+
+
+async def outcome_of(coroutine):
+    try:
+        return described(await coroutine)
+    except Exception as exc:
+        return described_error(exc)
+
+
+def described(answer):
+    return repr(answer), answer
+
+
+def described_error(exc):
+    return type(exc), exc.args, str(exc)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -33,10 +34,19 @@ def literal(host: Host) -> Outcome:
 
 
 def localhost(host: Host) -> Outcome:
-    """A name of the hosts file, by libc's resolver."""
+    """A name of the hosts file, the same again and again."""
     return one_by_one(
         host,
         lambda: host.loop.getaddrinfo("localhost", 80, family=socket.AF_INET, type=socket.SOCK_STREAM),
+    )
+
+
+def localhost_ports(host: Host) -> Outcome:
+    """A name of the hosts file with another port each time, by libc's resolver."""
+    ports = itertools.cycle(range(1, 1 << 16))
+    return one_by_one(
+        host,
+        lambda: host.loop.getaddrinfo("localhost", next(ports), family=socket.AF_INET, type=socket.SOCK_STREAM),
     )
 
 
@@ -46,7 +56,7 @@ def name_of_literal(host: Host) -> Outcome:
 
 
 def name_of_localhost(host: Host) -> Outcome:
-    """The name of an address in the hosts file, by libc's resolver."""
+    """The name of an address in the hosts file, the same again and again."""
     return one_by_one(host, lambda: host.loop.getnameinfo(("127.0.0.1", 80)))
 
 
@@ -57,6 +67,13 @@ ROWS = [
         "lookups/s",
         "getaddrinfo of localhost and 80, not pinned",
         body=localhost,
+        pin=False,
+    ),
+    InProcess(
+        "getaddrinfo-localhost-ports",
+        "lookups/s",
+        "getaddrinfo of localhost and another port each time, not pinned",
+        body=localhost_ports,
         pin=False,
     ),
     InProcess(

@@ -31,7 +31,8 @@ var imports = map[string]string{
 	"selector":         "std xsys internal/sys",
 	"internal/batch":   "std xsys internal/sys",
 	"internal/mapped":  "std xsys internal/sys",
-	"loop":             "std xsys internal/sys selector internal/batch internal/mapped",
+	"internal/hosts":   "std xsys internal/sys",
+	"loop":             "std xsys internal/sys selector internal/batch internal/hosts internal/mapped",
 	"unixevents":       "std xsys internal/sys selector loop",
 	"control/loops":    "std loop",
 	"control/asking":   "std xsys",
@@ -53,7 +54,7 @@ var never = map[string]string{
 }
 
 // engine is what never is about: the packages that live in a Python process.
-var engine = []string{"internal/sys", "selector", "internal/batch", "internal/mapped", "loop", "unixevents", "pybind"}
+var engine = []string{"internal/sys", "selector", "internal/batch", "internal/mapped", "internal/hosts", "loop", "unixevents", "pybind"}
 
 // pythonHeader is the one folder whose files may include Python.h.
 const pythonHeader = "pybind/ext"

@@ -11,7 +11,7 @@ import (
 )
 
 // seamed are the packages whose system calls a test can make fail: all stand in internal/sys.
-var seamed = []string{"selector", "internal/batch", "internal/mapped", "loop", "unixevents"}
+var seamed = []string{"selector", "internal/batch", "internal/mapped", "internal/hosts", "loop", "unixevents"}
 
 // noCalls are functions and types of packages syscall and unix that ask the system for nothing.
 var noCalls = []string{"Errno", "NsecToTimespec", "NsecToTimeval", "SetKevent", "Signal", "WaitStatus"}

@@ -1,7 +1,7 @@
 //go:build unix
 
 // Package sys is the edge between the engine and the system: every system call of packages
-// selector, loop, unixevents, internal/batch and internal/mapped is one of these functions, named as the call.
+// selector, loop, unixevents, internal/batch, internal/hosts and internal/mapped is one of these functions, named as the call.
 //
 // Each is the call and no more. Built with the tag faults, each asks first what a test
 // wants of it (Inject): to fail with an errno, or to come back short. Without the tag
@@ -175,6 +175,26 @@ func Fstat(fd int, status *unix.Stat_t) error {
 		}
 	}
 	return unix.Fstat(fd, status)
+}
+
+// Stat is stat(2). The scheduler is told.
+func Stat(path string, status *unix.Stat_t) error {
+	if Faults {
+		if _, errno := ask("stat", -1, 0); errno != 0 {
+			return errno
+		}
+	}
+	return unix.Stat(path, status)
+}
+
+// Open is open(2) of what there is. The scheduler is told.
+func Open(path string, flags int) (int, error) {
+	if Faults {
+		if _, errno := ask("open", -1, 0); errno != 0 {
+			return -1, errno
+		}
+	}
+	return unix.Open(path, flags, 0)
 }
 
 // Poll is poll(2). The scheduler is told.

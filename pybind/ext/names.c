@@ -12,7 +12,7 @@
 #include "ring.h"
 #include "sockaddr.h"
 
-/* An answer at once has three addresses and a text of 64 bytes at most. */
+/* Of an answer at once: that to a literal has three addresses and a text of 64 bytes at most. */
 enum { AT_ONCE = 512 };
 
 /* ---- answers ---- */
@@ -83,6 +83,13 @@ int on_resolved(LoopObject *loop, gl_cqe *c) {
 
 /* ---- queries ---- */
 
+/* As a tuple: an answer that holds for now. */
+static PyObject *steal_tuple(PyObject *answer) {
+    PyObject *tuple = answer ? PySequence_Tuple(answer) : NULL;
+    Py_XDECREF(answer);
+    return tuple;
+}
+
 /* Hands a query over. Returns the answer; its number, when _resolved will bring it; or NULL. */
 static PyObject *resolve(LoopObject *loop, gl_query *q) {
     uint64_t number = ++loop->lookups;
@@ -92,7 +99,10 @@ static PyObject *resolve(LoopObject *loop, gl_query *q) {
     gl_sqe s = {.op = GL_OP_RESOLVE, .user = number, .ptr = (uintptr_t)q};
     int error = submit_one(loop, &s);
     if (error < 0) return NULL;
-    if (error == 0) return new_answer(loop->state, q->what, room, q->count, q->len);
+    if (error == 0 || error == EALREADY) {
+        PyObject *answer = new_answer(loop->state, q->what, room, q->count, q->len);
+        return error == 0 ? answer : steal_tuple(answer);
+    }
     if (error == EINPROGRESS) return PyLong_FromUnsignedLongLong(number);
     if (error == EAGAIN) Py_RETURN_NOTIMPLEMENTED; /* no thread: asyncio's executor may have one, or says so */
     if (error == ENOMEM) return PyErr_NoMemory();
@@ -106,9 +116,9 @@ static PyObject *not_ours(void) {
     Py_RETURN_NOTIMPLEMENTED;
 }
 
-/* _getaddrinfo(host, port, family, type, proto, flags, name, service): the answer; a number when
- * _resolved(number, answer) will bring it; NotImplemented where the standard library's way
- * has to be taken. name and service are for libc; of a port that is a number there is no service. */
+/* _getaddrinfo(host, port, family, type, proto, flags, name, service): the answer, a list if the question alone
+ * says it, else a tuple; a number when _resolved(number, answer) will bring it; NotImplemented where the standard library's
+ * way has to be taken. name and service are for libc; of a port that is a number there is no service. */
 PyObject *loop_getaddrinfo(LoopObject *loop, PyObject *args) {
     gl_query q = {.what = GL_ADDRINFO};
     PyObject *host, *port;

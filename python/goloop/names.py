@@ -52,7 +52,8 @@ class Names(_Base):
     """``getaddrinfo`` and ``getnameinfo``.
 
     The engine answers address literals and numeric ports at once, and looks up everything
-    else with libc's resolver in threads of its own. asyncio's way, the default executor, is
+    else with libc's resolver in threads of its own. What libc has answered from the hosts file
+    within the last second is answered at once again, if the file is as it was. asyncio's way, the default executor, is
     taken in debug mode, which logs each lookup; for a ``socket.getaddrinfo`` or
     ``getnameinfo`` that a program has replaced; and for arguments of wrong types.
     """
@@ -88,6 +89,8 @@ class Names(_Base):
         if not known or not all(isinstance(number, int) for number in (family, type, proto, flags)):
             return NotImplemented  # an object that says by __index__ what it is may say something else the next time
         answer = self._getaddrinfo(host, port, family, type, proto, flags, name, service)
+        if _type(answer) is tuple:
+            return list(answer)  # libc's of late, which the engine asks the files about each time: not to be kept here
         if _type(answer) is list and service is None and _type(host) is str and len(host) <= _LONGEST_KEPT:
             kept = host, port, family, type, proto, flags, answer.copy()
             self._keep_literals((kept,) + self._literals[: _MOST_KEPT - 1])

@@ -1,0 +1,356 @@
+//go:build linux
+
+package loop
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"goloop/internal/hosts"
+
+	"golang.org/x/sys/unix"
+)
+
+// ofHosts is an engine with files, a clock and a resolver of the test's.
+type ofHosts struct {
+	*rig
+	files  *hosts.Files
+	clock  time.Time // of the lookups; files are settled by it
+	asked  int       // how often the resolver was
+	answer func(q Query) Answer
+}
+
+const (
+	switchText = "hosts: files dns\nservices: db files\n"
+	hostsText  = "127.0.0.1 localhost\n::1 localhost six.test\n10.0.0.1 one.test remote.test\n10.0.0.2 two.test remote.test\n"
+)
+
+func newOfHosts(t *testing.T) *ofHosts {
+	t.Helper()
+	h := &ofHosts{files: hosts.Under(t.TempDir()), clock: time.Now().Add(time.Hour)}
+	h.answer = func(q Query) Answer { return answerOf("127.0.0.1") }
+	h.write(t, hosts.Switch, switchText)
+	h.write(t, hosts.Hosts, hostsText)
+	h.write(t, hosts.Services, "http 80/tcp\n")
+	h.rig = newRig(t, "", settings{resolver: func(q Query) Answer {
+		h.asked++
+		return h.answer(q)
+	}})
+	h.lookups.files, h.lookups.now = h.files, func() time.Time { return h.clock }
+	return h
+}
+
+func (h *ofHosts) write(t *testing.T, file hosts.Set, text string) {
+	t.Helper()
+	path := h.files.Path(file)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// answerOf an AddrInfo: one socket kind of each address.
+func answerOf(addresses ...string) (a Answer) {
+	for _, text := range addresses {
+		ip, _ := parseLiteral(text)
+		address := Address{Type: unix.SOCK_STREAM, Proto: unix.IPPROTO_TCP}
+		address.set(ip, 80)
+		a.Addresses = append(a.Addresses, address)
+	}
+	return a
+}
+
+func nameAnswer(host, service string) Answer { return Answer{Text: host + "\x00" + service + "\x00"} }
+
+// look asks, waits for the answer, and tells whether it was there at once; then it is in memory.
+func (h *ofHosts) look(q Query) (atOnce bool, memory []byte) {
+	h.t.Helper()
+	ring, memory := ringQuery(q)
+	errno := h.errno(Submission{Op: OpResolve, User: 1, Ptr: uint64(uintptr(unsafe.Pointer(ring)))})
+	runtime.KeepAlive(ring)
+	switch errno {
+	case syscall.EALREADY:
+		return true, memory[:ring.Len]
+	case syscall.EINPROGRESS:
+		h.resolved(1)
+	default:
+		h.t.Fatalf("the lookup of %q gives %v", q.Host, errno)
+	}
+	return false, nil
+}
+
+// keeps is whether the second lookup of the same is answered at once.
+func (h *ofHosts) keeps(q Query) bool {
+	h.t.Helper()
+	if atOnce, _ := h.look(q); atOnce {
+		h.t.Fatalf("%+v was answered before it was asked", q)
+	}
+	atOnce, _ := h.look(q)
+	return atOnce
+}
+
+func nameQuery(change func(q *Query)) Query {
+	q := Query{What: AddrInfo, Host: "localhost", HasHost: true, Service: "80", HasService: true, Type: unix.SOCK_STREAM}
+	if change != nil {
+		change(&q)
+	}
+	return q
+}
+
+func addressQuery(flags int32) Query {
+	return Query{What: NameInfo, Host: "127.0.0.1", HasHost: true, Service: "80", HasService: true, Flags: flags}
+}
+
+// TestKeptAnswer: libc is asked once, and the answer is what it said.
+func TestKeptAnswer(t *testing.T) {
+	h := newOfHosts(t)
+	h.answer = func(q Query) Answer {
+		a := answerOf("::1", "127.0.0.1")
+		a.Text = "canonical"
+		return a
+	}
+	q := nameQuery(func(q *Query) { q.Flags = aiCanonName })
+	if !h.keeps(q) || h.asked != 1 {
+		t.Fatalf("libc was asked %d times", h.asked)
+	}
+	want := h.answer(q)
+	_, got := h.look(q)
+	second := (*Address)(unsafe.Pointer(&got[sizeofAddress]))
+	if len(got) != want.size() || string(got[2*sizeofAddress:]) != "canonical" || *second != want.Addresses[1] {
+		t.Errorf("the answer is %q", got)
+	}
+	ring, _ := ringQuery(q)
+	ring.Len = int64(want.size() - 1)
+	errno := h.errno(Submission{Op: OpResolve, User: 2, Ptr: uint64(uintptr(unsafe.Pointer(ring)))})
+	runtime.KeepAlive(ring)
+	expectErrno(t, "a lookup with no room for the answer", errno, syscall.EINPROGRESS)
+	h.resolved(2)
+	h.quiet()
+}
+
+func TestWhichAddressesAreKept(t *testing.T) {
+	loopbacks, four := answerOf("::1", "127.0.0.1"), answerOf("127.0.0.1")
+	for name, test := range map[string]struct {
+		change func(q *Query)
+		answer Answer
+		want   bool
+	}{
+		"one address":             {nil, four, true},
+		"both of this machine":    {nil, loopbacks, true},
+		"in capitals":             {func(q *Query) { q.Host = "LOCALHOST" }, four, true},
+		"no port":                 {func(q *Query) { q.Service, q.HasService = "", false }, four, true},
+		"to listen":               {func(q *Query) { q.Flags = aiPassive | aiNumericServ }, four, true},
+		"of one family":           {func(q *Query) { q.Family = unix.AF_INET }, four, true},
+		"a name of a port":        {func(q *Query) { q.Service = "http" }, four, true},
+		"any type":                {func(q *Query) { q.Type = 0 }, answerOf("127.0.0.1", "127.0.0.1", "127.0.0.1"), true},
+		"one far away":            {func(q *Query) { q.Host = "one.test" }, answerOf("10.0.0.1"), true},
+		"two far away":            {func(q *Query) { q.Host = "remote.test" }, answerOf("10.0.0.1", "10.0.0.2"), false},
+		"of a name not in it":     {func(q *Query) { q.Host = "other.test" }, four, false},
+		"not the name's":          {nil, answerOf("10.0.0.1"), false},
+		"only one the name's":     {nil, answerOf("127.0.0.1", "127.0.0.2"), false},
+		"of a full name":          {func(q *Query) { q.Host = "localhost." }, four, false},
+		"interfaces":              {func(q *Query) { q.Flags = 0x20 }, four, false},
+		"mapped":                  {func(q *Query) { q.Family, q.Flags = unix.AF_INET6, aiV4Mapped }, four, false},
+		"numeric":                 {func(q *Query) { q.Flags = aiNumericHost }, four, false},
+		"unknown flag":            {func(q *Query) { q.Flags = 1 << 20 }, four, false},
+		"another family":          {func(q *Query) { q.Family = unix.AF_UNIX }, four, false},
+		"no letters":              {func(q *Query) { q.Host = "local\u00e9" }, four, false},
+		"a zero byte":             {func(q *Query) { q.Host = "localhost\x00" }, four, false},
+		"a zone":                  {func(q *Query) { q.Host = "localhost%1" }, four, false},
+		"too long":                {func(q *Query) { q.Host = strings.Repeat("a", longestKept+1) }, four, false},
+		"a service too long":      {func(q *Query) { q.Service = strings.Repeat("a", longestKept+1) }, four, false},
+		"no host":                 {func(q *Query) { q.Host, q.HasHost = "", false }, four, false},
+		"an empty host":           {func(q *Query) { q.Host = "" }, four, false},
+		"an error":                {nil, Answer{Code: -2}, false},
+		"an error with addresses": {nil, Answer{Code: -2, Addresses: four.Addresses}, false},
+		"an error of the system":  {nil, Answer{Errno: syscall.EIO, Addresses: four.Addresses}, false},
+		"no address":              {nil, Answer{}, false},
+		"no room":                 {nil, Answer{Addresses: four.Addresses, Text: strings.Repeat("x", largestKept)}, false},
+	} {
+		h := newOfHosts(t)
+		h.answer = func(Query) Answer { return test.answer }
+		if got := h.keeps(nameQuery(test.change)); got != test.want {
+			t.Errorf("%s: kept is %v", name, got)
+		}
+	}
+	h := newOfHosts(t)
+	scoped := answerOf("::1")
+	scoped.Addresses[0].Scope = 1
+	h.answer = func(Query) Answer { return scoped }
+	if h.keeps(nameQuery(nil)) {
+		t.Error("an address with a scope is kept")
+	}
+}
+
+func TestWhichNamesAreKept(t *testing.T) {
+	named := nameAnswer("localhost", "http")
+	for name, test := range map[string]struct {
+		change func(q *Query)
+		answer Answer
+		want   bool
+	}{
+		"of the files":        {nil, named, true},
+		"numeric port":        {func(q *Query) { q.Flags = niNumericServ }, nameAnswer("localhost", "80"), true},
+		"numeric host":        {func(q *Query) { q.Flags = niNumericHost }, nameAnswer("127.0.0.1", "http"), true},
+		"named, of datagrams": {func(q *Query) { q.Flags = niNameReqd | niDgram }, named, true},
+		"of another spelling": {func(q *Query) { q.Host = "127.1" }, named, true},
+		"of IPv6":             {func(q *Query) { q.Host = "::1" }, named, true},
+		"the second name":     {func(q *Query) { q.Host = "10.0.0.1" }, nameAnswer("remote.test", "http"), false},
+		"another line's name": {func(q *Query) { q.Host = "10.0.0.1" }, named, false},
+		"of another address":  {func(q *Query) { q.Host = "10.0.0.9" }, nameAnswer("10.0.0.9", "http"), false},
+		"mapped":              {func(q *Query) { q.Host = "::ffff:127.0.0.1" }, named, false},
+		"without the domain":  {func(q *Query) { q.Flags = 4 }, named, false},
+		"not ASCII":           {func(q *Query) { q.Flags = 32 }, named, false},
+		"with a scope":        {func(q *Query) { q.Host, q.Scope = "::1", 1 }, named, false},
+		"no address":          {func(q *Query) { q.Host = "localhost" }, named, false},
+		"an error":            {nil, Answer{Code: -2, Text: named.Text}, false},
+		"no text":             {nil, Answer{}, false},
+		"neither kind":        {func(q *Query) { q.What = 3 }, named, false},
+	} {
+		h := newOfHosts(t)
+		h.answer = func(Query) Answer { return test.answer }
+		q := addressQuery(0)
+		if test.change != nil {
+			test.change(&q)
+		}
+		if got := h.keeps(q); got != test.want {
+			t.Errorf("%s: kept is %v", name, got)
+		}
+	}
+}
+
+// TestWhatCountsForAnAnswer: a change of a file that has a say in it, and of no other, has libc asked again.
+func TestWhatCountsForAnAnswer(t *testing.T) {
+	one, two := answerOf("127.0.0.1"), answerOf("::1", "127.0.0.1")
+	for name, test := range map[string]struct {
+		query  Query
+		answer Answer
+		counts hosts.Set
+	}{
+		"an address":        {nameQuery(nil), one, hosts.Switch | hosts.Hosts},
+		"two":               {nameQuery(nil), two, hosts.Switch | hosts.Hosts | hosts.Order},
+		"one and a service": {nameQuery(func(q *Query) { q.Service = "http" }), one, hosts.All &^ hosts.Order},
+		"a name":            {addressQuery(niNumericServ), nameAnswer("localhost", "80"), hosts.Switch | hosts.Hosts},
+		"a port's name":     {addressQuery(niNumericHost), nameAnswer("127.0.0.1", "http"), hosts.All &^ hosts.Order &^ hosts.Hosts},
+		"both":              {addressQuery(0), nameAnswer("localhost", "http"), hosts.All &^ hosts.Order},
+	} {
+		h := newOfHosts(t)
+		h.answer = func(Query) Answer { return test.answer }
+		if !h.keeps(test.query) {
+			t.Errorf("%s is not kept", name)
+			continue
+		}
+		for file := hosts.Switch; file < hosts.All; file <<= 1 {
+			text, _ := os.ReadFile(h.files.Path(file))
+			h.write(t, file, string(text)+"\n# changed\n")
+			counts := test.counts&file != 0
+			if atOnce, _ := h.look(test.query); atOnce == counts {
+				t.Errorf("%s: after a change of %s it is answered at once: %v", name, h.files.Path(file), atOnce)
+			}
+			if atOnce, _ := h.look(test.query); !atOnce {
+				t.Errorf("%s: after a change of %s it is not kept", name, h.files.Path(file))
+			}
+		}
+	}
+}
+
+// TestChangeWhileLibcIsAsked: nobody knows of which text it has made the answer.
+func TestChangeWhileLibcIsAsked(t *testing.T) {
+	for file := hosts.Switch; file < hosts.All; file <<= 1 {
+		h := newOfHosts(t)
+		h.answer = func(q Query) Answer {
+			h.write(t, file, switchText+strings.Repeat("#", h.asked))
+			return nameAnswer("localhost", "http")
+		}
+		if got, counts := h.keeps(addressQuery(0)), file != hosts.Order; got == counts {
+			t.Errorf("a change of %s meanwhile: kept is %v", h.files.Path(file), got)
+		}
+	}
+}
+
+// TestUnsettledFile: one that has just been written may be written again without a trace.
+func TestUnsettledFile(t *testing.T) {
+	h := newOfHosts(t)
+	h.clock = time.Now()
+	if h.keeps(nameQuery(nil)) {
+		t.Error("an answer is kept that is made of a file of just now")
+	}
+	h.clock = h.clock.Add(time.Minute)
+	if !h.keeps(nameQuery(nil)) {
+		t.Error("a minute later it is not kept")
+	}
+	h.write(t, hosts.Hosts, hostsText+"#")
+	h.clock = time.Now().Add(time.Second)
+	if h.keeps(nameQuery(nil)) {
+		t.Error("an answer is kept that is made of a file of a second ago")
+	}
+}
+
+// TestAgeOfAnAnswer: what no file tells of may have changed since.
+func TestAgeOfAnAnswer(t *testing.T) {
+	h := newOfHosts(t)
+	q := nameQuery(nil)
+	if !h.keeps(q) {
+		t.Fatal("it is not kept")
+	}
+	h.clock = h.clock.Add(keptFor - 1)
+	if atOnce, _ := h.look(q); !atOnce {
+		t.Error("it is not kept for long enough")
+	}
+	h.clock = h.clock.Add(1)
+	if atOnce, _ := h.look(q); atOnce {
+		t.Error("it is kept for too long")
+	}
+	if h.asked != 2 {
+		t.Errorf("libc was asked %d times", h.asked)
+	}
+	if atOnce, _ := h.look(q); !atOnce {
+		t.Error("the second answer is not kept")
+	}
+}
+
+// TestKeptAnswersAreFew: the oldest goes.
+func TestKeptAnswersAreFew(t *testing.T) {
+	h := newOfHosts(t)
+	query := func(i int) Query { return nameQuery(func(q *Query) { q.Service = fmt.Sprint(i) }) }
+	const queries = mostKept + 10
+	for i := range queries {
+		h.clock = h.clock.Add(time.Microsecond)
+		h.look(query(i))
+	}
+	if n := len(h.lookups.kept); n != mostKept {
+		t.Fatalf("%d answers are kept", n)
+	}
+	for i := queries - mostKept; i < queries; i++ {
+		if atOnce, _ := h.look(query(i)); !atOnce {
+			t.Errorf("the answer to question %d of %d is not kept", i, queries)
+		}
+	}
+	if atOnce, _ := h.look(query(0)); atOnce || len(h.lookups.kept) != mostKept {
+		t.Errorf("the first is kept: %v; there are %d", atOnce, len(h.lookups.kept))
+	}
+}
+
+// TestQuestionsDiffer: each difference makes another question.
+func TestQuestionsDiffer(t *testing.T) {
+	h := newOfHosts(t)
+	for name, change := range map[string]func(q *Query){
+		"": nil, "letters": func(q *Query) { q.Host = "Localhost" }, "port": func(q *Query) { q.Service = "81" },
+		"no port": func(q *Query) { q.Service, q.HasService = "", false },
+		"type":    func(q *Query) { q.Type = unix.SOCK_DGRAM }, "protocol": func(q *Query) { q.Proto = unix.IPPROTO_TCP },
+		"family": func(q *Query) { q.Family = unix.AF_INET }, "flags": func(q *Query) { q.Flags = aiPassive },
+	} {
+		if !h.keeps(nameQuery(change)) {
+			t.Errorf("with another %s it is not kept", name)
+		}
+	}
+}
