@@ -27,7 +27,9 @@ def is_kept_here():
     return bool(names and services and localhost) and time.time() - changed > 3
 
 
-kept_here = pytest.mark.skipif(not is_kept_here(), reason="the hosts file is not the first source of names here")
+kept_here = pytest.mark.skipif(
+    not is_kept_here(), reason="the hosts file is not the first source of names here"
+)
 
 
 def at_once(coroutine):
@@ -100,7 +102,14 @@ def test_repeated_answers_are_those_of_socket(loop, run):
         )
     )
     addresses = ("127.0.0.1", 80), ("127.1", 22), ("127.0.0.1", 1), ("127.0.0.1", 80, 0)
-    flags = 0, socket.NI_NUMERICSERV, socket.NI_NUMERICHOST, socket.NI_NAMEREQD, socket.NI_DGRAM, socket.NI_NOFQDN
+    flags = (
+        0,
+        socket.NI_NUMERICSERV,
+        socket.NI_NUMERICHOST,
+        socket.NI_NAMEREQD,
+        socket.NI_DGRAM,
+        socket.NI_NOFQDN,
+    )
 
     async def main():
         differences = []

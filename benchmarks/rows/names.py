@@ -46,7 +46,9 @@ def localhost_ports(host: Host) -> Outcome:
     ports = itertools.cycle(range(1, 1 << 16))
     return one_by_one(
         host,
-        lambda: host.loop.getaddrinfo("localhost", next(ports), family=socket.AF_INET, type=socket.SOCK_STREAM),
+        lambda: host.loop.getaddrinfo(
+            "localhost", next(ports), family=socket.AF_INET, type=socket.SOCK_STREAM
+        ),
     )
 
 

@@ -90,7 +90,7 @@ class Names(_Base):
             return NotImplemented  # an object that says by __index__ what it is may say something else the next time
         answer = self._getaddrinfo(host, port, family, type, proto, flags, name, service)
         if _type(answer) is tuple:
-            return list(answer)  # libc's of late, which the engine asks the files about each time: not to be kept here
+            return list(answer)  # libc's of late, not to be kept here: only the engine looks at the files
         if _type(answer) is list and service is None and _type(host) is str and len(host) <= _LONGEST_KEPT:
             kept = host, port, family, type, proto, flags, answer.copy()
             self._keep_literals((kept,) + self._literals[: _MOST_KEPT - 1])
