@@ -82,20 +82,20 @@ func (l *lookups) ask(q *Query) (Answer, *kept) {
 
 // keepable is whether the answer may be made of files alone, which only the answer tells.
 func (q *Query) keepable() bool {
-	_, literal := parseLiteral(q.Host)
 	switch {
 	case !literals || len(q.Host) > longestKept || len(q.Service) > longestKept:
 		return false
 	case q.What == AddrInfo:
 		family := q.Family == unix.AF_UNSPEC || q.Family == unix.AF_INET || q.Family == unix.AF_INET6
-		return q.HasHost && isName(q.Host) && !literal && family && q.Flags&^(aiPassive|aiCanonName|aiNumericServ) == 0
+		return q.HasHost && isName(q.Host) && family && q.Flags&^(aiPassive|aiCanonName|aiNumericServ) == 0
 	case q.What == NameInfo:
+		_, literal := parseLiteral(q.Host)
 		return literal && q.Scope == 0 && q.Flags&^(niNumericHost|niNumericServ|niNameReqd|niDgram) == 0
 	}
 	return false
 }
 
-// isName is whether a text is a name of plain letters: no address, with or without a zone, in any spelling that has others.
+// isName is whether a text may be a name: it is of plain letters, and no address of IPv6.
 func isName(host string) bool {
 	for i := range len(host) {
 		if c := host[i]; c <= ' ' || c > '~' || c == ':' || c == '%' {

@@ -178,8 +178,8 @@ func TestWhichAddressesAreKept(t *testing.T) {
 	} {
 		h := newOfHosts(t)
 		h.answer = func(Query) Answer { return test.answer }
-		if got := h.keeps(nameQuery(test.change)); got != test.want {
-			t.Errorf("%s: kept is %v", name, got)
+		if got := h.keeps(nameQuery(test.change)); got != test.want || len(h.lookups.kept) > 0 != test.want {
+			t.Errorf("%s: kept is %v, of %d answers", name, got, len(h.lookups.kept))
 		}
 	}
 	h := newOfHosts(t)
@@ -277,6 +277,35 @@ func TestChangeWhileLibcIsAsked(t *testing.T) {
 	}
 }
 
+// TestOtherFileMeanwhile: the first one is back, and as it was, when it is asked again.
+func TestOtherFileMeanwhile(t *testing.T) {
+	h := newOfHosts(t)
+	path := h.files.Path(hosts.Hosts)
+	point := func(to string) {
+		if err := os.Symlink(to, path+".link"); err != nil {
+			t.Error(err)
+		}
+		if err := os.Rename(path+".link", path); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, name := range []string{".first", ".second"} {
+		if err := os.WriteFile(path+name, []byte(hostsText), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	point(path + ".first")
+	h.answer = func(Query) Answer {
+		point(path + ".second")
+		return answerOf("127.0.0.1")
+	}
+	h.look(nameQuery(nil))
+	point(path + ".first")
+	if atOnce, _ := h.look(nameQuery(nil)); atOnce {
+		t.Error("what is made of another file is kept")
+	}
+}
+
 // TestUnsettledFile: one that has just been written may be written again without a trace.
 func TestUnsettledFile(t *testing.T) {
 	h := newOfHosts(t)
@@ -292,6 +321,14 @@ func TestUnsettledFile(t *testing.T) {
 	h.clock = time.Now().Add(time.Second)
 	if h.keeps(nameQuery(nil)) {
 		t.Error("an answer is kept that is made of a file of a second ago")
+	}
+	h = newOfHosts(t)
+	h.answer = func(Query) Answer { return nameAnswer("localhost", "http") }
+	if err := os.Chtimes(h.files.Path(hosts.Services), h.clock, h.clock); err != nil {
+		t.Fatal(err)
+	}
+	if h.keeps(addressQuery(0)) || !h.keeps(addressQuery(niNumericServ)) {
+		t.Error("an answer is kept that is made of services of just now, or none that is not")
 	}
 }
 
