@@ -69,10 +69,15 @@ func (l *lookups) ask(q *Query) (Answer, *kept) {
 	if !q.keepable() {
 		return l.resolver(*q), nil
 	}
-	k := &kept{states: l.files.States(hosts.All), asked: l.now()}
+	k := &kept{states: l.files.States(hosts.Parsed), asked: l.now()}
 	table := l.files.Table(k.states, k.asked)
+	k.files = q.sources(table)
+	if k.files == 0 {
+		return l.resolver(*q), nil
+	}
+	l.files.Add(&k.states, k.files&^hosts.Parsed)
 	k.answer = l.resolver(*q)
-	k.files = q.dependsOn(table, &k.answer)
+	k.files = q.confirmed(table, &k.answer, k.files)
 	k.states = k.states.Of(k.files)
 	if k.files == 0 || !k.states.Settled(k.asked) || l.files.States(k.files) != k.states {
 		return k.answer, nil
@@ -105,40 +110,57 @@ func isName(host string) bool {
 	return host != ""
 }
 
-// dependsOn is the files that libc has made the answer of; 0: there may be more to it, or it is none that is kept.
-func (q *Query) dependsOn(t *hosts.Table, a *Answer) hosts.Set {
-	if t == nil || a.Code != 0 || a.Errno != 0 || a.size() > largestKept {
+// sources are the files from which libc has the answer, if it is the one that the hosts file has; 0: it asks others as well.
+func (q *Query) sources(t *hosts.Table) hosts.Set {
+	if t == nil {
 		return 0
 	}
-	host, service := true, false // what is numeric depends on no file
-	if q.What == NameInfo {
-		host, service = q.Flags&niNumericHost == 0, q.Flags&niNumericServ == 0
-	} else if _, number := parsePort(q.Service); !number {
-		service = true
+	files, listed, service := hosts.Switch, 0, false
+	if q.What == AddrInfo {
+		listed = len(t.Addresses(q.Host))
+		_, number := parsePort(q.Service)
+		service = !number
+	} else {
+		ip, _ := parseLiteral(q.Host)
+		listed = min(len(t.Names(ip)), 1)
+		service = q.Flags&niNumericServ == 0
 	}
-	files := hosts.Switch
-	if host {
-		of := q.hostFrom(t, a)
-		if of == 0 {
-			return 0
-		}
-		files |= of
+	switch {
+	case q.What == NameInfo && q.Flags&niNumericHost != 0:
+	case listed == 0:
+		return 0
+	case listed == 1:
+		files |= hosts.Hosts
+	default:
+		files |= hosts.Hosts | hosts.Order
 	}
-	if service {
-		if t.Services == 0 {
-			return 0
-		}
+	switch {
+	case !service:
+	case t.Services == 0:
+		return 0
+	default:
 		files |= t.Services
 	}
 	return files
 }
 
-// hostFrom is dependsOn for the host.
-func (q *Query) hostFrom(t *hosts.Table, a *Answer) hosts.Set {
-	if q.What == NameInfo {
-		return nameFrom(t, q.Host, a.Text)
+// confirmed are those of the sources that have a say in the answer; 0: it is not the one that the hosts file has, or none that is kept.
+func (q *Query) confirmed(t *hosts.Table, a *Answer, files hosts.Set) hosts.Set {
+	var of hosts.Set
+	switch {
+	case a.Code != 0 || a.Errno != 0 || a.size() > largestKept:
+		return 0
+	case files&hosts.Hosts == 0:
+		return files
+	case q.What == AddrInfo:
+		of = addressesFrom(t, q.Host, a.Addresses)
+	default:
+		of = nameFrom(t, q.Host, a.Text)
 	}
-	return addressesFrom(t, q.Host, a.Addresses)
+	if of == 0 {
+		return 0
+	}
+	return files&^hosts.Order | of
 }
 
 // addressesFrom is the files that tell of a name's addresses and their order, if these are the hosts file's. The order of

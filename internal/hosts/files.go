@@ -28,8 +28,9 @@ const (
 	DebiansDB                 // and Debian's
 	All       Set = 1<<iota - 1
 
-	files  = 6
-	parsed = Switch | Hosts
+	Parsed = Switch | Hosts // what a Table is made of
+
+	files = 6
 )
 
 // State is what stat(2) says of a file: a file that has changed has another. The zero State is that of no file.
@@ -47,7 +48,7 @@ type Files struct {
 	paths [files]string
 
 	mu    sync.Mutex
-	of    States // when table was read; of parsed
+	of    States // when table was read; of Parsed
 	table *Table
 }
 
@@ -67,12 +68,17 @@ func (f *Files) Path(file Set) string { return f.paths[bits.TrailingZeros8(uint8
 
 // States asks the system. Any thread.
 func (f *Files) States(of Set) (states States) {
+	f.Add(&states, of)
+	return states
+}
+
+// Add asks for more.
+func (f *Files) Add(states *States, of Set) {
 	for i := range files {
 		if of&(1<<i) != 0 {
 			states[i] = stateOf(f.paths[i])
 		}
 	}
-	return states
 }
 
 func stateOf(path string) State {
@@ -122,7 +128,7 @@ func (s *States) Settled(now time.Time) bool {
 // Table is what the files say that are in these states; nil when they are not settled, or not in these states any more.
 // Any thread.
 func (f *Files) Table(states States, now time.Time) *Table {
-	states = states.Of(parsed)
+	states = states.Of(Parsed)
 	if !states.Settled(now) {
 		return nil
 	}
