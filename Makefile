@@ -10,7 +10,7 @@ MISSING := $(filter-out $(FOUND),$(PYTHONS))
 NEWEST := $(lastword $(FOUND))
 
 ENGINE := ./selector ./loop ./unixevents ./pybind
-PORTABLE := ./internal/sys ./internal/batch ./internal/mapped ./selector ./loop ./unixevents ./control/...
+PORTABLE := ./internal/sys ./internal/batch ./internal/hosts ./internal/mapped ./selector ./loop ./unixevents ./control/...
 # Whose system calls fail in tests built with the tag faults, and what else is built with it.
 SEAMED := ./selector ./internal/batch ./loop ./unixevents
 FAULTS := ./internal/sys $(SEAMED) ./pybind
