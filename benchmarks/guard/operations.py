@@ -258,6 +258,20 @@ def loops(loop: asyncio.AbstractEventLoop) -> Lot:
     return lot
 
 
+def runs(loop: asyncio.AbstractEventLoop) -> Lot:
+    """What asyncio.run does, with a coroutine that does nothing."""
+
+    async def main() -> None:
+        pass
+
+    def lot(n: int) -> None:
+        for _ in range(n):
+            with asyncio.Runner(loop_factory=goloop.new_event_loop) as runner:
+                runner.run(main())
+
+    return lot
+
+
 def getaddrinfo(loop: asyncio.AbstractEventLoop) -> Lot:
     """An address literal and a port."""
 
@@ -511,6 +525,7 @@ OPERATIONS: dict[str, tuple[Operation, int]] = {
     "tasks": (tasks, 500),
     "gather": (gather, 500),
     "loops": (loops, 50),
+    "runs": (runs, 50),
     "getaddrinfo": (getaddrinfo, 500),
     "echo": (echo, 300),
     "echo-crowd": (echo_crowd, 500),

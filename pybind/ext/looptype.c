@@ -242,6 +242,7 @@ PyDoc_STRVAR(readable_doc,
     X(ONE, METH_O, "_turn", loop_turn, NULL)                                                                          \
     X(ONE, METH_O, "_batch", loop_batch, NULL)                                                                        \
     X(ONE, METH_NOARGS, "_has_come", loop_has_come, NULL)                                                             \
+    X(ONE, METH_NOARGS, "_at_rest", loop_at_rest, NULL)                                                               \
     X(ONE, METH_NOARGS, "_ready_len", loop_ready_len, NULL)                                                           \
     X(ONE, METH_NOARGS, "_ready_pop", loop_ready_pop, NULL)                                                           \
     X(ONE, METH_O, "_ready_insert", loop_ready_insert, NULL)                                                          \

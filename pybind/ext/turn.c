@@ -318,14 +318,29 @@ PyObject *loop_batch(LoopObject *loop, PyObject *due) {
     return leave(loop, rc);
 }
 
-/* _has_come(): whether the last _turn has brought something to run, or something is there without one. Cancelled handles,
- * as that of the alarm which has ended it, are not. */
-PyObject *loop_has_come(LoopObject *loop, PyObject *ignored) {
-    (void)ignored;
+static bool has_come(LoopObject *loop) {
     bool come = loop->ready_len || inbox_has_some(loop) || loop->owed || loop->stopping || loop->put_off;
     for (int32_t i = loop->cq_head; !come && i < loop->cq_len; i++) {
         const gl_cqe *c = &loop->cq[i];
         come = c->kind == GL_RUN_HANDLE ? !handle_is_cancelled((PyObject *)(uintptr_t)c->user) : c->kind != GL_NOTHING;
     }
-    return PyBool_FromLong(come);
+    return come;
+}
+
+/* _has_come(): whether the last _turn has brought something to run, or something is there without one. Cancelled handles,
+ * as that of the alarm which has ended it, are not. */
+PyObject *loop_has_come(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    return PyBool_FromLong(has_come(loop));
+}
+
+/* _at_rest(): not 0 if a run would find nothing to do but what it is for, and has nobody to tell of it: the version of the
+ * loop's class, which any change of its methods changes. */
+PyObject *loop_at_rest(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    if (loop->closed || loop->engine <= 0 || !loop_is_ours(loop)) return PyLong_FromLong(0);
+    bool runs = atomic_load(&loop->runner) || loop->thread_id != Py_None || has_come(loop);
+    bool waits = loop->sq_len || loop->shared.nfds || loop->shared.backlog || loop->timers_live || loop->fresh.live;
+    bool told = loop->debug || loop->task_factory != Py_None || loop->hears_signals || loop->custom_time;
+    return PyLong_FromUnsignedLong(runs || waits || told ? 0 : class_version(Py_TYPE(loop)));
 }

@@ -9,5 +9,6 @@ PyObject *loop_run_once(LoopObject *loop, PyObject *ignored);
 PyObject *loop_turn(LoopObject *loop, PyObject *wait);
 PyObject *loop_batch(LoopObject *loop, PyObject *due);
 PyObject *loop_has_come(LoopObject *loop, PyObject *ignored);
+PyObject *loop_at_rest(LoopObject *loop, PyObject *ignored);
 
 #endif

@@ -17,6 +17,18 @@ def setting(name: str) -> str:
     return ""
 
 
+# What a new loop asks for, asyncio's debug mode included.
+_OF_LOOPS = frozenset(
+    {b"GOLOOP_IO_URING", b"GOLOOP_SELECTOR", b"GOLOOP_CHILD_WATCHER", b"PYTHONASYNCIODEBUG"},
+)
+
+
+def is_asked() -> bool:
+    """Whether any of these is in the environment."""
+    values = getattr(os.environ, "_data", None)
+    return values is None or not values.keys().isdisjoint(_OF_LOOPS)
+
+
 def begin() -> None:
     """Begin to watch and to serve as ``GOLOOP_WATCHDOG`` and ``GOLOOP_CONTROL`` say, and in a forked child, as its parent did.
 

@@ -18,7 +18,7 @@ from _socket import socket as CSocket
 from asyncio import base_events, unix_events
 from typing import TYPE_CHECKING, Any
 
-from . import _core, engine, environment
+from . import _core, beginning, engine, environment, shutdown
 from .accepting import Acceptings
 from .children import Children
 from .clock import Clock
@@ -44,10 +44,6 @@ if TYPE_CHECKING:
 class Loop(
     Debugging,  # over _core.Loop: each call of a method of C's looks along the bases for the class that has it
     Clock,
-    Nesting,
-    Subprocesses,
-    Children,
-    Signals,
     Acceptings,
     Serving,
     Connecting,
@@ -58,6 +54,10 @@ class Loop(
     Pipes,
     Datagrams,
     ReadyQueue,
+    Subprocesses,
+    Children,
+    Nesting,  # from here to asyncio's: each super() looks along the bases, too, and these are called once a run
+    Signals,
     asyncio.SelectorEventLoop,
 ):
     """An event loop for Unix with asyncio's interface and a Go engine.
@@ -76,22 +76,28 @@ class Loop(
 
     def __init__(self) -> None:
         environment.begin_once()
+        asked = environment.is_asked()
         # Not SelectorEventLoop.__init__: it opens a selector and a self-pipe of its own.
+        beginning.begin(self, plain=type(self) is Loop and not asked)
         self._selector: Any = EngineSelector(self)
-        base_events.BaseEventLoop.__init__(self)
         self._signal_handlers: dict[int, asyncio.Handle] = {}
         self._unix_server_sockets: dict[Any, Any] = {}
         self._handshakes = {}
         self._lookups: dict[int, asyncio.Future[Any]] = {}
         self._sending: dict[Any, Any] = {}
         try:
-            batched = {"": True, "1": True, "0": False}.get(environment.setting("GOLOOP_IO_URING"))
+            selector = watcher = ""
+            batched: bool | None = True
+            if asked:
+                batched = {"": True, "1": True, "0": False}.get(environment.setting("GOLOOP_IO_URING"))
+                selector = environment.setting("GOLOOP_SELECTOR")
+                watcher = environment.setting("GOLOOP_CHILD_WATCHER")
             if batched is None:
                 raise ValueError("goloop: GOLOOP_IO_URING is 0 or 1")
             engine.ensure()
-            self._open_engine(environment.setting("GOLOOP_SELECTOR"), batched)
+            self._open_engine(selector, batched)
             self._internal_fds += 1  # the engine's wake-up descriptor; asyncio counts its self-pipe
-            self._init_children(environment.setting("GOLOOP_CHILD_WATCHER"))
+            self._init_children(watcher)
         except BaseException:
             self._closed = True  # there is nothing to warn of
             self._close_engine()
@@ -129,7 +135,8 @@ class Loop(
         if self._is_inherited():
             self._thread_id = None  # it runs in the parent, not here
         super().close()
-        self._close_children()
+        if self._children or self._uses_sigchld:
+            self._close_children()
         self._close_engine()
         self._lookups.clear()
         self._handshakes.clear()
@@ -153,7 +160,8 @@ class Loop(
         for module in _modules:
             if getattr(module, "sys", None) is None:
                 return
-        super().__del__()
+        if not self.is_closed():
+            super().__del__()
 
     def _check_running(self) -> None:
         if self._is_inherited():
@@ -203,3 +211,6 @@ class Loop(
                     remove = self._remove_writer if writer else self._remove_reader
                     return file is (writes if writer else reads) and remove(fd)
         raise exc
+
+
+shutdown.know(Loop)

@@ -13,7 +13,10 @@ import weakref
 from asyncio import base_events, events
 from collections.abc import Awaitable, Generator, Iterator
 from contextlib import contextmanager
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from . import shutdown
 
 if TYPE_CHECKING:
     from ._base import LoopBase as _Base
@@ -113,6 +116,8 @@ class Nesting(_Base):
         awaitable: Any = future  # for the type checker: a generator is none from 3.12 on
         running = events._get_running_loop() if self._nestable else None
         if running is None:
+            if type(awaitable) is CoroutineType and shutdown.called(self, awaitable):
+                return None  # type: ignore[return-value]
             return super().run_until_complete(awaitable)  # type: ignore[no-any-return]
         if not self._is_inside():  # what it calls is run_forever(), the other one of these
             with self._beside(running):

@@ -7,7 +7,6 @@ the handles that ``_ready`` holds. What has come for a transport or a server is 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -55,9 +54,11 @@ class Ready:
             self.appendleft(handle)
 
     def clear(self) -> None:
-        with contextlib.suppress(IndexError):  # another thread may clear it too
-            while self:
-                self.popleft()
+        try:
+            while self._loop._ready_len():
+                self._loop._ready_pop()
+        except IndexError:  # another thread has cleared it too
+            pass
 
 
 class ReadyQueue(_Base):

@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+from asyncio import events
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -93,9 +94,14 @@ class Signals(_Base):
         Raises:
             RuntimeError: this loop or another one runs in this thread, or it is closed.
         """
-        # First: before 3.13.1 a refused run_forever made a running loop look stopped.
-        self._check_closed()
-        self._check_running()
+        if (
+            self._closed
+            or self._thread_id is not None
+            or events._get_running_loop() is not None
+            or self._is_inherited()
+        ):  # first: before 3.13.1 a refused run_forever made a running loop look stopped
+            self._check_closed()
+            self._check_running()
         self._wakes = False
         self._hears_signals = (
             bool(self._signal_handlers) or self._uses_sigchld or self._has_own_handle_signal()

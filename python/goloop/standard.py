@@ -128,6 +128,9 @@ task_imports: dict[str, Any] = {
     "c_future": getattr(_accelerator, "Future", None),
 }
 
+# Of the coroutines with which asyncio.run() ends.
+shutdown_codes = tuple(map(_base_code, (_Base.shutdown_asyncgens, _Base.shutdown_default_executor)))
+
 # ---- streams ----
 
 _stream_methods: dict[str, Any] = {
