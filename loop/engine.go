@@ -107,8 +107,9 @@ type Engine struct {
 	arenaEnd int
 	owed     int              // of events: left by the last turn for want of room
 	deferred []selector.Event // descriptors to read in the next turn, for this one is full
-	lapsed   []*descriptor    // watched ones that the selector watches for more than is asked
-	spent    int              // bytes read in this turn
+	lapsed   []*descriptor    // watched ones that the selector watches for more than is asked, or that are trusted
+	hope     hope
+	spent    int // bytes read in this turn
 	pollFds  []unix.PollFd
 
 	chunks   chunks
@@ -281,6 +282,8 @@ type descriptor struct {
 	asked      selector.Events // watched: what the owner asks about
 	kind       kind
 	lapsing    bool // watched: in Engine.lapsed
+	trusted    bool // watched: its wait was renewed, and the system is yet to be asked
+	renewals   uint8
 
 	// stream, datagram
 	paused   bool  // the owner wants no data

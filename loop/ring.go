@@ -51,6 +51,7 @@ const (
 	FlagTried = 1 // Write: the host has tried itself, after all that it wrote before had left; Res is the errno
 	FlagAlone = 1 // Send: Res tells of a failure, no Error follows
 
+	FlagRenews   = 4     // Watch: of a direction that was watched alone, by the next wait for it. See watch.go
 	FlagReplaced = 0x100 // Watch, set by the engine: the number names another file than the one watched before, and of the set only Len is watched
 
 	FlagDone   = 0x100 // Write and Send, set by the engine: the kernel has all of it

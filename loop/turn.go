@@ -249,7 +249,7 @@ func allows(k kind, op Op) bool {
 func (e *Engine) ask(flags TurnFlags) error {
 	var err error
 	if len(e.lapsed) > 0 {
-		e.endLapsed()
+		e.endLapsed(false)
 	}
 	e.waited = false
 	if flags&TurnWait != 0 && len(e.timers.names.Items) > keptTimers {
@@ -276,7 +276,15 @@ func (e *Engine) selectOnce(flags TurnFlags) error {
 		if wanted := min(e.sel.Len()+1, maxEvents); wanted > len(e.events) { // the waker is one more
 			e.events = make([]selector.Event, min(max(2*wanted, fewEvents), maxEvents))
 		}
-		if measured && timeout != 0 && e.clock.counts {
+		ended := false // the wait, before it has begun
+		if timeout != 0 && len(e.lapsed) > 0 {
+			if n, ended, err = e.lookFirst(); err != nil {
+				return err
+			}
+		}
+		if ended {
+			// there is something to serve, or Wake was called
+		} else if measured && timeout != 0 && e.clock.counts {
 			e.meters.waited -= counter()
 			if n, err = e.sel.Select(e.events, timeout); err != nil {
 				return e.waitFailed(err)

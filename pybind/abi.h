@@ -29,7 +29,7 @@ enum gl_op {
     GL_OP_DETACH = 9,       /* fd, gen: forget the descriptor, leave it open */
     GL_OP_CLOSE = 10,       /* fd, gen: forget the descriptor and close it */
     GL_OP_LISTEN = 11,      /* fd, gen, len: most connections to accept a turn */
-    GL_OP_WATCH = 12,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets. len: of the set, what begins. See GL_WATCH_REPLACED */
+    GL_OP_WATCH = 12,       /* fd, gen, flags GL_READ|GL_WRITE: replaces the set; 0 forgets. len: of the set, what begins. See GL_WATCH_* */
     GL_OP_DATAGRAM = 13,    /* fd, gen, flags GL_ATTACH_PAUSED: a datagram socket */
     GL_OP_SEND = 14,        /* fd, gen, ptr: gl_message, len: what it counts for in WROTE, user; kept as for WRITE */
     GL_OP_CONNECT = 15,     /* fd, ptr, len: a sockaddr; res: 0, EINPROGRESS or an errno */
@@ -67,6 +67,10 @@ enum {
 
 /* Flag of a WRITE: C has tried itself, after all that it wrote before had left; res is the errno. */
 enum { GL_WRITE_TRIED = 1 };
+
+/* Flag of a WATCH, with a direction that was watched alone and in whose place the next wait for it has come: goes on under
+ * the same gen. The engine asks the system later, at its own time. */
+enum { GL_WATCH_RENEWS = 4 };
 
 /* Set by the engine in flags of a WATCH: the number was closed and given out again since
  * the last WATCH of it, so of the set only what this one begins is the new file's, and watched. */
@@ -259,6 +263,7 @@ typedef struct gl_shared {
     int32_t timers_room;   /* timers that can be scheduled at a time for certain; one more may fail with ENOMEM */
     int32_t queue_room;    /* WRITEs and SENDs that can be queued for certain; any more may fail with ENOMEM */
     int32_t backlog;       /* completions that wait for room: do not sleep */
+    int32_t unasked;       /* not 0: after so many turns without the engine, which C counts down, one is due. See GL_WATCH_RENEWS */
     int32_t wake_fd;       /* write a uint64_t 1 to end the wait */
     int32_t poll_fd;       /* of epoll or kqueue, or -1 */
     int32_t batch_fd;      /* of io_uring, or -1 */

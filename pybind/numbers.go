@@ -63,6 +63,8 @@ func numbers() []number {
 		{"ATTACH_PAUSED", loop.FlagPaused, C.GL_ATTACH_PAUSED},
 		{"ATTACH_PIPE", loop.FlagPipe, C.GL_ATTACH_PIPE},
 		{"ATTACH_HANGUP", loop.FlagHangup, C.GL_ATTACH_HANGUP},
+		{"WATCH_RENEWS", loop.FlagRenews, C.GL_WATCH_RENEWS},
+		{"WATCH_REPLACED", loop.FlagReplaced, C.GL_WATCH_REPLACED},
 		{"WRITE_TRIED", loop.FlagTried, C.GL_WRITE_TRIED},
 		{"PEERS", loop.SenderPlaces, C.GL_PEERS},
 		{"SEND_ALONE", loop.FlagAlone, C.GL_SEND_ALONE},

@@ -28,6 +28,7 @@ type epoll struct {
 	lost   int               // the last number that was seen to name another file,
 	old    uint32            // and the generation under which the one before may still be watched
 	stale  bool              // a rebuild is due that no orphan shows
+	woken  bool              // Woken
 	haste  haste
 	bell   bell
 }
@@ -81,6 +82,8 @@ func (s *epoll) openEpoll() (int, error) {
 func (s *epoll) Name() string { return "epoll" }
 
 func (s *epoll) Fd() int { return s.epfd }
+
+func (s *epoll) Woken() bool { return s.woken }
 
 func (s *epoll) SetQuiet(quiet bool) { s.quiet = quiet }
 
@@ -174,10 +177,12 @@ func (s *epoll) Select(events []Event, timeout time.Duration) (int, error) {
 		return 0, os.NewSyscallError("epoll_wait", errno)
 	}
 	count, orphan := 0, false
+	s.woken = false
 	for i := range s.raw[:n] {
 		raw := &s.raw[i]
 		e := s.get(int(raw.Fd))
 		if e.events == 0 || e.generation != uint32(raw.Pad) {
+			s.woken = s.woken || raw.Fd == wakerData
 			orphan = orphan || raw.Fd != wakerData
 			continue
 		}

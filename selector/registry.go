@@ -120,5 +120,8 @@ func (r *registry) SetQuiet(bool) {}
 // Bell is nil for a backend that has none of its own.
 func (r *registry) Bell() (*uint32, uint32) { return nil, 0 }
 
+// Woken is false for a backend that cannot tell.
+func (r *registry) Woken() bool { return false }
+
 // Len is the number of registered descriptors.
 func (r *registry) Len() int { return r.count }

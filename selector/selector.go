@@ -113,6 +113,9 @@ type Selector interface {
 	// gives ErrClosed and touches no descriptor.
 	Wake() error
 
+	// Woken tells whether Wake ended the last Select, which brought nothing else. Only epoll can tell.
+	Woken() bool
+
 	// WakeFd is the descriptor on which writing the eight bytes of a native
 	// uint64(1) does what Wake does: for signal handlers and for C. It is
 	// non-blocking; a write that would block may be ignored, for then a wake-up is

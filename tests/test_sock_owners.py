@@ -271,3 +271,157 @@ def test_no_answer_goes_to_the_next_owner_of_a_number(loop, run, steps):
     finally:
         for sock in opened:
             sock.close()
+
+
+# ---- a wait that follows one for the same, and asks the system later ----
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["closed", "open elsewhere and readable"])
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+def test_number_that_is_another_files_between_two_waits(loop, run, socket_pair, busy, kept):
+    async def main():
+        ours, peer = socket_pair()
+        other, other_peer = socket_pair()
+        going = busy
+
+        def again():
+            if going:
+                loop.call_soon(again)
+
+        again()
+        for _ in range(3):  # so that the waits follow each other
+            task = loop.create_task(loop.sock_recv(ours, 1))
+            await turns(2)
+            peer.send(b"x")
+            assert await task == b"x"
+
+        async def receive():
+            received = await loop.sock_recv(ours, 1)
+            before = ours.dup() if kept else None
+            os.dup2(other.fileno(), ours.fileno())
+            received += await loop.sock_recv(ours, 100)
+            if before:
+                before.close()
+            return received
+
+        task = loop.create_task(receive())
+        await turns(2)
+        peer.send(b"xy" if kept else b"x")
+        await turns(3)
+        assert not task.done()
+        other_peer.send(b"of the other")
+        assert await task == b"xof the other"
+        going = False
+
+    run(main())
+
+
+def test_both_directions_of_a_number_that_is_another_files_between_two_waits(loop, run, socket_pair):
+    async def main():
+        ours, peer = socket_pair()
+        other, other_peer = socket_pair()
+
+        async def receive():
+            received = await loop.sock_recv(ours, 1)
+            os.dup2(other.fileno(), ours.fileno())
+            sending = loop.create_task(loop.sock_sendall(ours, bytes(4 * MIB)))
+            received += await loop.sock_recv(ours, 100)
+            return received, sending
+
+        task = loop.create_task(receive())
+        await turns(2)
+        peer.send(b"x")
+        await turns(4)
+        other_peer.send(b"y")
+        received, sending = await task
+        assert received == b"xy"
+        left = 4 * MIB
+        while left:
+            left -= len(await loop.sock_recv(other_peer, MIB))
+        await sending
+
+    run(main())
+
+
+def test_other_direction_begins_in_the_turn_of_a_wait_that_follows_another(loop, run, socket_pair):
+    async def receive(ours, peer, other, other_peer):
+        assert await loop.sock_recv(ours, 1) == b"x"
+        os.dup2(other.fileno(), ours.fileno())
+        receiving = loop.sock_recv(ours, 100)
+        waiting = receiving.send(None)
+        writable = loop.create_future()
+        loop.add_writer(ours, lambda: writable.done() or writable.set_result(None))
+        await writable
+        assert loop.remove_writer(ours) is True
+        other_peer.send(b"y")
+        await asyncio.wait([waiting])
+        with pytest.raises(StopIteration) as ends:
+            receiving.send(None)
+        return ends.value.value
+
+    async def main():
+        ours, peer = socket_pair()
+        task = loop.create_task(receive(ours, peer, *socket_pair()))
+        await turns(2)
+        peer.send(b"x")
+        assert await task == b"y"
+
+    run(main())
+
+
+def test_wait_that_follows_another_is_cancelled_removed_and_replaced(loop, run, socket_pair):
+    async def main():
+        ours, peer = socket_pair()
+
+        async def receive(then):
+            assert await loop.sock_recv(ours, 1) == b"x"
+            loop.call_soon(then, asyncio.current_task())
+            return await loop.sock_recv(ours, 100)
+
+        async def begins(then):
+            task = loop.create_task(receive(then))
+            await turns(2)
+            peer.send(b"x")
+            await turns(5)
+            return task
+
+        first = await begins(asyncio.Task.cancel)
+        assert first.cancelled() and not loop.remove_reader(ours)
+        removed = []
+        second = await begins(lambda task: removed.append(loop.remove_reader(ours)))
+        assert removed == [True]
+        peer.send(b"y")
+        await turns(5)
+        assert not second.done()
+        assert ours.recv(10) == b"y"
+        seen = []
+        third = await begins(lambda task: loop.add_reader(ours, lambda: seen.append(ours.recv(10))))
+        peer.send(b"z")
+        await turns(5)
+        assert seen == [b"z"] and not third.done()
+        assert loop.remove_reader(ours) is True
+        await ended(second, third)
+
+    run(main())
+
+
+def test_waits_of_many_sockets_that_are_always_ready(loop, run, socket_pair):
+    """More than one round of what is asked seldom."""
+
+    async def main():
+        async def echo(sock):
+            while data := await loop.sock_recv(sock, 100):
+                await loop.sock_sendall(sock, data)
+
+        async def ask(sock, mark):
+            for i in range(100):
+                await loop.sock_sendall(sock, mark + b"%d" % i)
+                assert await loop.sock_recv(sock, 100) == mark + b"%d" % i
+            sock.close()
+
+        pairs = [socket_pair() for _ in range(5)]
+        await asyncio.gather(
+            *[echo(ours) for ours, _ in pairs], *[ask(peer, b"%d " % n) for n, (_, peer) in enumerate(pairs)]
+        )
+
+    run(main())

@@ -26,6 +26,7 @@ typedef struct {
 typedef struct FdEntry {
     uint8_t kind; /* enum fd_kind */
     bool owned;   /* the table has a reference to its owner */
+    uint16_t ended; /* of the submissions, 1 + the one that ended its last watch, if that is still to come; 0: none */
     uint32_t gen;
     PyObject *owner;     /* transport or listener; NULL when watched */
     const FdOwner *asks; /* of it */

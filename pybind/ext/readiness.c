@@ -93,7 +93,7 @@ static int begin(Readiness *r, LoopObject *loop, int fd) {
     r->fd = fd;
     r->handle = r->iterator ? new_handle(loop, state->wake, &future, 1, NULL) : NULL;
     Py_DECREF(future);
-    if (r->handle && watch_begin(loop, fd, NULL, r->handle, r->writer) == 0) return 0;
+    if (r->handle && (watch_renew(loop, fd, r->handle, r->writer) || watch_begin(loop, fd, NULL, r->handle, r->writer) == 0)) return 0;
     end(r);
     return -1;
 }

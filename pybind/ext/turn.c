@@ -70,6 +70,7 @@ HOT static int plan(LoopObject *loop, bool must_poll) {
         loop->unlooked = 0;
         if (look(loop)) return GL_TURN_POLL;
     }
+    if (loop->shared.unasked && --loop->shared.unasked == 0) return GL_TURN_POLL;
     if (loop->shared.ran_ns) return 0;
     return loop->timers_live || fresh_pile(loop)->live ? plan_timers(loop, need) : RUN_READY;
 }

@@ -50,6 +50,25 @@ static int watch_drop(Watch watch, bool cancels) {
     return rc;
 }
 
+/* The submission that ended gen's watch, or what has become of it; NULL: it has been handed over. */
+static gl_sqe *end_of(LoopObject *loop, int fd, const FdEntry *e, uint32_t gen) {
+    gl_sqe *s = e->ended && e->ended <= loop->sq_len ? &loop->shared.sqs[loop->sq_now][e->ended - 1] : NULL;
+    return s && s->op == GL_OP_WATCH && s->fd == fd && s->gen == gen ? s : NULL;
+}
+
+/* A wait for which another has just ended takes its place, in the table and in what the engine hears, which asks the system when it
+ * sees fit. false: it is to begin. */
+bool watch_renew(LoopObject *loop, int fd, PyObject *handle, bool writer) {
+    FdEntry *e = fd_known(loop, fd);
+    gl_sqe *end = e && e->kind == FD_FREE ? end_of(loop, fd, e, e->gen - 1) : NULL;
+    if (!end || end->len != (writer ? GL_WRITE : GL_READ)) return false;
+    end->flags = (uint16_t)end->len | GL_WATCH_RENEWS;
+    e->kind = FD_WATCHED;
+    e->gen--;
+    *watch_of(e, writer) = (Watch){Py_NewRef(handle), NULL};
+    return true;
+}
+
 /* Makes handle the reader or writer of fd instead of the one that there is, and
  * takes a reference to it; file: what the user gave instead of the number, or NULL. Each
  * begin is a generation of its own and asks the system: the number may have been closed and
@@ -61,12 +80,13 @@ int watch_begin(LoopObject *loop, int fd, PyObject *file, PyObject *handle, bool
     if (e->kind != FD_FREE && e->kind != FD_WATCHED) {
         if (fd_vacate(loop, fd, FOR_WATCH) < 0 || !(e = fd_entry(loop, fd))) return -1;
     }
+    int begins = end_of(loop, fd, e, e->gen) ? GL_READ | GL_WRITE : writer ? GL_WRITE : GL_READ; /* renewed in this turn: as new */
     e->kind = FD_WATCHED;
     e->gen++;
     Watch old = steal_watch(e, writer), dead = {NULL, NULL};
     *watch_of(e, writer) = (Watch){Py_NewRef(handle), Py_XNewRef(file)};
     bool replaced;
-    int error = rewatch(loop, fd, e, writer ? GL_WRITE : GL_READ, &replaced);
+    int error = rewatch(loop, fd, e, begins, &replaced);
     if (replaced) dead = steal_watch(e, !writer);
     if (error) fd_release(loop, fd);
     if (error > 0) raise_errno(error);
@@ -87,8 +107,14 @@ int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer) {
     if (e->reader.handle || e->writer.handle) {
         if (rewatch(loop, fd, e, 0, NULL) < 0) rc = -1;
     } else {
-        if (!new_sqe(loop, GL_OP_WATCH, fd, e->gen)) rc = -1;
+        gl_sqe *s = new_sqe(loop, GL_OP_WATCH, fd, e->gen);
         fd_release(loop, fd);
+        if (!s) {
+            rc = -1;
+        } else if (loop->sq_len <= UINT16_MAX) {
+            s->len = writer ? GL_WRITE : GL_READ;
+            loop->fds[fd].ended = (uint16_t)loop->sq_len;
+        }
     }
     Py_DECREF(handle);
     Py_XDECREF(ended.file);

@@ -5,6 +5,7 @@
 #include "loop.h"
 
 int watch_begin(LoopObject *loop, int fd, PyObject *file, PyObject *handle, bool writer);
+bool watch_renew(LoopObject *loop, int fd, PyObject *handle, bool writer);
 int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer);
 int descriptor_of(LoopObject *loop, PyObject *file); /* -1 with an exception */
 
