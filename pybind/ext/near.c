@@ -88,7 +88,8 @@ int near_turn(LoopObject *loop, int *flags) {
     gl_shared *sh = &loop->shared;
     if (engine_usable(loop) < 0 || PyErr_CheckSignals() < 0) return -1;
     int64_t now = monotonic_ns();
-    if (sh->poll_fd < 0 || now - sh->looked > GL_NEAR_TIME || (loop->timers_live && now >= sh->next_deadline) || timers_look(loop, now) != TIMERS_WAIT) return 0;
+    bool due = (loop->timers_live && now >= sh->next_deadline) || timers_look(loop, now) != TIMERS_WAIT;
+    if (sh->poll_fd < 0 || now - sh->looked > GL_NEAR_TIME || due) return 0;
     Found found = {0};
     int n;
     look_anew(loop, *flags);
