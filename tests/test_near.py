@@ -301,7 +301,7 @@ def test_what_is_read_without_the_engine_is_counted(loop, run, players):
 
 @pytest.mark.goloop_only
 def test_threads_run_beside_two_that_never_rest(loop, run, players):
-    """Each turn lets go of the GIL, as asyncio's does."""
+    """Turns without the engine keep the GIL, and others get it all the same."""
 
     async def main():
         one, two = await players(left=None)

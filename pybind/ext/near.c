@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "engine.h"
@@ -31,8 +33,15 @@ static const gl_near *near_of(gl_shared *sh, const struct epoll_event *event) {
     return is_it && event->events == EPOLLIN ? stream : NULL;
 }
 
-/* Without the GIL: the read of a pipe that another process has made blocking may wait. How many are ready; no more are read than
- * all of them. */
+/* Never waits, also where another process has made the pipe blocking and taken what was in it. Where the system cannot say so,
+ * the engine reads. */
+static ssize_t read_pipe(int fd, uint8_t *p, size_t room) {
+    struct iovec into = {p, room};
+    return syscall(SYS_preadv2, fd, &into, 1UL, -1L, 0L, 8 /* RWF_NOWAIT */); /* glibc has a call for it from 2.26 on */
+}
+
+/* With the GIL: nothing of it waits, and to give it up and take it back costs as much as to read a short message. Every 16th turn
+ * does, and callbacks do when others ask. How many are ready; no more are read than all of them. */
 static int look_and_read(gl_shared *sh, Found *found) {
     struct epoll_event events[GL_NEAR_MOST + 1];
     int n = epoll_wait(sh->poll_fd, events, GL_NEAR_MOST + 1, 0);
@@ -43,7 +52,8 @@ static int look_and_read(gl_shared *sh, Found *found) {
     for (; found->n < n; found->n++) {
         const gl_near *stream = found->streams[found->n];
         size_t room = (size_t)(end - p) / 2;
-        ssize_t got = stream->pipe ? read(stream->fd, p, room) : recv(stream->fd, p, room, MSG_DONTWAIT);
+        ssize_t got = stream->pipe ? read_pipe(stream->fd, p, room) : recv(stream->fd, p, room, MSG_DONTWAIT);
+        if (got < 0 && stream->pipe && errno != EAGAIN && errno != EINTR) return n;
         found->at[found->n] = p;
         found->got[found->n] = got < 0 ? -errno : got;
         if (got > 0) p += (got + 63) & ~(ssize_t)63;
@@ -95,10 +105,7 @@ int near_turn(LoopObject *loop, int *flags) {
     look_anew(loop, *flags);
     loop->in_turn = true; /* other threads keep away from the engine, and so from what is near */
     pulse_phase(loop, GL_PHASE_ENGINE);
-    Py_BEGIN_ALLOW_THREADS
     n = look_and_read(sh, &found);
-    pulse_phase(loop, GL_PHASE_GIL);
-    Py_END_ALLOW_THREADS
     pulse_phase(loop, GL_PHASE_PYTHON);
     loop->in_turn = false;
     if (found.n == 0) {
