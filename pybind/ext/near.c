@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "engine.h"
@@ -19,7 +17,7 @@
 
 /* Which are ready, and what came of reading them. */
 typedef struct {
-    int n;
+    int n, pipes;
     const gl_near *streams[GL_NEAR_MOST];
     int64_t got[GL_NEAR_MOST]; /* bytes, or a negative errno */
     uint8_t *at[GL_NEAR_MOST];
@@ -33,32 +31,29 @@ static const gl_near *near_of(gl_shared *sh, const struct epoll_event *event) {
     return is_it && event->events == EPOLLIN ? stream : NULL;
 }
 
-/* Never waits, also where another process has made the pipe blocking and taken what was in it. Where the system cannot say so,
- * the engine reads. */
-static ssize_t read_pipe(int fd, uint8_t *p, size_t room) {
-    struct iovec into = {p, room};
-    return syscall(SYS_preadv2, fd, &into, 1UL, -1L, 0L, 8 /* RWF_NOWAIT */); /* glibc has a call for it from 2.26 on */
-}
-
-/* With the GIL: nothing of it waits, and to give it up and take it back costs as much as to read a short message. Every 16th turn
- * does, and callbacks do when others ask. How many are ready; no more are read than all of them. */
-static int look_and_read(gl_shared *sh, Found *found) {
+/* How many are ready, and which, in found: none unless all are near streams. */
+static int look_near(gl_shared *sh, Found *found) {
     struct epoll_event events[GL_NEAR_MOST + 1];
     int n = epoll_wait(sh->poll_fd, events, GL_NEAR_MOST + 1, 0);
     if (n > GL_NEAR_MOST) return n;
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         if (!(found->streams[i] = near_of(sh, &events[i]))) return n;
+        found->pipes |= found->streams[i]->pipe;
+    }
+    found->n = n > 0 ? n : 0;
+    return n;
+}
+
+static void read_near(gl_shared *sh, Found *found) {
     uint8_t *p = sh->arena, *end = p + sh->arena_len;
-    for (; found->n < n; found->n++) {
-        const gl_near *stream = found->streams[found->n];
+    for (int i = 0; i < found->n; i++) {
+        const gl_near *stream = found->streams[i];
         size_t room = (size_t)(end - p) / 2;
-        ssize_t got = stream->pipe ? read_pipe(stream->fd, p, room) : recv(stream->fd, p, room, MSG_DONTWAIT);
-        if (got < 0 && stream->pipe && errno != EAGAIN && errno != EINTR) return n;
-        found->at[found->n] = p;
-        found->got[found->n] = got < 0 ? -errno : got;
+        ssize_t got = stream->pipe ? read(stream->fd, p, room) : recv(stream->fd, p, room, MSG_DONTWAIT);
+        found->at[i] = p;
+        found->got[i] = got < 0 ? -errno : got;
         if (got > 0) p += (got + 63) & ~(ssize_t)63;
     }
-    return n;
 }
 
 /* Completions of what has come, in the selector's order. Of an end of file or an error the engine hears before it looks again. */
@@ -105,7 +100,14 @@ int near_turn(LoopObject *loop, int *flags) {
     look_anew(loop, *flags);
     loop->in_turn = true; /* other threads keep away from the engine, and so from what is near */
     pulse_phase(loop, GL_PHASE_ENGINE);
-    n = look_and_read(sh, &found);
+    n = look_near(sh, &found); /* with the GIL, and so are sockets read: to give it up and take it back costs as much as that */
+    if (found.pipes) { /* one that another process has made blocking may wait */
+        Py_BEGIN_ALLOW_THREADS
+        read_near(sh, &found);
+        Py_END_ALLOW_THREADS
+    } else {
+        read_near(sh, &found);
+    }
     pulse_phase(loop, GL_PHASE_PYTHON);
     loop->in_turn = false;
     if (found.n == 0) {
