@@ -46,6 +46,25 @@ def test_next_address_is_tried_when_one_refuses(loop, run, monkeypatch, refused)
     run(main())
 
 
+def test_next_address_is_waited_for_when_one_refuses(loop, run, monkeypatch, refused, full_listener):
+    async def main():
+        resolves_to(loop, monkeypatch, refused, full_listener.getsockname())
+        task = loop.create_task(loop.create_connection(Recorder, "some.host", 80))
+        await asyncio.sleep(0.05)
+        assert not task.done()
+        full_listener.setblocking(False)
+        accepted = []
+        loop.add_reader(full_listener, lambda: accepted.append(full_listener.accept()[0]))
+        transport, protocol = await task
+        loop.remove_reader(full_listener)
+        assert transport.get_extra_info("peername") == full_listener.getsockname()
+        await end(transport, protocol)
+        for sock in accepted:
+            sock.close()
+
+    run(main())
+
+
 def test_refused_connection_names_its_address(loop, run, refused):
     with pytest.raises(ConnectionRefusedError, match=r"Connect call failed \('127\.0\.0\.1', \d+\)"):
         run(loop.create_connection(Recorder, *refused))

@@ -194,6 +194,37 @@ def test_sock_connect_waits_until_the_connection_is_there(loop, run, full_listen
     run(main())
 
 
+def test_sock_connect_after_one_that_was_refused_waits_for_its_own(loop, run, full_listener):
+    """Its socket has the same number, as where the next address is tried."""
+
+    async def connect(refuses, numbers):
+        with socket.socket() as ours:
+            ours.setblocking(False)
+            numbers.append(ours.fileno())
+            with pytest.raises(ConnectionRefusedError):
+                await loop.sock_connect(ours, refuses)
+        with socket.socket() as ours:
+            ours.setblocking(False)
+            numbers.append(ours.fileno())
+            await loop.sock_connect(ours, full_listener.getsockname())
+            return ours.getpeername()
+
+    async def main():
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            numbers = []
+            task = loop.create_task(connect(nobody.getsockname(), numbers))
+            await asyncio.sleep(0.05)
+            assert not task.done()
+            assert len(numbers) == 2 and len(set(numbers)) == 1
+            full_listener.setblocking(False)
+            while not task.done():
+                (await loop.sock_accept(full_listener))[0].close()
+            assert await task == full_listener.getsockname()
+
+    run(main())
+
+
 def test_sock_connect_that_cannot_begin_says_why_in_the_words_of_the_system(loop, run):
     with socket.socket() as ours:
         ours.setblocking(False)

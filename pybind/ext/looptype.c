@@ -265,6 +265,7 @@ PyDoc_STRVAR(readable_doc,
     X(ONE, METH_O, "_remove_writer", method_remove_writer, NULL)                                                      \
     X(ONE, METH_O, "_readable", method_readable, readable_doc)                                                        \
     X(ONE, METH_O, "_writable", method_writable, NULL)                                                                \
+    X(ONE, METH_O, "_connecting", method_connecting, NULL)                                                            \
     X(FAST, METH_FASTCALL, "_receive", method_receive, NULL)                                                          \
     X(FAST, METH_FASTCALL, "_receive_into", method_receive_into, NULL)                                                \
     X(FAST, METH_FASTCALL, "_send", method_send, NULL)                                                                \

@@ -72,7 +72,8 @@ static void end(Readiness *r) {
     Py_CLEAR(r->iterator);
 }
 
-static int begin(Readiness *r, LoopObject *loop, int fd) {
+/* follows: it may be told for nothing, so it may follow another of the same number (watch.c). */
+static int begin(Readiness *r, LoopObject *loop, int fd, bool follows) {
     State *state = loop->state;
     if (engine_usable(loop) < 0) return -1;
     if (fd < loop->fds_len && loop->fds[fd].kind != FD_FREE) {
@@ -93,31 +94,34 @@ static int begin(Readiness *r, LoopObject *loop, int fd) {
     r->fd = fd;
     r->handle = r->iterator ? new_handle(loop, state->wake, &future, 1, NULL) : NULL;
     Py_DECREF(future);
-    if (r->handle && (watch_renew(loop, fd, r->handle, r->writer) || watch_begin(loop, fd, NULL, r->handle, r->writer) == 0)) return 0;
+    if (r->handle && follows && watch_renew(loop, fd, r->handle, r->writer)) return 0;
+    if (r->handle && watch_begin(loop, fd, NULL, r->handle, r->writer) == 0) return 0;
     end(r);
     return -1;
 }
 
-static PyObject *new_readiness(LoopObject *loop, int fd, bool writer, PyObject *sock, Py_ssize_t size) {
+static PyObject *new_readiness(LoopObject *loop, int fd, bool writer, bool follows, PyObject *sock, Py_ssize_t size) {
     PyTypeObject *type = loop->state->types.Readiness;
     Readiness *r = (Readiness *)type->tp_alloc(type, 0);
     if (!r) return NULL;
     r->writer = writer;
     r->sock = Py_XNewRef(sock);
     r->size = size;
-    if (begin(r, loop, fd) < 0) Py_CLEAR(r);
+    if (begin(r, loop, fd, follows) < 0) Py_CLEAR(r);
     return (PyObject *)r;
 }
 
-/* loop._readable(fd), loop._writable(fd): what to await. */
-static PyObject *wait_for(LoopObject *loop, PyObject *number, bool writer) {
+/* loop._readable(fd), loop._writable(fd): what to await before the next attempt; loop._connecting(fd): before the one look at
+ * what has become of a connect. */
+static PyObject *wait_for(LoopObject *loop, PyObject *number, bool writer, bool follows) {
     if (engine_usable(loop) < 0) return NULL;
     int fd = descriptor_of(loop, number);
-    return fd < 0 ? NULL : new_readiness(loop, fd, writer, NULL, 0);
+    return fd < 0 ? NULL : new_readiness(loop, fd, writer, follows, NULL, 0);
 }
 
-PyObject *method_readable(LoopObject *loop, PyObject *fd) { return wait_for(loop, fd, false); }
-PyObject *method_writable(LoopObject *loop, PyObject *fd) { return wait_for(loop, fd, true); }
+PyObject *method_readable(LoopObject *loop, PyObject *fd) { return wait_for(loop, fd, false, true); }
+PyObject *method_writable(LoopObject *loop, PyObject *fd) { return wait_for(loop, fd, true, true); }
+PyObject *method_connecting(LoopObject *loop, PyObject *fd) { return wait_for(loop, fd, true, false); }
 
 /* ---- attempts ---- */
 
@@ -197,7 +201,7 @@ PyObject *method_receive(LoopObject *loop, PyObject *const *args, Py_ssize_t n) 
     if (ours <= 0) return none_or_null(ours);
     PyObject *result = NULL;
     if (receive(loop, args[0], size, &fd, &result) != 0) return result;
-    return new_readiness(loop, fd, false, args[0], size);
+    return new_readiness(loop, fd, false, true, args[0], size);
 }
 
 /* How many of the buffer's bytes, False: it would block, or None: it is not for us. */
@@ -238,7 +242,7 @@ static int again(Readiness *r, LoopObject *loop, PyObject **result) {
         return rc;
     }
     GUARD(loop->guard)
-    rc = begin(r, loop, fd);
+    rc = begin(r, loop, fd, true);
     UNGUARD
     return rc;
 }

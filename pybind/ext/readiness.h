@@ -10,6 +10,7 @@ int wake_future(State *state, PyObject *future); /* its result is None, unless i
 /* Methods of the loop. */
 PyObject *method_readable(LoopObject *loop, PyObject *fd);
 PyObject *method_writable(LoopObject *loop, PyObject *fd);
+PyObject *method_connecting(LoopObject *loop, PyObject *fd);
 PyObject *method_receive(LoopObject *loop, PyObject *const *args, Py_ssize_t n);
 PyObject *method_receive_into(LoopObject *loop, PyObject *const *args, Py_ssize_t n);
 PyObject *method_send(LoopObject *loop, PyObject *const *args, Py_ssize_t n);

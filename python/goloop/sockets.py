@@ -221,5 +221,5 @@ class Sockets(_Base):
         while error:
             if error not in _UNDER_WAY:
                 raise OSError(error, f"Connect call failed {address}")
-            await self._writable(fd)
+            await self._connecting(fd)
             error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
