@@ -256,10 +256,16 @@ func TestRenewalThatIsRefused(t *testing.T) {
 	own(t, file)
 	giveAway(t, a, file)
 	r.hope.found = false
-	r.submit(renewalOf(a, 1, FlagRead))
-	told(t, "the wait", r.turn(TurnWait), a, 1, FlagRead)
+	for range 2 { // a host that renews none the less is told no less
+		r.submit(renewalOf(a, 1, FlagRead))
+		want := Completion{Kind: WatchReady, Flags: FlagRead, Res: int32(unix.EPERM), Fd: int32(a), Generation: 1}
+		if got := r.turn(TurnWait); len(got) != 1 || got[0] != want {
+			t.Errorf("told %+v, want %+v", got, want)
+		}
+	}
 	r.submit(watchOf(a, 1, 0))
 	r.quiet()
+	expectErrno(t, "Watch", r.errno(watchOf(a, 2, FlagRead)), unix.EPERM)
 }
 
 // TestUnasked: the host is told to come back while something is to be asked, and no longer.

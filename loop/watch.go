@@ -33,7 +33,7 @@ import (
 //	the loop would sleep, or trustedFor has passed, or it is the renewal trustedMost ──▶ the system is asked
 //
 // So of a number that was given to another file in between he who waits hears as soon as the loop has nothing else to do, and
-// 1 ms later where it always has. Where the file before is open elsewhere and ready, its
+// 1 ms and up to two times unaskedMost turns later where it always has. Where the file before is open elsewhere and ready, its
 // readiness is taken for the number's so many times at most.
 
 const (
@@ -109,15 +109,15 @@ func (e *Engine) renew(d *descriptor, want selector.Events) {
 }
 
 // question asks about a wait that was renewed. Where the number names another file, or one that cannot be watched, it is told as ready:
-// who waits tries again with what he has the number of, and his next wait is for that, or he hears what is wrong. A number
-// that is closed is heard of no more.
+// who waits tries again with what he has the number of, and his next wait is for that. Res: it cannot be watched, so that wait is
+// no renewal and hears what is wrong. A number that is closed is heard of no more.
 func (e *Engine) question(d *descriptor) {
 	d.trusted = false
 	was := d.registered
 	replaced, err := e.confirm(d, d.asked)
 	if was == 0 && err != nil || was != 0 && (replaced || err != nil && !errors.Is(err, syscall.EBADF)) {
 		_ = e.setInterest(d, 0)
-		e.tellReady(d, d.asked)
+		e.tellReady(d, d.asked, errnoOf(err))
 	}
 }
 
@@ -197,15 +197,15 @@ func (e *Engine) dispatchWatched(d *descriptor, ready selector.Events) {
 	if ready &= d.asked; ready != 0 {
 		d.trusted = false
 	}
-	e.tellReady(d, ready)
+	e.tellReady(d, ready, 0)
 }
 
-func (e *Engine) tellReady(d *descriptor, ready selector.Events) {
+func (e *Engine) tellReady(d *descriptor, ready selector.Events, refused int32) {
 	if ready&selector.EventRead != 0 {
-		e.Complete(Completion{Kind: WatchReady, Flags: FlagRead, Fd: d.fd, Generation: d.generation})
+		e.Complete(Completion{Kind: WatchReady, Flags: FlagRead, Res: refused, Fd: d.fd, Generation: d.generation})
 	}
 	if ready&selector.EventWrite != 0 {
-		e.Complete(Completion{Kind: WatchReady, Flags: FlagWrite, Fd: d.fd, Generation: d.generation})
+		e.Complete(Completion{Kind: WatchReady, Flags: FlagWrite, Res: refused, Fd: d.fd, Generation: d.generation})
 	}
 }
 

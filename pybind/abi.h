@@ -124,7 +124,7 @@ enum gl_kind {
     GL_RELEASED = 6,      /* user: of a queued WRITE or SEND, no longer needed */
     GL_ACCEPTED = 7,      /* fd, gen: the listener; res: new descriptor; ptr, len: peer's sockaddr in the arena */
     GL_ACCEPT_FAILED = 8, /* fd, gen, res: errno; flags 1: no accept for a second, as asyncio waits */
-    GL_WATCH_READY = 9,   /* fd, gen, flags: GL_READ or GL_WRITE, one each */
+    GL_WATCH_READY = 9,   /* fd, gen, flags: GL_READ or GL_WRITE, one each; res: not 0, the next wait for it must not renew this one */
     GL_TIMER_DUE = 10,    /* user: whose; it has no name any more */
     GL_SIGNAL = 11,       /* res: the number */
     GL_DATAGRAM = 12,     /* fd, gen, ptr, len: one datagram in the arena; user, res: its sender's sockaddr there; flags: the place of that, of GL_PEERS */

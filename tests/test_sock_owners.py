@@ -425,3 +425,39 @@ def test_waits_of_many_sockets_that_are_always_ready(loop, run, socket_pair):
         )
 
     run(main())
+
+
+def test_wait_that_follows_another_for_what_cannot_be_watched(loop, run, socket_pair):
+    """The number is another file's by now. Nobody is woken again and again: the wait is refused, as each that begins."""
+
+    class Stubborn(socket.socket):
+        attempts = 0
+
+        def recv(self, size):
+            self.attempts += 1
+            if self.attempts > 2:
+                raise BlockingIOError
+            return super().recv(size)
+
+    async def receive(ours, directory):
+        received = await loop.sock_recv(ours, 1)
+        os.dup2(directory, ours.fileno())
+        with pytest.raises(PermissionError):
+            await loop.sock_recv(ours, 1)
+        return received
+
+    async def main():
+        plain, peer = socket_pair()
+        directory = os.open(".", os.O_RDONLY)
+        try:
+            with Stubborn(fileno=plain.detach()) as ours:
+                ours.setblocking(False)
+                task = loop.create_task(receive(ours, directory))
+                await turns(2)
+                peer.send(b"x")
+                assert await asyncio.wait_for(task, 5) == b"x"
+                assert ours.attempts < 10
+        finally:
+            os.close(directory)
+
+    run(main())

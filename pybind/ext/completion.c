@@ -14,7 +14,10 @@ void completions_resolve(LoopObject *loop) {
             handle = steal_due_timer(loop, c->user);
         } else if (c->kind == GL_WATCH_READY) {
             FdEntry *e = fd_lookup(loop, c->fd, c->gen);
-            if (e && e->kind == FD_WATCHED) handle = Py_XNewRef((c->flags & GL_READ ? e->reader : e->writer).handle);
+            if (e && e->kind == FD_WATCHED) {
+                handle = Py_XNewRef((c->flags & GL_READ ? e->reader : e->writer).handle);
+                if (c->res) e->ended = NOT_RENEWED;
+            }
         } else {
             continue;
         }

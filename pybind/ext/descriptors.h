@@ -22,11 +22,14 @@ typedef struct {
     PyObject *file;   /* what it was given as, instead of a number, or NULL */
 } Watch;
 
+/* FdEntry.ended of a watch whose end is not to be renewed. */
+enum { NOT_RENEWED = UINT16_MAX };
+
 /* Who a descriptor belongs to. gen changes with every owner. */
 typedef struct FdEntry {
     uint8_t kind; /* enum fd_kind */
     bool owned;   /* the table has a reference to its owner */
-    uint16_t ended; /* of the submissions, 1 + the one that ended its last watch, if that is still to come; 0: none */
+    uint16_t ended; /* of the submissions, 1 + the one that ended its last watch, if that is still to come; 0: none; NOT_RENEWED */
     uint32_t gen;
     PyObject *owner;     /* transport or listener; NULL when watched */
     const FdOwner *asks; /* of it */

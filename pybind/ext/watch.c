@@ -107,11 +107,12 @@ int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer) {
     if (e->reader.handle || e->writer.handle) {
         if (rewatch(loop, fd, e, 0, NULL) < 0) rc = -1;
     } else {
+        bool renewable = e->ended != NOT_RENEWED;
         gl_sqe *s = new_sqe(loop, GL_OP_WATCH, fd, e->gen);
         fd_release(loop, fd);
         if (!s) {
             rc = -1;
-        } else if (loop->sq_len <= UINT16_MAX) {
+        } else if (renewable && loop->sq_len < NOT_RENEWED) {
             s->len = writer ? GL_WRITE : GL_READ;
             loop->fds[fd].ended = (uint16_t)loop->sq_len;
         }
