@@ -27,6 +27,14 @@ func (e *Engine) shown(deadline int64) int64 {
 	return deadline
 }
 
+// freshTimers is how many there are.
+func (e *Engine) freshTimers() int {
+	if e.fresh == nil {
+		return 0
+	}
+	return int(e.fresh.Live)
+}
+
 // takeFresh takes what is shown when it has to be sorted by now, or is too much.
 func (e *Engine) takeFresh(due int64) {
 	f := e.fresh

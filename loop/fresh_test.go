@@ -91,3 +91,25 @@ func TestManyFreshTimersAreTaken(t *testing.T) {
 		t.Errorf("the engine has %d", n)
 	}
 }
+
+// TestTimersRoomHasTheFresh: what a crowd has left goes, and not what those need that the host has.
+func TestTimersRoomHasTheFresh(t *testing.T) {
+	const crowd, few = 10000, 400
+	r := newRig(t, "", settings{})
+	r.submit(Submission{Op: OpTimerReserve, Len: crowd})
+	for range crowd {
+		r.submit(Submission{Op: OpTimerAdd, Len: 1})
+	}
+	r.until(func() bool { return r.Stats().TimersFired == crowd })
+	timers := make([]Timer, few)
+	for i := range timers {
+		timers[i] = Timer{r.Now() + int64(time.Hour), uint64(i + 1)}
+	}
+	r.show(timers)
+	r.timers.lookedAt = -int64(time.Second)
+	r.submit(Submission{Op: OpTimerAdd, Len: 1})
+	r.turn(TurnWait)
+	if room := r.TimersRoom(); room < few || room >= crowd {
+		t.Errorf("room for %d timers, %d are to come", room, few)
+	}
+}

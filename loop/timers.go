@@ -105,10 +105,10 @@ func (h *timers) reserve(n int) bool {
 
 // giveBack is called when the loop has time. Once a second at most, for it looks at the whole table, the memory goes that a
 // crowd has left: when few timers are left, only low ids are given out from then on, and when the last high one has gone, so has
-// the memory.
-func (h *timers) giveBack(now int64) {
+// the memory. fresh: so many may come that the host has.
+func (h *timers) giveBack(now int64, fresh int) {
 	const second = int64(time.Second)
-	live := h.len() - h.cancelled
+	live := h.len() - h.cancelled + fresh
 	if len(h.names.Items) <= keptTimers || live > len(h.names.Items)/8 || now-h.lookedAt < second {
 		return
 	}

@@ -149,7 +149,7 @@ func TestTimersAgainstAModel(t *testing.T) {
 				// Live, fired, cancelled, or of a generation that was never there.
 				z.cancel(z.some(random.IntN(2*len(z.m) + 2)))
 			case random.IntN(50) == 0:
-				z.h.giveBack(int64(len(z.names)) * int64(time.Second))
+				z.h.giveBack(int64(len(z.names))*int64(time.Second), 0)
 			default:
 				now += random.Int64N(spread)/4 + 1
 				z.popDue(t, now)
@@ -275,11 +275,11 @@ func TestTimersGiveBack(t *testing.T) {
 	}
 	z.m = append(z.m[:100:100], z.m[crowd-1])
 	room := func() int { return cap(z.h.names.Items) }
-	z.h.giveBack(1e9 - 1)
+	z.h.giveBack(1e9-1, 0)
 	if z.h.bound != crowd {
 		t.Fatal("it was too early to look")
 	}
-	z.h.giveBack(1e9)
+	z.h.giveBack(1e9, 0)
 	if z.check(t); room() < crowd || z.h.bound != 512 {
 		t.Fatalf("room for %d, ids below %d, while the last has a timer", room(), z.h.bound)
 	}
@@ -289,7 +289,7 @@ func TestTimersGiveBack(t *testing.T) {
 		}
 	}
 	z.cancel(last)
-	z.h.giveBack(3e9)
+	z.h.giveBack(3e9, 0)
 	if z.check(t); room() >= crowd || z.h.reserved != 1024 {
 		t.Fatalf("room for %d, %d are reserved", room(), z.h.reserved)
 	}
@@ -311,7 +311,7 @@ func TestTimersBoundIsLifted(t *testing.T) {
 	for _, timer := range slices.Clone(z.m[:4990]) {
 		z.cancel(timer.name)
 	}
-	z.h.giveBack(1e9)
+	z.h.giveBack(1e9, 0)
 	if z.h.bound != 256 {
 		t.Fatalf("ids below %d", z.h.bound)
 	}

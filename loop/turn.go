@@ -253,7 +253,7 @@ func (e *Engine) ask(flags TurnFlags) error {
 	}
 	e.waited = false
 	if flags&TurnWait != 0 && len(e.timers.names.Items) > keptTimers {
-		e.timers.giveBack(e.looked)
+		e.timers.giveBack(e.looked, e.freshTimers())
 	}
 	if flags&TurnWait != 0 || e.sel.Len() > 0 {
 		err = e.selectOnce(flags)
