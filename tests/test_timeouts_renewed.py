@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+import time
+import tracemalloc
 
 import pytest
 
@@ -91,5 +93,45 @@ def test_what_is_cancelled_before_it_is_due_never_was_the_engines(loop, run, soc
         assert (after.timers_added, after.timers_cancelled) == (before.timers_added, before.timers_cancelled)
         assert 1 <= after.timers <= 3  # this test's, run()'s, and one that was there when the last turn began
         far.cancel()
+
+    run(main())
+
+
+@pytest.mark.goloop_only  # asyncio's heap keeps its memory
+def test_memory_of_a_crowd_that_is_cancelled_is_given_back_while_the_last_stays(loop, run):
+    async def main():
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            crowd = [loop.call_later(3600, int) for _ in range(100_000)]
+            last = crowd.pop()
+            for handle in crowd:
+                handle.cancel()
+            del crowd, handle
+            for _ in range(3):  # by no timer
+                await loop.run_in_executor(None, time.sleep, 1.1)
+            left = tracemalloc.get_traced_memory()[0] - before
+            assert left < 500_000
+            last.cancel()
+        finally:
+            tracemalloc.stop()
+
+    run(main())
+
+
+def test_a_loop_whose_first_timer_was_cancelled_sleeps(loop, run):
+    """Also when that would have been due, and others come and go."""
+
+    async def main():
+        kept = [loop.call_later(3600, int)]
+        loop.call_later(0.05, int).cancel()
+        for delay in (0.02, 0.06, 0.1, 3600):
+            kept.append(loop.call_later(delay, int))
+        kept[2].cancel()
+        began = time.thread_time()
+        await asyncio.sleep(0.3)
+        assert time.thread_time() - began < 0.1
+        for handle in kept:
+            handle.cancel()
 
     run(main())

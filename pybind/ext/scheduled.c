@@ -40,12 +40,26 @@ static int reserve(LoopObject *loop) {
     return error > 0 ? no_memory() : error;
 }
 
+/* Without the cancelled ones. */
+static void pile_close_up(TimerPile *p) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < p->len; i++) {
+        TimerHandleObject *h = handle_of(&p->timers[i]);
+        if (!h) continue;
+        p->timers[n] = p->timers[i];
+        h->place = n++;
+    }
+    p->len = n;
+}
+
 /* Of the two piles. */
 bool timers_give_back(LoopObject *loop) {
     bool given = false;
     for (int i = 0; i < 2; i++) {
         TimerPile *p = &loop->fresh.piles[i];
-        if (p->cap <= KEPT || p->len > KEPT) continue;
+        if (p->cap <= KEPT) continue;
+        if (p->live < p->len / 2) pile_close_up(p);
+        if (p->len > KEPT) continue;
         gl_timer *timers = PyMem_Realloc(p->timers, KEPT * sizeof *timers);
         if (!timers) continue;
         p->timers = timers;
@@ -96,14 +110,7 @@ static bool withdraw(LoopObject *loop, TimerHandleObject *h) {
 /* Room for one more: that of cancelled ones, where they are many. */
 static int pile_grow(TimerPile *p) {
     if (p->live < p->len / 2) {
-        uint32_t n = 0;
-        for (uint32_t i = 0; i < p->len; i++) {
-            TimerHandleObject *h = handle_of(&p->timers[i]);
-            if (!h) continue;
-            p->timers[n] = p->timers[i];
-            h->place = n++;
-        }
-        p->len = n;
+        pile_close_up(p);
         return 0;
     }
     uint32_t n = p->cap ? 2 * p->cap : FEWEST;
