@@ -25,7 +25,7 @@ var measures = []measure{
 	{"goloop_python_seconds_total", "counter", "Time in callbacks and in waits for the GIL.", func(s *loops.Snapshot) float64 { return s.PythonSeconds }},
 	{"goloop_timers", "gauge", "Timers that are not due.", func(s *loops.Snapshot) float64 { return float64(s.Timers) }},
 	{"goloop_timers_fired_total", "counter", "Timers whose turn came.", func(s *loops.Snapshot) float64 { return float64(s.TimersFired) }},
-	{"goloop_timers_cancelled_total", "counter", "Timers that were cancelled.", func(s *loops.Snapshot) float64 { return float64(s.TimersGone) }},
+	{"goloop_timers_cancelled_total", "counter", "Timers that were cancelled after the engine had taken them.", func(s *loops.Snapshot) float64 { return float64(s.TimersGone) }},
 	{"goloop_paused_transports", "gauge", "Transports that are not read.", func(s *loops.Snapshot) float64 { return float64(s.Paused) }},
 	{"goloop_lookups", "gauge", "Names that are being looked up.", func(s *loops.Snapshot) float64 { return float64(s.Lookups) }},
 	{"goloop_queued_bytes", "gauge", "Bytes that transports have taken and the kernel has not.", func(s *loops.Snapshot) float64 { return float64(s.QueuedBytes) }},

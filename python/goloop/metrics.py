@@ -59,7 +59,7 @@ class Metrics:
     timers_added: int
     timers_fired: int
     timers_cancelled: int
-    """Of those that the engine has seen: not of timers that are cancelled in the turn that has made them."""
+    """Of those that the engine has taken, as it does when one is due or there are many: not of timers that are cancelled before."""
     streams: int
     """Stream transports; of Unix and TCP sockets."""
     pipes: int
