@@ -45,7 +45,11 @@ func TestFreshTimersStayTheHostsUntilOneIsDue(t *testing.T) {
 		soon := r.Now() + int64(3*time.Millisecond)
 		timers[1] = Timer{soon, 3}
 		f = r.show(timers)
-		if got := due(r.turn(TurnWait)); !slices.Equal(got, []uint64{3}) {
+		got := due(r.turn(TurnWait))
+		for got == nil && r.Now() < soon { // a signal of Go's runtime has ended the wait
+			got = due(r.turn(TurnWait))
+		}
+		if !slices.Equal(got, []uint64{3}) {
 			t.Errorf("due are %v, want that of the shown which ends the wait", got)
 		}
 		if now := r.Now(); now < soon || f.Taken != 1 || f.Live != 0 {

@@ -129,7 +129,9 @@ task_imports: dict[str, Any] = {
 }
 
 # Of the coroutines with which asyncio.run() ends.
-shutdown_codes: tuple[Any, ...] = tuple(map(_base_code, (_Base.shutdown_asyncgens, _Base.shutdown_default_executor)))
+shutdown_codes: tuple[Any, ...] = tuple(
+    map(_base_code, (_Base.shutdown_asyncgens, _Base.shutdown_default_executor))
+)
 
 # ---- streams ----
 
