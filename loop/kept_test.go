@@ -238,6 +238,7 @@ func TestWhatCountsForAnAnswer(t *testing.T) {
 	}{
 		"an address":        {nameQuery(nil), one, hosts.Switch | hosts.Hosts},
 		"two":               {nameQuery(nil), two, hosts.Switch | hosts.Hosts | hosts.Order},
+		"two and a service": {nameQuery(func(q *Query) { q.Service = "http" }), two, hosts.All},
 		"one and a service": {nameQuery(func(q *Query) { q.Service = "http" }), one, hosts.All &^ hosts.Order},
 		"a name":            {addressQuery(niNumericServ), nameAnswer("localhost", "80"), hosts.Switch | hosts.Hosts},
 		"a port's name":     {addressQuery(niNumericHost), nameAnswer("127.0.0.1", "http"), hosts.All &^ hosts.Order &^ hosts.Hosts},

@@ -105,6 +105,27 @@ def test_constructor_calls_a_base_s_set_debug_that_was_replaced(loops, monkeypat
     assert len(told) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "replacement"),
+    [
+        ("base_events.BaseEventLoop.__init__", "lambda loop: (called.append(1), own(loop))[1]"),
+        ("base_events.BaseEventLoop.set_debug", "lambda loop, on: (called.append(1), own(loop, on))[1]"),
+        ("coroutines._is_debug_mode", "lambda: (called.append(1), bool(called[1:]))[1]"),
+    ],
+)
+def test_constructor_calls_what_was_replaced_before_the_loops_were_known(script, name, replacement):
+    prepared = "import asyncio.base_events, asyncio.coroutines\n"
+    prepared += f"called, own = [], asyncio.{name}\nasyncio.{name} = {replacement}"
+    script.prelude = f"{prepared}\n{script.prelude}"
+    out = script("""
+        loops = [new_event_loop() for _ in range(3)]
+        print(len(called), *(loop.get_debug() for loop in loops))
+        for loop in loops:
+            loop.close()
+    """)
+    assert out == ("3 False True True\n" if "_is_debug_mode" in name else "3 False False False\n")
+
+
 # ---- the runs that end it
 
 
@@ -211,6 +232,33 @@ def test_shutdown_calls_what_the_program_has_put_into_its_run(loop, monkeypatch,
     monkeypatch.setattr(loop if on == "loop" else type(loop), name, replacement, raising=False)
     loop.run_until_complete(getattr(loop, shutdown)())
     assert called
+
+
+REPLACED = pytest.mark.parametrize("name", ["run_forever", "run_until_complete"])
+
+
+@SHUTDOWNS
+@REPLACED
+def test_shutdown_calls_what_the_program_has_put_into_asyncio_s_run(loop, monkeypatch, shutdown, name):
+    called = []
+    own = getattr(asyncio.BaseEventLoop, name)
+
+    def replacement(*args):
+        called.append(name)
+        return own(*args)
+
+    loop.run_until_complete(getattr(loop, shutdown)())
+    monkeypatch.setattr(asyncio.BaseEventLoop, name, replacement)
+    loop.run_until_complete(getattr(loop, shutdown)())
+    assert called == [name]
+
+
+@pytest.mark.parametrize("name", ["run_forever", "run_until_complete", "create_task"])
+def test_shutdown_calls_what_was_replaced_before_the_loops_were_known(script, name):
+    prepared = f"import asyncio\ncalled, own = [], asyncio.BaseEventLoop.{name}\n"
+    prepared += f"asyncio.BaseEventLoop.{name} = lambda *args, **kw: (called.append(1), own(*args, **kw))[1]"
+    script.prelude = f"{prepared}\n{script.prelude}"
+    assert script("run(asyncio.sleep(0))\nprint(len(called))") == "3\n"
 
 
 @SHUTDOWNS
@@ -346,6 +394,43 @@ def test_shutdown_leaves_no_coroutine_and_no_hook_behind(loop, shutdown):
     assert sys.get_asyncgen_hooks() == before
     assert asyncio.all_tasks(loop) == set()
     assert not loop.is_running()
+
+
+def test_tasks_of_a_shutdown_have_numbers_of_their_own(script):
+    out = script("""
+        async def main():
+            print(asyncio.current_task().get_name())
+
+        run(main())
+        run(main())
+    """)
+    assert out == "Task-1\nTask-4\n"
+
+
+@SHUTDOWNS
+@pytest.mark.goloop_only
+def test_shutdown_tells_what_has_come_inside_of_a_callback(loop, socket_pair, shutdown):
+    ours, peer = socket_pair()
+    told = []
+
+    class Protocol(asyncio.Protocol):
+        def data_received(self, data):
+            peer.close()
+            loop.run_until_complete(asyncio.sleep(0.05))
+            raise KeyboardInterrupt
+
+        def eof_received(self):
+            told.append("end")
+
+    loop.allow_nested()
+    loop.run_until_complete(loop.create_connection(Protocol, sock=ours))
+    peer.send(b"data")
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    assert told == []
+    loop.run_until_complete(getattr(loop, shutdown)())
+    assert told == ["end"]
+    loop.run_until_complete(asyncio.sleep(0))
 
 
 @SHUTDOWNS

@@ -340,7 +340,7 @@ PyObject *loop_has_come(LoopObject *loop, PyObject *ignored) {
 PyObject *loop_at_rest(LoopObject *loop, PyObject *ignored) {
     (void)ignored;
     if (loop->closed || loop->engine <= 0 || !loop_is_ours(loop)) return PyLong_FromLong(0);
-    bool runs = atomic_load(&loop->runner) || loop->thread_id != Py_None || has_come(loop);
+    bool runs = atomic_load(&loop->runner) || loop->thread_id != Py_None || loop->barred || has_come(loop);
     bool waits = loop->sq_len || loop->shared.nfds || loop->shared.backlog || loop->timers_live || fresh_pile(loop)->live;
     bool told = loop->debug || loop->task_factory != Py_None || loop->hears_signals || loop->custom_time;
     return PyLong_FromUnsignedLong(runs || waits || told ? 0 : class_version(Py_TYPE(loop)));

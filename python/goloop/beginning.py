@@ -11,9 +11,14 @@ import weakref
 from asyncio import base_events, coroutines
 from typing import Any
 
+from . import standard
+
 _init = base_events.BaseEventLoop.__init__
 _set_debug = base_events.BaseEventLoop.set_debug
 _is_debug_mode: Any = coroutines._is_debug_mode  # type: ignore[attr-defined]
+_are_own = standard.are_own((_init, _set_debug)) and standard.are_own(
+    (_is_debug_mode,), coroutines.iscoroutine
+)
 
 _NEW: dict[str, type] = {"_scheduled": list, "_asyncgens": weakref.WeakSet}
 _same: dict[str, Any] | None = None  # attributes of the first loop, but for those of _NEW
@@ -35,6 +40,7 @@ def begin(loop: Any, *, plain: bool) -> None:
     base: Any = base_events.BaseEventLoop
     plain = (
         plain
+        and _are_own
         and base.__init__ is _init
         and type(loop).set_debug is _set_debug
         and coroutines._is_debug_mode is _is_debug_mode  # type: ignore[attr-defined]

@@ -2,7 +2,7 @@
 
 Both are coroutines: a run makes a task of each, and takes two turns. Where there is nothing to shut down they await
 nothing. If the loop has nothing else to do either, and nobody has put something of his own into the way of a run, then
-nothing tells the run from a call.
+nothing tells the run from a call but the numbers in the names of later tasks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ _NAMES = frozenset(
     if hasattr(asyncio.SelectorEventLoop, name)
 )
 _methods = operator.attrgetter(*_NAMES)
-_as_made: Any = None
+_base_methods = operator.attrgetter(*_NAMES, "run_until_complete")  # ours call those of asyncio's class
+_as_made: Any = None  # of both; None: a program had replaced some of asyncio's before goloop could see it
 _version = 0  # of a class that has its methods as they were made
 
 _asyncgens, _executor = standard.shutdown_codes
@@ -35,14 +36,15 @@ _c_task = standard.task_imports["c_task"]
 def know(loops: type) -> None:
     """Of the class of loops, as its modules have made it."""
     global _as_made
-    _as_made = _methods(loops)
+    base = _base_methods(asyncio.SelectorEventLoop)
+    if standard.are_own(base):
+        _as_made = _methods(loops), base
 
 
 def _is_as_made(loops: type, version: int) -> bool:
     """Whether what a run of such a loop calls is ours and asyncio's."""
     global _version
-    own = standard.task_imports["create_task"]
-    if _methods(loops) != _as_made or asyncio.SelectorEventLoop.create_task is not own:
+    if (_methods(loops), _base_methods(asyncio.SelectorEventLoop)) != _as_made:
         return False
     _version = version
     return True

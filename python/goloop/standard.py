@@ -22,6 +22,7 @@ from asyncio import (
     unix_events,
 )
 from asyncio.log import logger
+from collections.abc import Iterable
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -109,9 +110,13 @@ plain: dict[str, Any] = {
 _Base = asyncio.SelectorEventLoop
 
 
+def are_own(functions: Iterable[Any], beside: Any = _Base.run_until_complete) -> bool:
+    """Whether these are asyncio's, of the file that has the other: no program had replaced one before goloop could see it."""
+    return all(isinstance(found, FunctionType) and _stands_beside(found, beside) for found in functions)
+
+
 def _base_code(method: Any) -> CodeType | None:
-    is_own = isinstance(method, FunctionType) and _stands_beside(method, _Base.run_until_complete)
-    return _code(method) if is_own else None
+    return _code(method) if are_own([method]) else None
 
 
 _accelerator = sys.modules.get("_asyncio")  # asyncio can do without
