@@ -195,13 +195,12 @@ def test_change_of_the_hosts_file_is_seen_at_once(script, tmp_path, loop_name):
         hosts = pathlib.Path("/etc/hosts")
         ipv4 = dict(family=socket.AF_INET, type=socket.SOCK_STREAM)
 
-        def at_once(coroutine):
-            try:
-                coroutine.send(None)
-            except StopIteration:
-                return True
-            coroutine.close()
-            return False
+        async def at_once(coroutine):
+            task = asyncio.ensure_future(coroutine)
+            await asyncio.sleep(0)  # its first step
+            done = task.done()
+            await task  # before the file is another
+            return done
 
         async def main():
             loop = asyncio.get_running_loop()
@@ -222,7 +221,8 @@ def test_change_of_the_hosts_file_is_seen_at_once(script, tmp_path, loop_name):
                 for _ in range(2):
                     print(await ask("changing.test"), await name_of("127.0.0.5"))
                 if "changing.test" in text:
-                    print(at_once(loop.getaddrinfo("changing.test", 80, **ipv4)), at_once(loop.getnameinfo(("127.0.0.5", 80), 2)))
+                    lookups = loop.getaddrinfo("changing.test", 80, **ipv4), loop.getnameinfo(("127.0.0.5", 80), 2)
+                    print(*[await at_once(lookup) for lookup in lookups])
             hosts.write_text("127.0.0.7 changing.test\\n")  # an error is not kept
             print(await ask("changing.test"))
 
