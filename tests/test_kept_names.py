@@ -188,7 +188,7 @@ def test_change_of_the_hosts_file_is_seen_at_once(script, tmp_path, loop_name):
         libc = ctypes.CDLL(None)
         commands = ["mount --make-rprivate /"]
         commands += [f"mount --bind {tmp_path}/{{name}} /etc/{{name}}" for name in ("hosts", "nsswitch.conf")]
-        if libc.unshare(0x20000) or any(subprocess.run(command.split()).returncode for command in commands):
+        if libc.unshare(0x20000) or any(subprocess.run(command.split(), capture_output=True).returncode for command in commands):
             print("no namespace")
             sys.exit()
 

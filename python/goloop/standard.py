@@ -134,7 +134,7 @@ task_imports: dict[str, Any] = {
 }
 
 # Of the coroutines with which asyncio.run() ends.
-shutdown_codes: tuple[Any, ...] = tuple(
+shutdown_codes: tuple[CodeType | None, ...] = tuple(
     map(_base_code, (_Base.shutdown_asyncgens, _Base.shutdown_default_executor))
 )
 
