@@ -5,6 +5,8 @@ import gc
 import signal
 import sys
 import threading
+import time
+import types
 import warnings
 
 import pytest
@@ -64,6 +66,14 @@ def test_debug_mode_is_asked_for_by_the_environment_of_the_moment(loops, monkeyp
     assert loops().get_debug()
     monkeypatch.delenv("PYTHONASYNCIODEBUG")
     assert not loops().get_debug()
+
+
+def test_resolution_of_the_clock_is_what_the_program_has_put_in_place(loops, monkeypatch):
+    own = loops()._clock_resolution
+    monkeypatch.setattr(time, "get_clock_info", lambda name: types.SimpleNamespace(resolution=0.5))
+    assert loops()._clock_resolution == 0.5
+    monkeypatch.undo()
+    assert loops()._clock_resolution == own
 
 
 def test_constructor_calls_a_subclass_s_set_debug(loops):

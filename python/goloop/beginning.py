@@ -7,6 +7,7 @@ take over what cannot change, and get what can anew.
 from __future__ import annotations
 
 import sys
+import time
 import weakref
 from asyncio import base_events, coroutines
 from typing import Any
@@ -16,6 +17,7 @@ from . import standard
 _init = base_events.BaseEventLoop.__init__
 _set_debug = base_events.BaseEventLoop.set_debug
 _is_debug_mode: Any = coroutines._is_debug_mode  # type: ignore[attr-defined]
+_get_clock_info = time.get_clock_info
 _are_own = standard.are_own((_init, _set_debug)) and standard.are_own(
     (_is_debug_mode,), coroutines.iscoroutine
 )
@@ -44,6 +46,7 @@ def begin(loop: Any, *, plain: bool) -> None:
         and base.__init__ is _init
         and type(loop).set_debug is _set_debug
         and coroutines._is_debug_mode is _is_debug_mode  # type: ignore[attr-defined]
+        and time.get_clock_info is _get_clock_info
         and not sys.flags.dev_mode
     )
     if plain and _same is not None:
