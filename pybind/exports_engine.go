@@ -76,6 +76,7 @@ func goloop_turn(handle C.int64_t, flags C.uint32_t) (n C.int32_t) {
 	}
 	b.pace()
 	b.learn()
+	b.shared.unasked = 0 // begins anew
 	count, err := b.engine.Turn(submissions(b.shared.sq, b.shared.sq_len), loop.TurnFlags(flags))
 	b.publish()
 	b.shared.near_left = C.int32_t(b.engine.HostTurns())

@@ -153,7 +153,9 @@ func (b *binding) publish() {
 	b.shared.nfds = C.int32_t(b.engine.Selector().Len() - sources + b.engine.Lookups())
 	b.shared.own = C.int32_t(sources)
 	b.shared.backlog = C.int32_t(b.engine.Backlog())
-	b.shared.unasked = C.int32_t(b.engine.Unasked())
+	if b.shared.unasked == 0 { // else it goes on, however often something is submitted meanwhile
+		b.shared.unasked = C.int32_t(b.engine.Unasked())
+	}
 	b.shared.timers_room = C.int32_t(b.engine.TimersRoom())
 	b.shared.queue_room = C.int32_t(min(b.engine.QueueRoom(), math.MaxInt32))
 	b.shared.batch_fd = C.int32_t(b.engine.BatchFd())

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 
 import hypothesis
 import pytest
@@ -459,5 +460,46 @@ def test_wait_that_follows_another_for_what_cannot_be_watched(loop, run, socket_
                 assert ours.attempts < 10
         finally:
             os.close(directory)
+
+    run(main())
+
+
+def test_wait_that_follows_another_is_asked_about_in_a_loop_that_is_busy_with_descriptors(loop, run, socket_pair):
+    """Each turn takes 2 ms, and tells the engine something that needs no turn of it."""
+
+    async def main():
+        ours, peer = socket_pair()
+        other, other_peer = socket_pair()
+        watched, _ = socket_pair()
+        with pytest.raises(BlockingIOError):  # it is not writable
+            while True:
+                watched.send(bytes(4096))
+        loop.add_reader(watched, int)
+        count, before = 0, None
+
+        def again():
+            nonlocal count
+            count += 1
+            time.sleep(0.002)
+            loop.add_writer(watched, int)
+            loop.remove_writer(watched)
+            if not task.done() and count < 200:
+                loop.call_soon(again)
+
+        async def receive():
+            nonlocal before
+            received = await loop.sock_recv(ours, 1)
+            os.dup2(other.fileno(), ours.fileno())
+            before = count
+            loop.call_later(0, other_peer.send, b"y")
+            return received + await loop.sock_recv(ours, 1)
+
+        task = loop.create_task(receive())
+        await turns(2)
+        again()
+        peer.send(b"x")
+        assert await task == b"xy"
+        assert count - before < 20
+        loop.remove_reader(watched)
 
     run(main())
