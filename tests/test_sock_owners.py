@@ -464,7 +464,7 @@ def test_wait_that_follows_another_for_what_cannot_be_watched(loop, run, socket_
     run(main())
 
 
-def test_wait_that_follows_another_is_asked_about_in_a_loop_that_is_busy_with_descriptors(loop, run, socket_pair):
+def test_wait_that_follows_another_is_asked_about_in_a_busy_loop(loop, run, socket_pair):
     """Each turn takes 2 ms, and tells the engine something that needs no turn of it."""
 
     async def main():
