@@ -258,7 +258,9 @@ def test_arguments_keep_no_loop(loop_factory):
     family = Family(socket.AF_INET)
     family.loop = loop_factory()
     family.loop.run_until_complete(family.loop.getaddrinfo("127.0.0.1", 80, family=family))
-    family.loop.run_until_complete(family.loop.shutdown_default_executor())  # its threads may know the last call
+    family.loop.run_until_complete(
+        family.loop.shutdown_default_executor()
+    )  # its threads may know the last call
     family.loop.close()
     gone = weakref.ref(family.loop)
     del family
