@@ -50,7 +50,7 @@ def test_next_address_is_waited_for_when_one_refuses(loop, run, monkeypatch, ref
     async def main():
         resolves_to(loop, monkeypatch, refused, full_listener.getsockname())
         task = loop.create_task(loop.create_connection(Recorder, "some.host", 80))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # long enough for an answer that is nobody's
         assert not task.done()
         full_listener.setblocking(False)
         accepted = []

@@ -214,7 +214,7 @@ def test_sock_connect_after_one_that_was_refused_waits_for_its_own(loop, run, fu
             nobody.bind(("127.0.0.1", 0))
             numbers = []
             task = loop.create_task(connect(nobody.getsockname(), numbers))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # long enough for an answer that is nobody's
             assert not task.done()
             assert len(numbers) == 2 and len(set(numbers)) == 1
             full_listener.setblocking(False)
