@@ -219,7 +219,12 @@ def test_sock_connect_after_one_that_was_refused_waits_for_its_own(loop, run, fu
             assert len(numbers) == 2 and len(set(numbers)) == 1
             full_listener.setblocking(False)
             while not task.done():
-                (await loop.sock_accept(full_listener))[0].close()
+                accepting = loop.create_task(loop.sock_accept(full_listener))
+                await asyncio.wait({task, accepting}, return_when=asyncio.FIRST_COMPLETED)
+                if accepting.done():
+                    accepting.result()[0].close()
+                else:
+                    accepting.cancel()
             assert await task == full_listener.getsockname()
 
     run(main())
