@@ -429,7 +429,8 @@ def test_waits_of_many_sockets_that_are_always_ready(loop, run, socket_pair):
 
 
 @pytest.mark.skipif(
-    os.environ.get("GOLOOP_SELECTOR") in ("poll", "select"), reason="these can watch any file, and find it ready"
+    os.environ.get("GOLOOP_SELECTOR") in ("poll", "select"),
+    reason="these can watch any file, and find it ready",
 )
 def test_wait_that_follows_another_for_what_cannot_be_watched(loop, run, socket_pair):
     """The number is another file's by now. Nobody is woken again and again: the wait is refused, as each that begins."""
