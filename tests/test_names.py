@@ -13,7 +13,16 @@ import weakref
 
 import pytest
 
-from lookups import NAME_FLAGS, NUMERIC_BOTH, SOCKADDRS, answered_here, combinations, outcome, outcome_of
+from lookups import (
+    NAME_FLAGS,
+    NUMERIC_BOTH,
+    SOCKADDRS,
+    answered_here,
+    combinations,
+    differences_of_answers,
+    outcome,
+    outcome_of,
+)
 
 
 def test_getaddrinfo_is_that_of_socket(loop, run):
@@ -58,19 +67,7 @@ def test_answer_to_a_repeated_question_is_the_callers_own(loop, run):
     )
 
     async def main():
-        differences = []
-        for question in questions:
-            host, port, family, kind, proto, flags = question
-            expected = outcome(socket.getaddrinfo, *question)
-            for _ in range(3):
-                got = await outcome_of(
-                    loop.getaddrinfo(host, port, family=family, type=kind, proto=proto, flags=flags)
-                )
-                if got != expected:
-                    differences.append((question, got, expected))
-                if isinstance(got[1], list):
-                    got[1].clear()
-        return differences
+        return await differences_of_answers(loop, questions)
 
     assert run(main()) == []
 
