@@ -32,7 +32,7 @@ ARGS ?=
 	test-py-poll-short test-py-watchers test-hosts test-hosts-short soak soak-threads test-threads test-asan conformance \
 	conformance-short conformance-tornado conformance-short-tornado test-bench test-sdist test-sdist-bare suites \
 	test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint lint-go lint-c lint-py lint-types lint-size \
-	fmt docs docs-look docs-img bench bench-field bench-guard wheels wheels-twice test-wheel test-wheels bench-observed \
+	fmt docs docs-look docs-img bench bench-field bench-wheel bench-guard wheels wheels-twice test-wheel test-wheels bench-observed \
 	bench-guard-observed bench-observed-layouts clean
 
 help:
@@ -61,6 +61,7 @@ help:
 	@echo 'make test-wheels  what make wheels has built, on an old Debian and under emulation, in chroots that it makes; as root'
 	@echo 'make bench     the benchmarks; ARGS="..." for benchmarks/run.py'
 	@echo 'make bench-field  the same on 3.14 beside all loops that there are, in the chroot of tools/sid; ARGS="--short" for an hour'
+	@echo 'make bench-wheel  a wheel as PyPI has it, beside goloop as it is built here; PY, ARGS'
 	@echo 'make bench-guard  instructions per operation (valgrind), which may not rise by 3 %; PY, ARGS=ARGS="--only echo", ARGS=--record'
 	@echo 'make bench-observed, bench-guard-observed, bench-observed-layouts  what metrics, watchdog and endpoint cost; by instructions; of many builds; PY, ARGS'
 	@echo 'make clean     take away everything that was built'
@@ -319,6 +320,17 @@ bench: pythons
 # The same on CPython 3.14, for which all of them have wheels, in the chroot of Debian sid; as root.
 bench-field:
 	tools/sid make bench PY=3.14 ARGS='--rounds 7 --seconds 0.5 --commit $(shell git describe --always --dirty) $(ARGS)'
+
+# What zig compiles for PyPI, beside what `pip install .` compiles here.
+bench-wheel: pythons
+	@tools/venv wheels $(NEWEST) tools/wheels/requirements.txt
+	$(WHEELS) -m wheels --python $(NEWEST) --arch $(shell uname -m) --out ../build/bench-wheel
+	@tools/venv bench-$(NEWEST) $(NEWEST) --goloop benchmarks/requirements.txt
+	@tools/venv bench-wheel-$(NEWEST) $(NEWEST) benchmarks/requirements.txt
+	@tools/services
+	.venv/bench-wheel-$(NEWEST)/bin/python -m pip install -q --no-deps --force-reinstall --no-index --find-links build/bench-wheel goloop
+	.venv/bench-$(NEWEST)/bin/python benchmarks/run.py --loops goloop --subject wheel \
+		--loop wheel=goloop:new_event_loop@$(abspath .venv/bench-wheel-$(NEWEST)/bin/python) $(ARGS)
 
 # Not part of `make test`: it needs valgrind, and some minutes.
 bench-guard: pythons

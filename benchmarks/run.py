@@ -29,8 +29,8 @@ def parse() -> argparse.Namespace:
         "--loop",
         action="append",
         default=[],
-        metavar="[NAME=]MODULE:FACTORY",
-        help="another loop; repeatable",
+        metavar="[NAME=]MODULE:FACTORY[@PYTHON]",
+        help="another loop, or that of another environment's Python; repeatable",
     )
     add("--subject", help=f"the loop of the ratios; default {SUBJECT}, without it the last one")
     add("--rounds", type=int, help="default 5")
@@ -81,8 +81,8 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def entrants(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """The loops with their versions; one that was asked for by name and cannot be made ends the run."""
+def entrants(options: argparse.Namespace) -> tuple[list[loops.Loop], list[dict[str, Any]]]:
+    """Those that take part, and all with their versions; one that was asked for by name and cannot be made ends the run."""
     names = (
         [name for name in options.loops.split(",") if name]
         if options.loops is not None
@@ -91,15 +91,17 @@ def entrants(options: argparse.Namespace) -> list[dict[str, Any]]:
     wanted = [loops.Loop(name, loops.BUILT_IN[name]) for name in names] + options.extra
     if len({loop.name for loop in wanted}) < len(wanted):
         sys.exit("two loops of one name: use --loop NAME=MODULE:FACTORY")
-    result = []
+    taking_part, found = [], []
     for loop in wanted:
         version, reason = loops.probe(loop)
         if version is None:
             if options.loops is not None or loop in options.extra:
                 sys.exit(f"{loop.name} ({loop.spec}): {reason}")
             print(f"{loop.name} takes no part: {reason}", file=sys.stderr)
-        result.append({"name": loop.name, "spec": loop.spec, "version": version, "reason": reason})
-    return result
+        else:
+            taking_part.append(loop)
+        found.append({"name": loop.name, "spec": loop.spec, "version": version, "reason": reason})
+    return taking_part, found
 
 
 def choose_subject(wanted: str | None, names: list[str]) -> str:
@@ -135,8 +137,7 @@ def estimate(options: argparse.Namespace, limits: Options, count: int) -> str:
 
 def run(options: argparse.Namespace) -> report.Report:
     """Measure."""
-    found = entrants(options)
-    taking_part = [loops.Loop(loop["name"], loop["spec"]) for loop in found if loop["version"] is not None]
+    taking_part, found = entrants(options)
     if not taking_part:
         sys.exit("no loop takes part")
     subject = choose_subject(options.subject, [loop.name for loop in taking_part])

@@ -48,13 +48,14 @@ class Loop:
 
 
 def parse(text: str) -> Loop:
-    """``module:factory`` or ``name=module:factory``; ``ValueError`` for anything else."""
-    name, equals, spec = text.partition("=")
+    """``[name=]module:factory[@python]``, with the path of another Python to run it; ``ValueError`` for anything else."""
+    rest, at, python = text.partition("@")
+    name, equals, spec = rest.partition("=")
     if not equals:
-        name, spec = "", text
-    if not all(spec.partition(":")):
-        raise ValueError(f"{text!r} is not [NAME=]MODULE:FACTORY")
-    return Loop(name or loopspec.root(spec), spec)
+        name, spec = "", rest
+    if not all(spec.partition(":")) or bool(at) != bool(python):
+        raise ValueError(f"{text!r} is not [NAME=]MODULE:FACTORY[@PYTHON]")
+    return Loop(name or loopspec.root(spec), spec, python or sys.executable)
 
 
 def probe(loop: Loop) -> tuple[str | None, str]:

@@ -1,0 +1,29 @@
+"""Loops as the command line names them: ``python -m pytest benchmarks``."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from harness.loops import Loop, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "loop"),
+    [
+        ("uvloop:new_event_loop", Loop("uvloop", "uvloop:new_event_loop", sys.executable)),
+        ("pkg.sub:new", Loop("pkg", "pkg.sub:new", sys.executable)),
+        ("mine=pkg:new", Loop("mine", "pkg:new", sys.executable)),
+        ("wheel=goloop:new@/venv/bin/python", Loop("wheel", "goloop:new", "/venv/bin/python")),
+        ("goloop:new@/a=b/python", Loop("goloop", "goloop:new", "/a=b/python")),
+    ],
+)
+def test_a_loop_of_the_command_line(text: str, loop: Loop) -> None:
+    assert parse(text) == loop
+
+
+@pytest.mark.parametrize("text", ["", "goloop", "goloop:", ":new", "mine=goloop", "goloop:new@"])
+def test_what_names_no_loop_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="MODULE:FACTORY"):
+        parse(text)
