@@ -1,8 +1,10 @@
 package loop
 
 import (
+	"hash/maphash"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,12 +17,20 @@ import (
 // a few others alone, and stat(2) says of each what it said before libc was asked and behind that. A file that
 // changes is seen by the next question. What no file tells of (interfaces that come and go, the environment) is seen
 // after keptFor. Errors, and all that other sources have a say in, are libc's each time.
+//
+// Only the answer to a question that has been asked shortly before is kept: else the files would be looked at for nothing.
 
 const (
 	keptFor     = time.Second
-	mostKept    = 64  // of an engine
-	largestKept = 512 // what C has room for at once
-	longestKept = 255 // of a host's name, as of DNS
+	recentFor   = 2 * keptFor // what is asked all the time is kept anew by the first that is asked again
+	mostKept    = 64          // of an engine,
+	mostRecent  = 64          // as of these
+	largestKept = 512         // what C has room for at once
+	longestKept = 255         // of a host's name, as of DNS
+
+	// mostAtOnce answers are given at once between two turns of the engine, the next by a turn: a task that does nothing else would
+	// let no other run.
+	mostAtOnce = 256
 )
 
 // kept is an answer, and what it depends on.
@@ -31,44 +41,111 @@ type kept struct {
 	asked  time.Time
 }
 
-// recall is the last answer to the same question, if libc would give it again. Of the engine's thread.
+// recent is a question that was asked, by its hash: one that is taken for another costs a few looks at files.
+type recent struct {
+	question uint64
+	asked    time.Time
+}
+
+var questions = maphash.MakeSeed()
+
+// question is the Query by which an answer is kept. A port that is asked for by its number stands in libc's answer and makes no other
+// difference, so that any of them is the question with port 0.
+func (q *Query) question() (question Query, port uint16, numbered bool) {
+	question = *q
+	if q.What == NameInfo && q.Flags&niNumericServ == 0 {
+		return question, 0, false
+	}
+	var digits [5]byte
+	port, _ = parsePort(q.Service)
+	if numbered = string(strconv.AppendUint(digits[:0], uint64(port), 10)) == q.Service; numbered {
+		question.Service = "0"
+	}
+	return question, port, numbered
+}
+
+// recall is the last answer to the same question, if libc would give it again; its addresses hold until the next. Of the
+// engine's thread.
 func (l *lookups) recall(q *Query) (Answer, bool) {
-	k := l.kept[*q]
+	question, port, numbered := q.question()
+	k := l.kept[question]
 	if k == nil {
 		return Answer{}, false
 	}
 	if l.now().Sub(k.asked) >= keptFor || l.files.States(k.files) != k.states {
-		delete(l.kept, *q)
+		delete(l.kept, question)
 		return Answer{}, false
+	}
+	if numbered {
+		k.answer.renumber(port)
 	}
 	return k.answer, true
 }
 
+// mayAtOnce counts the answers at once since the engine has looked at the selector.
+func (l *lookups) mayAtOnce(looked int64) bool {
+	if l.since != looked {
+		l.since, l.atOnce = looked, 0
+	}
+	l.atOnce++
+	return l.atOnce <= mostAtOnce
+}
+
+// renumber makes the answer that of another port.
+func (a *Answer) renumber(port uint16) {
+	for i := range a.Addresses {
+		a.Addresses[i].Port = int32(port)
+	}
+	if len(a.Addresses) == 0 { // of NameInfo
+		host, _, _ := strings.Cut(a.Text, "\x00")
+		a.Text = host + "\x00" + strconv.Itoa(int(port)) + "\x00"
+	}
+}
+
+// isFrequent remembers a question, and is whether it has been asked shortly before. Of the engine's thread.
+func (l *lookups) isFrequent(q *Query) bool {
+	if !q.keepable() {
+		return false
+	}
+	if l.recent == nil {
+		l.recent = make([]recent, mostRecent)
+	}
+	question, _, _ := q.question()
+	now, hash := l.now(), maphash.Comparable(questions, question)
+	i := slices.IndexFunc(l.recent, func(r recent) bool { return r.question == hash })
+	if i < 0 {
+		i = l.oldest
+		l.oldest = (i + 1) % mostRecent
+	}
+	r := &l.recent[i]
+	frequent := r.question == hash && now.Sub(r.asked) < recentFor
+	*r = recent{hash, now}
+	return frequent
+}
+
 // keep remembers an answer that ask has found worth it, instead of the oldest when there are enough. Of the engine's thread.
-func (l *lookups) keep(q Query, k *kept) {
+func (l *lookups) keep(q *Query, k *kept) {
 	if k == nil {
 		return
 	}
 	if l.kept == nil {
 		l.kept = map[Query]*kept{}
 	}
-	if l.kept[q] == nil && len(l.kept) == mostKept {
-		oldest := q
+	question, _, _ := q.question()
+	if l.kept[question] == nil && len(l.kept) == mostKept {
+		oldest := question
 		for other, o := range l.kept {
-			if oldest == q || o.asked.Before(l.kept[oldest].asked) {
+			if oldest == question || o.asked.Before(l.kept[oldest].asked) {
 				oldest = other
 			}
 		}
 		delete(l.kept, oldest)
 	}
-	l.kept[q] = k
+	l.kept[question] = k
 }
 
-// ask is the Resolver's answer, and what is to be kept of it. Any thread.
+// ask is the Resolver's answer to a frequent question, and what is to be kept of it. Any thread.
 func (l *lookups) ask(q *Query) (Answer, *kept) {
-	if !q.keepable() {
-		return l.resolver(*q), nil
-	}
 	k := &kept{states: l.files.States(hosts.Parsed), asked: l.now()}
 	table := l.files.Table(k.states, k.asked)
 	k.files = q.sources(table)

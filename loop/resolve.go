@@ -3,6 +3,7 @@ package loop
 import (
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -74,8 +75,12 @@ type lookups struct {
 	files *hosts.Files
 	now   func() time.Time
 
-	open int             // not yet told; of the engine's thread,
-	kept map[Query]*kept // as are these; nil until there is one
+	open   int             // not yet told; of the engine's thread, as are the next
+	kept   map[Query]*kept // by question; nil until there is one
+	recent []recent        // nil until something is asked
+	oldest int             // of recent
+	atOnce int             // how many answers were recalled since
+	since  int64           // the engine has last looked at the selector
 
 	ready atomic.Bool // answered or failed is not empty
 
@@ -94,12 +99,13 @@ type lookups struct {
 type lookup struct {
 	user      uint64
 	query     Query
+	frequent  bool // the question
 	answer    Answer
 	keeps     *kept // the answer, if it may be given again
 	cancelled bool  // while it waited
 }
 
-// resolve answers a Query at once or starts its lookup.
+// resolve answers a Query at once, or has the next turn tell the answer, or starts its lookup.
 func (e *Engine) resolve(s *Submission) {
 	if s.Flags&FlagCancel != 0 {
 		s.Res = int32(e.cancelLookup(s.User))
@@ -114,17 +120,32 @@ func (e *Engine) resolve(s *Submission) {
 		s.Res = int32(syscall.ENOSYS)
 		return
 	}
-	if a, ok := e.lookups.recall(&q); ok && ring.put(&a) {
-		s.Res = int32(syscall.EALREADY)
-		return
-	}
-	q.Host, q.Service = strings.Clone(q.Host), strings.Clone(q.Service)
-	if err := e.lookups.start(&lookup{user: s.User, query: q}); err != nil {
-		s.Res = errnoOf(err)
-		return
+	if a, ok := e.lookups.recall(&q); ok {
+		if e.lookups.mayAtOnce(e.looked) && ring.put(&a) {
+			s.Res = int32(syscall.EALREADY)
+			return
+		}
+		a.Addresses = slices.Clone(a.Addresses)
+		e.lookups.answer(&lookup{user: s.User, query: Query{What: q.What}, answer: a})
+	} else {
+		w := &lookup{user: s.User, query: q, frequent: e.lookups.isFrequent(&q)}
+		w.query.Host, w.query.Service = strings.Clone(q.Host), strings.Clone(q.Service)
+		if err := e.lookups.start(w); err != nil {
+			s.Res = errnoOf(err)
+			return
+		}
 	}
 	e.lookups.open++
 	s.Res = int32(syscall.EINPROGRESS)
+}
+
+// answer has the next turn tell what is known already. Of the engine's thread.
+func (l *lookups) answer(w *lookup) {
+	l.mu.Lock()
+	l.answered = append(l.answered, w)
+	l.ready.Store(true)
+	l.mu.Unlock()
+	_ = l.wake() // a host that has something to run looks for this
 }
 
 // cancelLookup forgets a lookup that waits, or gives ENOENT: one that has begun ends
@@ -200,7 +221,11 @@ func (l *lookups) work() {
 		l.rest.wake()
 	}
 	for w != nil {
-		w.answer, w.keeps = l.ask(&w.query)
+		if w.frequent {
+			w.answer, w.keeps = l.ask(&w.query)
+		} else {
+			w.answer = l.resolver(w.query)
+		}
 		w = l.done(w)
 	}
 }
@@ -332,7 +357,7 @@ func (e *Engine) tellAnswers(l *lookups) {
 		n := w.answer.put(at)
 		e.arenaEnd += n
 		l.open--
-		l.keep(w.query, w.keeps)
+		l.keep(&w.query, w.keeps)
 		e.Complete(Completion{
 			Kind: Resolved, Flags: uint16(w.query.What), Fd: int32(w.answer.Errno), Res: w.answer.Code, User: w.user,
 			Generation: uint32(len(w.answer.Addresses)), Ptr: address(at), Len: int64(n),

@@ -103,13 +103,13 @@ def described_error(exc):
     return type(exc), exc.args, str(exc)
 
 
-async def differences_of_answers(loop, questions):
-    """What getaddrinfo of the loop, asked three times each, answers otherwise than socket's. It empties each answer, which is its own."""
+async def differences_of_answers(loop, questions, times=3):
+    """What getaddrinfo of the loop, asked so many times each, answers otherwise than socket's. It empties each answer, which is its own."""
     differences = []
     for question in questions:
         host, port, family, kind, proto, flags = question
         expected = outcome(socket.getaddrinfo, *question)
-        for _ in range(3):
+        for _ in range(times):
             got = await outcome_of(
                 loop.getaddrinfo(host, port, family=family, type=kind, proto=proto, flags=flags)
             )
