@@ -30,10 +30,14 @@ static PyObject *new_member(PyObject *members, int value) {
 static PyObject *new_info(State *state, const gl_address *a, const char *name, Py_ssize_t name_len) {
     PyObject *family = new_member(state->lookups.families, a->family);
     PyObject *kind = family ? new_member(state->lookups.kinds, a->type) : NULL;
-    PyObject *address = kind ? new_address(a) : NULL;
-    PyObject *tuple = address ? Py_BuildValue("(OOis#O)", family, kind, (int)a->proto, name, name_len, address) : NULL;
+    PyObject *proto = kind ? PyLong_FromLong(a->proto) : NULL;
+    PyObject *canonical = proto ? PyUnicode_FromStringAndSize(name, name_len) : NULL;
+    PyObject *address = canonical ? new_address(a) : NULL;
+    PyObject *tuple = address ? PyTuple_Pack(5, family, kind, proto, canonical, address) : NULL;
     Py_XDECREF(family);
     Py_XDECREF(kind);
+    Py_XDECREF(proto);
+    Py_XDECREF(canonical);
     Py_XDECREF(address);
     return tuple;
 }
@@ -78,7 +82,11 @@ int on_resolved(LoopObject *loop, gl_cqe *c) {
     PyObject *answer = c->res || c->fd ? new_error(loop, c->res, c->fd)
                                        : new_answer(loop->state, c->flags, (const uint8_t *)(uintptr_t)c->ptr, c->gen, c->len);
     if (!answer) answer = PyErr_GetRaisedException();
-    return steal_result(PyObject_CallMethod((PyObject *)loop, "_resolved", "KN", (unsigned long long)c->user, answer));
+    PyObject *argv[] = {(PyObject *)loop, PyLong_FromUnsignedLongLong(c->user), answer};
+    int rc = argv[1] ? call_method_of(loop->state->names._resolved, argv, 3) : -1;
+    Py_XDECREF(argv[1]);
+    Py_DECREF(answer);
+    return rc;
 }
 
 /* ---- queries ---- */

@@ -16,7 +16,7 @@
     X(cancelled) X(read) X(write) X(pending) X(call_soon) X(_loop) X(_sslobj) X(_ssl_protocol)     \
     X(_do_read) X(_do_write) X(_process_outgoing) X(_write_slowly) X(_control_ssl_reading)         \
     X(_control_app_writing) X(_call_eof_received) X(_start_shutdown) X(_app_protocol)              \
-    X(create_task) X(Task) X(Future)                                                               \
+    X(create_task) X(Task) X(Future) X(_resolved)                                                  \
     X(loop) X(name) X(eager_start) X(_pieces)
 typedef struct {
 #define X(n) PyObject *n;

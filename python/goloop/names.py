@@ -40,8 +40,9 @@ def _name_query(sockaddr: Any, flags: Any) -> tuple[str, int, int, int] | None:
     if _type(sockaddr) is not tuple or not 2 <= len(sockaddr) <= 4 or _type(sockaddr[0]) is not str:
         return None
     host, port, *more = sockaddr
-    if not all(isinstance(number, int) and -_MOST <= number <= _MOST for number in (port, flags, *more)):
-        return None
+    for number in (port, flags, *more):
+        if not isinstance(number, int) or not -_MOST <= number <= _MOST:
+            return None
     flow, scope = (*more, 0, 0)[:2]
     if flow < 0 or flow > 0xFFFFF or scope < 0 or "\0" in host or (more and ":" not in host):
         return None
@@ -86,7 +87,7 @@ class Names(_Base):
             return NotImplemented
         service = None if _type(port) is int else port
         known = isinstance(name, _TEXTS) and isinstance(service, _TEXTS)
-        if not known or not all(isinstance(number, int) for number in (family, type, proto, flags)):
+        if not (known and isinstance(family, int) and isinstance(type, int) and isinstance(proto, int) and isinstance(flags, int)):
             return NotImplemented  # an object that says by __index__ what it is may say something else the next time
         answer = self._getaddrinfo(host, port, family, type, proto, flags, name, service)
         if _type(answer) is tuple:
