@@ -502,7 +502,7 @@ func TestAnswersAtOnceAreLimited(t *testing.T) {
 func TestQuestionsDiffer(t *testing.T) {
 	h := newOfHosts(t)
 	for name, change := range map[string]func(q *Query){
-		"": nil, "letters": func(q *Query) { q.Host = "Localhost" }, 
+		"": nil, "letters": func(q *Query) { q.Host = "Localhost" },
 		"no port": func(q *Query) { q.Service, q.HasService = "", false },
 		"type":    func(q *Query) { q.Type = unix.SOCK_DGRAM }, "protocol": func(q *Query) { q.Proto = unix.IPPROTO_TCP },
 		"family": func(q *Query) { q.Family = unix.AF_INET }, "flags": func(q *Query) { q.Flags = aiPassive },

@@ -196,7 +196,29 @@ def test_answers_with_another_port_are_those_of_socket(loop, run):
     )
     kinds = (0, socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW)
     protos = (0, socket.IPPROTO_TCP, socket.IPPROTO_UDP)
-    ports = (80, 80, 80, 81, "82", b"83", 0, "0", 65535, 65536, 65616, "65616", "080", "+80", " 80", "80 ", "0x50", None, "", -1, 80)
+    ports = (
+        80,
+        80,
+        80,
+        81,
+        "82",
+        b"83",
+        0,
+        "0",
+        65535,
+        65536,
+        65616,
+        "65616",
+        "080",
+        "+80",
+        " 80",
+        "80 ",
+        "0x50",
+        None,
+        "",
+        -1,
+        80,
+    )
     questions = [
         ("localhost", port, *rest)
         for rest in itertools.product(families, kinds, protos, flags)

@@ -42,13 +42,23 @@ def localhost(host: Host) -> Outcome:
 
 
 def localhost_ports(host: Host) -> Outcome:
-    """A name of the hosts file with another port each time, by libc's resolver."""
+    """A name of the hosts file with another port each time."""
     ports = itertools.cycle(range(1, 1 << 16))
     return one_by_one(
         host,
         lambda: host.loop.getaddrinfo(
             "localhost", next(ports), family=socket.AF_INET, type=socket.SOCK_STREAM
         ),
+    )
+
+
+def localhost_spellings(host: Host) -> Outcome:
+    """A name of the hosts file, in 512 spellings one after the other, which is more than anybody keeps: by libc's resolver."""
+    letters = ((letter, letter.upper()) for letter in "localhost")
+    names = itertools.cycle(["".join(name) for name in itertools.product(*letters)])
+    return one_by_one(
+        host,
+        lambda: host.loop.getaddrinfo(next(names), 80, family=socket.AF_INET, type=socket.SOCK_STREAM),
     )
 
 
@@ -76,6 +86,13 @@ ROWS = [
         "lookups/s",
         "getaddrinfo of localhost and another port each time, not pinned",
         body=localhost_ports,
+        pin=False,
+    ),
+    InProcess(
+        "getaddrinfo-localhost-spellings",
+        "lookups/s",
+        "getaddrinfo of localhost in 512 spellings and 80, not pinned",
+        body=localhost_spellings,
         pin=False,
     ),
     InProcess(

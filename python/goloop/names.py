@@ -54,7 +54,7 @@ class Names(_Base):
 
     The engine answers address literals and numeric ports at once, and looks up everything
     else with libc's resolver in threads of its own. What libc has answered from the hosts file
-    within the last second is answered at once again, if the file is as it was. asyncio's way, the default executor, is
+    within the last second is answered at once again, if the file is as it was, with any port. asyncio's way, the default executor, is
     taken in debug mode, which logs each lookup; for a ``socket.getaddrinfo`` or
     ``getnameinfo`` that a program has replaced; and for arguments of wrong types.
     """
@@ -87,7 +87,13 @@ class Names(_Base):
             return NotImplemented
         service = None if _type(port) is int else port
         known = isinstance(name, _TEXTS) and isinstance(service, _TEXTS)
-        if not (known and isinstance(family, int) and isinstance(type, int) and isinstance(proto, int) and isinstance(flags, int)):
+        if not (
+            known
+            and isinstance(family, int)
+            and isinstance(type, int)
+            and isinstance(proto, int)
+            and isinstance(flags, int)
+        ):
             return NotImplemented  # an object that says by __index__ what it is may say something else the next time
         answer = self._getaddrinfo(host, port, family, type, proto, flags, name, service)
         if _type(answer) is tuple:
