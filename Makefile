@@ -12,7 +12,7 @@ NEWEST := $(lastword $(FOUND))
 ENGINE := ./selector ./loop ./unixevents ./pybind
 PORTABLE := ./internal/sys ./internal/batch ./internal/hosts ./internal/mapped ./selector ./loop ./unixevents ./control/...
 # Whose system calls fail in tests built with the tag faults, and what else is built with it.
-SEAMED := ./selector ./internal/batch ./loop ./unixevents
+SEAMED := ./selector ./internal/batch ./internal/hosts ./internal/mapped ./loop ./unixevents
 FAULTS := ./internal/sys $(SEAMED) ./pybind
 FUZZ_SECONDS ?= 10
 SECONDS ?= 60
