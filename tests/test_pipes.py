@@ -262,6 +262,24 @@ def test_write_pipe_hears_that_its_reader_has_gone(loop, run, pipe):
     run(main())
 
 
+def test_write_pipe_that_nobody_refers_to_hears_that_its_reader_has_gone(loop, run, pipe):
+    async def main():
+        reader, writer = pipe()
+        lost = loop.create_future()
+
+        class Told(asyncio.Protocol):
+            def connection_lost(self, exc):
+                lost.set_result(exc)
+
+        await loop.connect_write_pipe(Told, writer)
+        await turns(2)
+        gc.collect()
+        reader.close()
+        assert await lost is None
+
+    run(main())
+
+
 def test_reader_that_has_gone_before_is_told_after_connection_made(loop, run, pipe):
     async def main():
         reader, writer = pipe()

@@ -43,7 +43,10 @@ PyObject *loop_connected_pipe(LoopObject *loop, PyObject *args) {
         t->drains = true;
         t->paused = writing && device; /* nobody watches for the other side of a device */
         uint16_t flags = writing && !device ? GL_ATTACH_PIPE | GL_ATTACH_HANGUP : GL_ATTACH_PIPE;
-        if (transport_attach(t, GL_OP_ATTACH, flags) == 0) return (PyObject *)t;
+        if (transport_attach(t, GL_OP_ATTACH, flags) == 0) {
+            if (writing) transport_pin(t); /* it waits for its reader's end, whoever holds it */
+            return (PyObject *)t;
+        }
         transport_unmake(t);
     }
     if (duplicate) close(parts.fd);
