@@ -16,7 +16,7 @@ type Fresh struct {
 	Len    int32          // so many,
 	Live   int32          // and without those that are cancelled; 0: nothing is shown
 	First  int64          // ns: none is due before
-	Taken  int32          // the engine writes 1
+	Taken  int32          // the engine writes how many it has taken: all, or the first, where there is no memory
 }
 
 // shown is when the first timer may be due that the host has, or what is given when that comes before.
@@ -41,22 +41,24 @@ func (e *Engine) takeFresh(due int64) {
 	if f == nil || f.Live == 0 || f.Live <= freshMost && due < f.First {
 		return
 	}
-	e.takeTimers(unsafe.Slice((*Timer)(f.Timers), int(f.Len)))
-	f.Live, f.Taken = 0, 1
+	n := e.takeTimers(unsafe.Slice((*Timer)(f.Timers), int(f.Len)))
+	f.Live, f.Taken = 0, int32(n)
 }
 
-// takeTimers schedules all that are somebody's, and is false when one finds no memory: that one has no name.
-func (e *Engine) takeTimers(all []Timer) bool {
-	ok := true
+// takeTimers schedules those that are somebody's, up to the first that finds no memory, and returns how many it has seen to: the
+// host keeps the others, and shows them again.
+func (e *Engine) takeTimers(all []Timer) int {
 	for i := range all {
 		t := &all[i]
 		if t.User == 0 {
 			continue
 		}
+		name, ok := e.timers.add(t.User, t.When)
+		if !ok {
+			return i
+		}
 		e.stats.TimersAdded += counted
-		name, added := e.timers.add(t.User, t.When)
-		ok = ok && added
 		t.When = int64(name)
 	}
-	return ok
+	return len(all)
 }

@@ -52,7 +52,7 @@ func TestFreshTimersStayTheHostsUntilOneIsDue(t *testing.T) {
 		if !slices.Equal(got, []uint64{3}) {
 			t.Errorf("due are %v, want that of the shown which ends the wait", got)
 		}
-		if now := r.Now(); now < soon || f.Taken != 1 || f.Live != 0 {
+		if now := r.Now(); now < soon || f.Taken != 3 || f.Live != 0 {
 			t.Errorf("%d ns early, or not taken: %+v", soon-now, *f)
 		}
 		if d, added := r.Deadline(), r.Stats().TimersAdded; d != hour || added != 3 {
@@ -88,7 +88,7 @@ func TestManyFreshTimersAreTaken(t *testing.T) {
 	if f := r.show(timers[1:]); due(r.turn(0)) != nil || f.Taken != 0 {
 		t.Error("taken, though none is due and they are few")
 	}
-	if f := r.show(timers); due(r.turn(0)) != nil || f.Taken != 1 {
+	if f := r.show(timers); due(r.turn(0)) != nil || int(f.Taken) != len(timers) {
 		t.Error("not taken")
 	}
 	if n := r.timers.len(); n != len(timers) {

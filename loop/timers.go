@@ -257,11 +257,9 @@ func (e *Engine) addTimer(s *Submission) {
 	s.Ptr = uint64(name)
 }
 
-// addTimers schedules those of a submission.
+// addTimers schedules those of a submission, which tells then how many.
 func (e *Engine) addTimers(s *Submission) {
-	if !e.takeTimers(unsafe.Slice((*Timer)(pointer(s.Ptr)), int(s.Len))) {
-		s.Res = int32(syscall.ENOMEM)
-	}
+	s.Len = int64(e.takeTimers(unsafe.Slice((*Timer)(pointer(s.Ptr)), int(s.Len))))
 }
 
 // fireTimers tells the timers that are due. asked: looked is of this turn.

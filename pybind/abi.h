@@ -37,7 +37,7 @@ enum gl_op {
     GL_OP_RESOLVE = 17,     /* ptr: struct gl_query, user: any number; res: see there. flags GL_RESOLVE_CANCEL: user */
     GL_OP_TIMER_RESERVE = 18, /* len: there is room for so many timers. res ENOMEM: TIMER_ADD may fail for want of memory */
     GL_OP_QUEUE_RESERVE = 19, /* len: so many WRITEs and SENDs can be queued; res ENOMEM */
-    GL_OP_TIMERS_ADD = 20,  /* ptr: struct gl_timer, len of them, in the order of scheduling */
+    GL_OP_TIMERS_ADD = 20,  /* ptr: struct gl_timer, len of them, in the order of scheduling; len, after: as gl_fresh.taken */
     GL_OP_BELL = 21,        /* res: 0, or the selector cannot tell. ptr: a uint32_t that holds len while the selector has nothing to find; until
                              * a turn asks the selector, but readable for ever */
     GL_OP_ASIDE = 22,       /* ptr: where turns with TURN_ASIDE write their completions. res ENOMEM */
@@ -226,7 +226,7 @@ typedef struct gl_fresh {
     gl_timer *timers;
     int32_t len, live; /* live: without those that are cancelled; 0: nothing is shown */
     int64_t first;     /* ns: none is due before */
-    int32_t taken;     /* the engine: 1, it has them, and each has a name */
+    int32_t taken;     /* the engine: so many it has seen to, and each has a name; no memory: the others are to be shown again */
 } gl_fresh;
 
 /* One loop's memory. C writes selector and unbatched before goloop_open and sq, sq_len

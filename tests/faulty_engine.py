@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 import sys
+import time
 import traceback
 
 import programs
@@ -137,7 +138,28 @@ async def connections_in_batches(world):
         assert peer.data == (b"" if i == 3 else HELLO)
 
 
+async def timers_of_another_thread_find_no_memory(world):
+    """Nobody makes room for what a wrong program schedules while the engine waits: all of it comes due, some later."""
+    ran = []
+
+    def schedule():
+        for number in range(20_000):
+            while True:
+                try:
+                    world.loop.call_later(number % 3 / 100, ran.append, number)
+                    break
+                except MemoryError:  # the engine does not wait as yet
+                    time.sleep(0)
+
+    world.inject("mmap|mremap", -1, errno.ENOMEM, times=1_000_000)
+    await world.loop.run_in_executor(None, schedule)
+    while len(ran) < 20_000:
+        await asyncio.sleep(0)
+    assert sorted(ran) == list(range(20_000))
+
+
 SCENARIOS = (
+    timers_of_another_thread_find_no_memory,
     end_of_file_is_refused,
     end_of_file_to_a_lost_connection,
     datagram_socket_cannot_be_watched,

@@ -209,7 +209,7 @@ class Session:
     async def do(self, step, argument):
         try:
             getattr(self, f"step_{step}")(argument)
-        except AttributeError as exc:  # close() within close() takes the transport's protocol away
+        except (AttributeError, RuntimeError) as exc:  # what asyncio's class does not expect of a callback
             self.trace.append(str(exc))
         await turns(2)
         self.read()
@@ -391,6 +391,7 @@ EXAMPLES = {  # of what chance finds seldom
         ("reading", False),
         ("limits", 0),
     ],
+    "closed, or aborted, by what is read at the end": [("peer_writes", [250]), ("eof", None)],
     "records in parts": [("peer_writes", [5, 5, 70_000]), ("deliver", 40), ("deliver", 3), ("deliver", ALL)],
     "data and the end at once": [("peer_writes", [3, 3]), ("peer_closes", None), ("deliver", ALL)],
     "data, what is no record": [("peer_writes", [3]), ("garbage", 50), ("deliver", ALL)],

@@ -126,9 +126,7 @@ bool is_enrolled(LoopObject *loop, TimerHandleObject *h) {
     return h->link.next || (h->place < p->len && handle_of(&p->timers[h->place]) == h);
 }
 
-int enroll(LoopObject *loop, TimerHandleObject *h, int64_t ns) {
-    TimerPile *p = fresh_pile(loop);
-    if ((int64_t)loop->timers_live + p->live >= loop->shared.timers_room && reserve(loop) < 0) return -1;
+static int pile_add(TimerPile *p, TimerHandleObject *h, int64_t ns) {
     if (p->len == p->cap && pile_grow(p) < 0) return -1;
     if (p->live == 0) {
         p->first = p->last = ns;
@@ -139,10 +137,17 @@ int enroll(LoopObject *loop, TimerHandleObject *h, int64_t ns) {
         p->unordered = true;
         if (ns < p->first) p->first = ns;
     }
-    set_scheduled(h, Py_True);
     h->place = p->len;
     p->timers[p->len++] = (gl_timer){ns, (uintptr_t)Py_NewRef((PyObject *)h)};
     p->live++;
+    return 0;
+}
+
+int enroll(LoopObject *loop, TimerHandleObject *h, int64_t ns) {
+    TimerPile *p = fresh_pile(loop);
+    if ((int64_t)loop->timers_live + p->live >= loop->shared.timers_room && reserve(loop) < 0) return -1;
+    if (pile_add(p, h, ns) < 0) return -1;
+    set_scheduled(h, Py_True);
     return 0;
 }
 
@@ -156,28 +161,39 @@ void timers_show(LoopObject *loop) {
     loop->fresh.now ^= 1;
 }
 
-/* Those that other threads have cancelled meanwhile, or that stand before what they have scheduled, the engine takes at once. */
+/* Those that other threads have cancelled meanwhile, or that stand before what they have scheduled, the engine takes at once. What
+ * it has no memory for, as it may have for none of what such threads have scheduled, stays fresh. */
 int timers_looked_at(LoopObject *loop) {
     Fresh *f = &loop->fresh;
     TimerPile *p = &f->piles[f->now ^ 1];
     bool disturbed = f->disturbed || fresh_pile(loop)->len;
+    int64_t taken = loop->shared.fresh.taken;
     f->shown = f->disturbed = false;
-    if (!loop->shared.fresh.taken) {
+    if (!taken) {
         if (!disturbed) {
             f->now ^= 1;
             return 0;
         }
         gl_sqe add = {.op = GL_OP_TIMERS_ADD, .fd = -1, .ptr = (uintptr_t)p->timers, .len = p->len};
         if (submit_one(loop, &add) < 0) return -1;
+        taken = add.len;
     }
+    int rc = 0;
     for (uint32_t i = 0; i < p->len; i++) {
         TimerHandleObject *h = handle_of(&p->timers[i]);
         if (!h) continue;
-        h->place = (uint64_t)p->timers[i].when;
-        list_insert(loop, h, h->scheduled == Py_True ? &loop->timers : loop->timers.next);
+        bool live = h->scheduled == Py_True;
+        if (i < taken) {
+            h->place = (uint64_t)p->timers[i].when;
+            list_insert(loop, h, live ? &loop->timers : loop->timers.next);
+            continue;
+        }
+        if (live && pile_add(fresh_pile(loop), h, p->timers[i].when) < 0) rc = -1;
+        p->timers[i].user = 0;
+        Py_DECREF(h);
     }
     p->len = p->live = 0;
-    return 0;
+    return rc;
 }
 
 void timers_withdraw(LoopObject *loop) {
