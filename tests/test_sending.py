@@ -1,6 +1,8 @@
 """When what is written is the kernel's: in the call, and at the latest when drain() has returned."""
 
 import asyncio
+import itertools
+import logging
 import os
 import socket
 import time
@@ -227,6 +229,105 @@ def test_what_a_brisk_crowd_writes_leaves_with_its_turn(loop, run, socket_pair):
             assert [kernel_has(peer) for _, peer in pairs] == [b"%d,%d;" % (number, number)] * CROWD
         for transport in transports:
             transport.close()
+
+    run(main())
+
+
+class Told(logging.Handler):
+    """Does something once when asyncio logs."""
+
+    def __init__(self, do):
+        super().__init__()
+        self.do = do
+
+    def emit(self, record):
+        do, self.do = self.do, None
+        if do:
+            do()
+
+
+@pytest.fixture
+def fill_submissions(loop, run, socket_pair):
+    """Makes room for no submission more. Among them is a write that was held back: when they are handed over it fails, is
+    logged, and `do` is called."""
+    logger = logging.getLogger("asyncio")
+    level, handlers, opened = logger.level, [], []
+    logger.setLevel(logging.DEBUG)
+
+    async def fill(do, most=None):
+        """Returns what submits one, and how many were needed after which that has called `do`."""
+        ours, peer = socket_pair()
+        transport, protocol = await loop.create_connection(Recorder, sock=ours)
+        ours, witness = socket_pair()
+        other, _ = await loop.create_connection(Recorder, sock=ours)
+        opened.extend([transport, other])
+        loop.set_debug(False)  # which makes no callback short
+        while True:
+            await crowd(loop, BRISK // CROWD)
+            peer.send(b"x")  # a turn that asks the system, after those that did not need to
+            await protocol.received(len(protocol.data) + 1)
+            for _ in range(CROWD):
+                loop.call_soon(int)
+            await asyncio.sleep(0)
+            other.write(b"x")
+            if kernel_has(witness) == b"":  # it is held back
+                break
+        peer.close()
+        transport.write(b"held")
+        loop.set_debug(True)
+        handlers.append(Told(do))
+        logger.addHandler(handlers[-1])
+        submits = itertools.cycle([other.pause_reading, other.resume_reading])
+        for number in range(1 << 16):
+            if number == most or handlers[-1].do is None:
+                break
+            next(submits)()
+        return submits, number
+
+    async def full(do):
+        _, number = await fill(int)
+        submits, _ = await fill(do, number - 1)
+        return submits
+
+    yield full
+    logger.setLevel(level)
+    for handler in handlers:
+        logger.removeHandler(handler)
+    for transport in opened:
+        transport.abort()
+    run(turns(2))
+
+
+@pytest.mark.goloop_only
+def test_wait_that_ends_where_submissions_are_full_leaves_the_next_alone(
+    loop, run, socket_pair, fill_submissions
+):
+    async def main():
+        ours, peer = socket_pair()
+        ready = loop.create_future()
+        waiting = loop.sock_recv(ours, 1)
+        waiting.send(None)
+        submits = await fill_submissions(lambda: loop.add_reader(ours, ready.set_result, None))
+        waiting.close()
+        next(submits)()
+        peer.send(b"x")
+        await ready
+        loop.remove_reader(ours)
+
+    run(main())
+
+
+@pytest.mark.goloop_only
+def test_cancelled_timer_for_which_submissions_are_full_loses_no_exit(loop, run, fill_submissions):
+    def leave():
+        raise KeyboardInterrupt
+
+    async def main():
+        timers = [loop.call_later(3600, int) for _ in range(600)]  # more than wait for the engine to take them
+        submits = await fill_submissions(leave)
+        with pytest.raises(KeyboardInterrupt):
+            timers[0].cancel()
+            next(submits)()
 
     run(main())
 

@@ -16,6 +16,7 @@
 #include "completion.h"
 #include "dispatch.h"
 #include "engine.h"
+#include "errors.h"
 #include "handle.h"
 #include "inbox.h"
 #include "look.h"
@@ -126,9 +127,11 @@ static int turn(LoopObject *loop, int flags) {
     loop->aside = NULL;
     loop->cq_head = 0;
     loop->cq_len = n > 0 ? n : 0;
-    int rc = loop->fresh.shown ? timers_looked_at(loop) : 0;
+    PyObject *pending = NULL; /* what follows runs Python */
+    if (loop->fresh.shown) put_aside(&pending, timers_looked_at(loop));
     completions_resolve(loop);
-    if (loop->hooks->settle(loop, sq, sent) < 0) rc = -1;
+    int rc = loop->hooks->settle(loop, sq, sent);
+    if (pending) rc = raise_again(pending, rc);
     if (inbox_empty(loop) < 0) rc = -1;
     mark_batch(loop);
     if (loop->running && rc == 0) rc = gather_completions(loop);
