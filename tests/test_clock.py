@@ -303,3 +303,15 @@ def test_wait_for_a_timer_is_of_the_systems_clock_whatever_time_monotonic_says(c
     took = monotonic() - before
     alarm.cancel()
     assert took < 4
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["time", "replaced time"])
+def test_select_that_has_waited_in_vain_leaves_nothing(loop_factory, clocked, replaced):
+    loop = clocked(time=time.monotonic) if replaced else clocked(time=type_of(loop_factory).time)
+    turns(loop)
+    for looks in (False, True):
+        for timeout in (1e-9, 1e-9, 0.001, 0.02):
+            began = time.monotonic()
+            assert loop._selector.select(timeout) == []
+            assert time.monotonic() - began >= timeout
+            assert not looks or not loop._ready

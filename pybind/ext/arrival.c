@@ -118,6 +118,7 @@ static int become_handle(LoopObject *loop, gl_cqe *c) {
  * an error they are where they were, some with a handle by now. */
 int gather_completions(LoopObject *loop) {
     completions_unkeep(loop);
+    completions_drop_cancelled(loop);
     if (loop->cq_head == loop->cq_len) return 0;
     PyObject **handles = PyMem_Malloc((size_t)(loop->cq_len - loop->cq_head) * sizeof *handles);
     if (!handles) return no_memory();

@@ -26,6 +26,16 @@ void completions_resolve(LoopObject *loop) {
     }
 }
 
+void completions_drop_cancelled(LoopObject *loop) {
+    for (int32_t i = loop->cq_head; i < loop->cq_len; i++) {
+        PyObject *handle = loop->cq[i].kind == GL_RUN_HANDLE ? at(loop->cq[i].user) : NULL;
+        if (!handle || !handle_is_cancelled(handle)) continue;
+        loop->cq[i].kind = GL_NOTHING;
+        Py_DECREF(handle);
+    }
+    while (loop->cq_head < loop->cq_len && loop->cq[loop->cq_head].kind == GL_NOTHING) loop->cq_head++;
+}
+
 void completions_clear(LoopObject *loop) {
     while (loop->cq_head < loop->cq_len) {
         gl_cqe *c = &loop->cq[loop->cq_head++];
