@@ -9,6 +9,12 @@ import pytest
 
 from protocols import BufferedRecorder, Recorder, fill, turns
 
+HUGE = 10**400  # bytes: no float holds it
+
+
+def in_short(limit):
+    return str(limit)[:6]
+
 
 async def read_all(loop, sock, size):
     received = bytearray()
@@ -171,7 +177,35 @@ def test_set_write_buffer_limits(loop, run, tcp_pair, given, limits):
     run(main())
 
 
-@pytest.mark.parametrize("high, low", [(10, 11), (-1, None), (None, -1), (5, -1)])
+@pytest.mark.parametrize("high, low", [(HUGE, None), (None, HUGE), (HUGE, 5), (HUGE, HUGE)], ids=in_short)
+def test_write_buffer_limits_that_no_float_holds(loop, run, tcp_pair, high, low):
+    async def main():
+        ours, _ = tcp_pair()
+        transport, protocol = await loop.create_connection(Recorder, sock=ours)
+        transport.set_write_buffer_limits(high, low)
+        got_low, got_high = transport.get_write_buffer_limits()
+        assert got_high >= 2**63 - 1
+        assert got_low == 5 if low == 5 else got_low >= 2**63 - 1
+        transport.close()
+        await protocol.lost()
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "high, low",
+    [
+        (10, 11),
+        (-1, None),
+        (None, -1),
+        (5, -1),
+        (HUGE, HUGE + 1),
+        (HUGE, -1),
+        (-HUGE, None),
+        (None, -HUGE),
+    ],
+    ids=in_short,
+)
 def test_bad_write_buffer_limits_are_refused(loop, run, tcp_pair, high, low):
     async def main():
         ours, _ = tcp_pair()

@@ -34,8 +34,13 @@ class Flow(_FlowControl):
         Raises:
             ValueError: not ``high >= low >= 0``.
         """
-        if not self._set_limits(
-            high is not None, 0 if high is None else high, low is not None, 0 if low is None else low
-        ):
+        given = 0 if high is None else high, 0 if low is None else low
+        try:
+            accepted = self._set_limits(high is not None, given[0], low is not None, given[1])
+        except OverflowError:  # an int that is no float: no buffer comes near it
+            bound = [max(-1, min(limit, 1 << 1000)) for limit in given]
+            ordered = high is None or low is None or high >= low
+            accepted = ordered and self._set_limits(high is not None, bound[0], low is not None, bound[1])
+        if not accepted:
             self._set_write_buffer_limits(high, low)  # asyncio's own has the words for it
             raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
