@@ -227,3 +227,51 @@ def test_last_records_fill_a_bytearray_to_its_end(loop, run, serve_tls, client_c
         await senders[0].lost()
 
     run(main())
+
+
+@pytest.mark.parametrize("end", ["close", "abort", "eof_received", "connection_lost", "detached"])
+def test_write_to_a_connection_that_ends_is_taken(loop, run, serve_tls, client_context, end):
+    """And dropped, but for what is written before TLS has ended."""
+
+    class Writes(Recorder):
+        def write(self, *ends):
+            if end in ends:
+                for _ in range(7):  # of a lost one asyncio warns from the sixth on
+                    self.transport.write(b"last")
+                self.transport.writelines([b"last", bytearray(b"last")])
+
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            transport.write(b"first")
+            writers.append(self)
+
+        def eof_received(self):
+            self.write("eof_received")
+            return super().eof_received()
+
+        def connection_lost(self, exc):
+            self.write("eof_received", "connection_lost")
+            super().connection_lost(exc)
+
+    async def main():
+        server, port = await serve_tls(Writes)
+        transport, protocol = await loop.create_connection(Recorder, "127.0.0.1", port, ssl=client_context)
+        assert await protocol.received(5) == b"first"
+        (writer,) = writers
+        if end in ("eof_received", "connection_lost"):
+            transport.close()
+        elif end == "detached":  # from below: the transport beneath has gone, and TLS has not been told as yet
+            writer.transport._ssl_protocol._transport.abort()
+            for _ in range(7):
+                writer.transport.write(b"last")
+        else:
+            getattr(writer.transport, end)()
+            writer.write(end)
+        await writer.lost()
+        writer.write("detached")
+        await protocol.lost()
+        assert protocol.data == b"first"
+        server.close()
+
+    writers = []
+    run(main())
