@@ -323,7 +323,7 @@ def test_cancelled_timer_for_which_submissions_are_full_loses_no_exit(loop, run,
         raise KeyboardInterrupt
 
     async def main():
-        timers = [loop.call_later(3600, int) for _ in range(600)]  # more than wait for the engine to take them
+        timers = [loop.call_later(3600, int) for _ in range(600)]  # so many the engine takes
         submits = await fill_submissions(leave)
         with pytest.raises(KeyboardInterrupt):
             timers[0].cancel()

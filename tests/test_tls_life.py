@@ -260,7 +260,7 @@ def test_write_to_a_connection_that_ends_is_taken(loop, run, serve_tls, client_c
         (writer,) = writers
         if end in ("eof_received", "connection_lost"):
             transport.close()
-        elif end == "detached":  # from below: the transport beneath has gone, and TLS has not been told as yet
+        elif end == "detached":  # the transport beneath has gone, and TLS has not been told as yet
             writer.transport._ssl_protocol._transport.abort()
             for _ in range(7):
                 writer.transport.write(b"last")

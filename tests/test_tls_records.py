@@ -404,7 +404,8 @@ EXAMPLES = {  # of what chance finds seldom
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_chosen_sequence_is_as_on_asyncio(same_as_asyncio, version, app, reaction, name):
-    same_as_asyncio(version, app, ["close", "close"] if reaction == "close twice" else [reaction], EXAMPLES[name])
+    reactions = ["close", "close"] if reaction == "close twice" else [reaction]
+    same_as_asyncio(version, app, reactions, EXAMPLES[name])
 
 
 @hypothesis.settings(max_examples=150)
