@@ -509,8 +509,13 @@ def test_lookups_of_loops_in_threads(in_loops):
         loop = asyncio.get_running_loop()
         for round in range(10):
             port = 1000 * number + round + 1
-            names = [loop.getaddrinfo("localhost", port + index, family=socket.AF_INET) for index in range(4)]
-            names = [asyncio.ensure_future(name) for name in names]
+            hosts = ["localhost"] * 3 + [
+                "localhost"[:round] + "localhost"[round:].upper()
+            ]  # the last is another each time
+            names = [
+                asyncio.ensure_future(loop.getaddrinfo(host, port + index, family=socket.AF_INET))
+                for index, host in enumerate(hosts)
+            ]
             if round % 3 == 0:
                 await asyncio.sleep(0)
                 names.pop().cancel()

@@ -11,6 +11,7 @@ PRELUDE = """
     import warnings
 
     kept = []
+    BY_LIBC = dict(family=socket.AF_INET, flags=socket.AI_V4MAPPED)  # a question whose answer nobody keeps
 
     async def echo():
         async def serve(reader, writer):
@@ -141,7 +142,7 @@ def test_first_loop_with_few_threads(limited, threads):
             trip = await echo()
             for _ in range(100):
                 await trip()
-            lookups = [loop.getaddrinfo("localhost", port, family=socket.AF_INET) for port in range(1, 41)]
+            lookups = [loop.getaddrinfo("localhost", port, **BY_LIBC) for port in range(1, 41)]
             answers = await asyncio.gather(*lookups, return_exceptions=True)
             return {{type(answer) for answer in answers}} <= {{list, RuntimeError}}
 
@@ -156,10 +157,10 @@ def test_lookups_without_another_thread(limited, loop_name):
         loop = new_event_loop()
 
         async def main():
-            await loop.getaddrinfo("localhost", 1, family=socket.AF_INET)
+            await loop.getaddrinfo("localhost", 1, **BY_LIBC)
             limits.limit_threads(0)
             trip = await echo()
-            lookups = [loop.getaddrinfo("localhost", port, family=socket.AF_INET) for port in range(1, 101)]
+            lookups = [loop.getaddrinfo("localhost", port, **BY_LIBC) for port in range(1, 101)]
             answers = await asyncio.gather(*lookups, return_exceptions=True)
             for _ in range(100):
                 await trip()
@@ -200,15 +201,15 @@ def test_loop_goes_on_when_memory_is_out(limited):
         async def main():
             trip = await echo()
             for first in range(3000, 4000, 50):  # Go's runtime has then what it keeps for each processor
-                ports = range(first, first + 50)  # no question twice: its answer may be known
-                await asyncio.gather(*(loop.getaddrinfo("localhost", port, family=socket.AF_INET) for port in ports))
+                ports = range(first, first + 50)
+                await asyncio.gather(*(loop.getaddrinfo("localhost", port, **BY_LIBC) for port in ports))
                 await trip()
             limits.limit_addresses(40)
             taken = limits.take_all()
             for n in range(2000):
                 await trip()
                 try:
-                    await loop.getaddrinfo("localhost", n + 1, family=socket.AF_INET)
+                    await loop.getaddrinfo("localhost", n + 1, **BY_LIBC)
                 except RuntimeError:  # asyncio's executor, unless a thread of it has nothing to do
                     pass
                 if n % 10 == 0:
