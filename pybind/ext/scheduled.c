@@ -129,7 +129,8 @@ bool is_enrolled(LoopObject *loop, TimerHandleObject *h) {
     return h->link.next || (h->place < p->len && handle_of(&p->timers[h->place]) == h);
 }
 
-static int pile_add(TimerPile *p, TimerHandleObject *h, int64_t ns) {
+/* In line: a timer's every instruction counts. */
+static inline __attribute__((always_inline)) int pile_add(TimerPile *p, TimerHandleObject *h, int64_t ns) {
     if (p->len == p->cap && pile_grow(p) < 0) return -1;
     if (p->live == 0) {
         p->first = p->last = ns;
