@@ -172,7 +172,7 @@ func New(o Options) (*Engine, error) {
 	}
 	if o.Resolver != nil {
 		e.lookups = &lookups{
-			resolver: o.Resolver, startThread: e.start, wake: sel.Wake, byUser: map[uint64]*lookup{},
+			resolver: o.Resolver, startThread: e.start, wake: sel.Wake,
 			files: hosts.System, now: time.Now,
 		}
 	}

@@ -86,10 +86,10 @@ type lookups struct {
 
 	// mu guards what follows. Nothing but startThread is called while it is held.
 	mu       sync.Mutex
-	waiting  []*lookup // oldest first
-	byUser   map[uint64]*lookup
-	workers  int  // threads, the one that rests included
-	coming   bool // one of them has been started or called, and has not looked yet
+	waiting  []*lookup          // oldest first
+	byUser   map[uint64]*lookup // nil until there is one
+	workers  int                // threads, the one that rests included
+	coming   bool               // one of them has been started or called, and has not looked yet
 	answered []*lookup
 	failed   string // a panic of the Resolver, with its stack
 	closed   bool
@@ -179,6 +179,9 @@ func (l *lookups) start(w *lookup) error {
 	if err == nil || l.workers > 0 {
 		err = nil
 		l.waiting = append(l.waiting, w)
+		if l.byUser == nil {
+			l.byUser = map[uint64]*lookup{}
+		}
 		l.byUser[w.user] = w
 	}
 	l.mu.Unlock()

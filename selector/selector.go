@@ -10,8 +10,10 @@ package selector
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -136,19 +138,16 @@ var preference = []string{"epoll", "kqueue", "poll", "select"}
 
 // Backends names what this system has, the best first.
 func Backends() []string {
-	var names []string
-	for _, name := range preference {
-		if backends[name] != nil {
-			names = append(names, name)
-		}
-	}
-	return names
+	return slices.DeleteFunc(slices.Clone(preference), func(name string) bool { return backends[name] == nil })
 }
+
+// best is the first of Backends, which each loop asks for.
+var best = sync.OnceValue(func() func() (Selector, error) { return backends[Backends()[0]] })
 
 // New opens the named backend, or the best of this system when name is empty.
 func New(name string) (Selector, error) {
-	if best := Backends(); name == "" && len(best) > 0 {
-		name = best[0]
+	if name == "" {
+		return best()()
 	}
 	open := backends[name]
 	if open == nil {
