@@ -2,37 +2,18 @@ package main
 
 /*
 #include "abi.h"
-#include <pthread.h>
-#include <signal.h>
+#include "room.h"
 #include <stdint.h>
 #include <sys/resource.h>
-
-static void *pass(void *gate) {
-    pthread_mutex_lock(gate);
-    pthread_mutex_unlock(gate);
-    return NULL;
-}
 
 static int is_limited(int resource) {
     struct rlimit r;
     return getrlimit(resource, &r) == 0 && r.rlim_cur != RLIM_INFINITY;
 }
 
-// How many more threads can be there at once, of so many, at least one. Where memory is limited: none.
+// Where memory is limited there is room for none.
 static int count_threads(int wanted) {
-    if (is_limited(RLIMIT_AS) || is_limited(RLIMIT_DATA)) return 0;
-    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-    pthread_t threads[wanted];
-    sigset_t all, old;
-    int n = 0;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    pthread_mutex_lock(&gate);
-    while (n < wanted && pthread_create(&threads[n], NULL, pass, &gate) == 0) n++;
-    pthread_mutex_unlock(&gate);
-    for (int i = 0; i < n; i++) pthread_join(threads[i], NULL);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return n;
+    return is_limited(RLIMIT_AS) || is_limited(RLIMIT_DATA) ? 0 : room_for_threads(wanted, NULL);
 }
 */
 import "C"

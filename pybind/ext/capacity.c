@@ -2,8 +2,8 @@
  * memory comes from elsewhere. */
 #include "capacity.h"
 
-#include <pthread.h>
-#include <signal.h>
+#include "room.h"
+
 #ifdef __linux__
 #include <linux/memfd.h>
 #include <sys/syscall.h>
@@ -12,40 +12,18 @@
 
 /* ---- threads ---- */
 
-/* Until it is over. */
-static void *attend(void *over) {
-    pthread_mutex_lock(over);
-    pthread_mutex_unlock(over);
-    return NULL;
-}
-
 enum { MOST = 64 }; /* more than a start takes */
-
-static int gather(int wanted) {
-    pthread_mutex_t over = PTHREAD_MUTEX_INITIALIZER;
-    pthread_t threads[MOST];
-    pthread_attr_t attributes;
-    int n = 0;
-    if (pthread_attr_init(&attributes) != 0) return 0;
-    pthread_attr_setstacksize(&attributes, 64 << 10);
-    pthread_mutex_lock(&over);
-    while (n < wanted && pthread_create(&threads[n], &attributes, attend, &over) == 0) n++;
-    pthread_mutex_unlock(&over);
-    pthread_attr_destroy(&attributes);
-    for (int i = 0; i < n; i++) pthread_join(threads[i], NULL);
-    return n;
-}
 
 /* count_threads(wanted) -> how many can be there at once, of so many, or of MOST. They hear no signal. */
 PyObject *count_threads(PyObject *module, PyObject *wanted) {
     (void)module;
     int n = (int)PyLong_AsLong(wanted);
     if (n < 0 && PyErr_Occurred()) return NULL;
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    n = gather(n < MOST ? n : MOST);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0) return PyLong_FromLong(0);
+    pthread_attr_setstacksize(&attributes, 64 << 10);
+    n = room_for_threads(n < MOST ? n : MOST, &attributes);
+    pthread_attr_destroy(&attributes);
     return PyLong_FromLong(n);
 }
 
