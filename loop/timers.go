@@ -283,7 +283,7 @@ func (e *Engine) fireTimers(asked bool) {
 		}
 		e.stats.TimersFired += counted
 		if measured {
-			e.meters.Lag.Add(time.Duration(now - t.when))
+			e.meters.Lag.Add(time.Duration(now - max(t.when, 0)))
 		}
 		e.Complete(Completion{Kind: TimerDue, User: user})
 	}

@@ -192,9 +192,23 @@ enum {
     GL_TIMES = 112,       /* loop.Histogram's */
     GL_TIMED = 256        /* of so many callbacks, one's time is taken */
 };
+
+/* Callbacks that have begun, in one word that others read at once: counted down to the next whose time is taken, for that costs
+ * two instructions. They are GL_TIMED * (word >> 16) - (word & 0xffff). */
+typedef union gl_ran {
+    uint64_t word;
+    uint16_t parts[4]; /* GL_RAN_LEFT: callbacks to go, of GL_TIMED */
+} gl_ran;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+enum { GL_RAN_LEFT = 3 };
+#else
+enum { GL_RAN_LEFT = 0 };
+#endif
+#define GL_RAN_ROUND ((uint64_t)1 << 16 | GL_TIMED) /* of a new loop; when none is left, the next word is this, added to it */
+
 typedef struct gl_pulse {
     uint32_t phase;
-    uint64_t ran;       /* callbacks that have begun */
+    gl_ran ran;
     uint64_t ready;     /* callbacks that the last batch began with, */
     uint64_t most_ready; /* and the longest */
     int32_t native;     /* the thread's number in the system, */

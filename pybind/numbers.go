@@ -5,7 +5,10 @@ package main
 */
 import "C"
 
-import "goloop/loop"
+import (
+	"goloop/control/loops"
+	"goloop/loop"
+)
 
 // number is a constant of package loop and its namesake in abi.h, for a test.
 type number struct {
@@ -84,6 +87,7 @@ func numbers() []number {
 		{"NEAR_MOST", loop.NearMost, C.GL_NEAR_MOST},
 		{"NEAR_BYTES", loop.NearBytes, C.GL_NEAR_BYTES},
 		{"NEAR_TIME", loop.NearTime, C.GL_NEAR_TIME},
+		{"TIMED", loops.TimedCallbacks, C.GL_TIMED},
 		{"TURN_POLL", int(loop.TurnPoll), C.GL_TURN_POLL},
 		{"TURN_WAIT", int(loop.TurnWait), C.GL_TURN_WAIT},
 		{"TURN_ASIDE", int(loop.TurnAside), C.GL_TURN_ASIDE},

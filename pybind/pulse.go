@@ -30,7 +30,7 @@ func (b *binding) Pulse() (p loops.Pulse, ok bool) {
 	c := &b.shared.pulse
 	p = loops.Pulse{
 		Phase: atomic.LoadUint32((*uint32)(&c.phase)), Native: atomic.LoadInt32((*int32)(&c.native)), Thread: word(&c.thread),
-		Interpreter: atomic.LoadInt64((*int64)(&c.interpreter)), Turns: b.engine.Turns() + word(&b.shared.near_turns), Ran: word(&c.ran), Ready: word(&c.ready), MostReady: word(&c.most_ready),
+		Interpreter: atomic.LoadInt64((*int64)(&c.interpreter)), Turns: b.engine.Turns() + word(&b.shared.near_turns), Ran: ran(atomic.LoadUint64((*uint64)(unsafe.Pointer(&c.ran)))), Ready: word(&c.ready), MostReady: word(&c.most_ready),
 	}
 	if p.Phase == loop.PhaseEngine && b.engine.IsWaiting() {
 		p.Phase = loop.PhaseWaiting
@@ -49,6 +49,9 @@ func (b *binding) Pulse() (p loops.Pulse, ok bool) {
 	}
 	return p, true
 }
+
+// ran is what a gl_ran says.
+func ran(word uint64) uint64 { return C.GL_TIMED*(word>>16) - word&0xffff }
 
 func word(p *C.uint64_t) uint64 { return atomic.LoadUint64((*uint64)(unsafe.Pointer(p))) }
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import math
 import os
 import socket
 import threading
@@ -224,6 +225,28 @@ def test_times_of_callbacks_are_taken_of_each_256th(loop):
     assert times.count == 10
     assert times.p999 >= times.p50 > 0
     assert sum(n for _, n in times.buckets) == 10
+
+
+def test_callbacks_are_counted_beside_those_whose_time_is_taken(loop):
+    async def main():
+        before = loop.metrics().callbacks
+        for turn in range(600):
+            await asyncio.sleep(0)
+            assert loop.metrics().callbacks == before + turn + 1
+
+    loop.run_until_complete(main())
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["first", "later"])
+def test_timer_that_was_always_due_is_as_late_as_the_clock_is_old(loop, known):
+    if known:
+        loop.call_later(0, loop.call_at, -math.inf, loop.stop)
+    else:
+        loop.call_at(-math.inf, loop.stop)
+    loop.run_forever()
+    lag = loop.metrics().lag
+    assert lag.count == 1 + known
+    assert 0 <= lag.sum <= loop.time()
 
 
 def test_another_thread_sees_a_stuck_loop(loop):

@@ -141,6 +141,7 @@ int engine_open(LoopObject *loop, const char *selector, bool batched) {
     gl_shared *sh = &loop->shared;
     PyOS_snprintf(sh->selector, sizeof sh->selector, "%s", selector); /* what is cut is no name */
     sh->unbatched = !batched;
+    sh->pulse.ran.word = GL_RAN_ROUND;
     loop->api = &api;
     loop->generation = process_generation;
     int64_t handle = api.open(sh);

@@ -83,6 +83,7 @@ struct LoopObject {
 
     /* sending.c */
     bool holds;         /* what the batch writes may leave together; */
+    int64_t judged;     /* so many callbacks had a batch of which that was said, and which was no crowd; UNJUDGED: say it anew */
     int64_t batch_began; /* ns */
     int64_t holds_until; /* ns: what is held leaves with the first callback that returns then or later */
     int64_t sending;    /* ns: what long sends of the batch have taken */

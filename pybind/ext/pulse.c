@@ -48,6 +48,11 @@ static unsigned place_of(int64_t ns) {
     return place < GL_TIMES ? place : GL_TIMES - 1;
 }
 
+int64_t pulse_timed(LoopObject *loop) {
+    loop->shared.pulse.ran.word += GL_RAN_ROUND;
+    return monotonic_ns();
+}
+
 void pulse_ended(LoopObject *loop, int64_t began) {
     gl_pulse *pulse = &loop->shared.pulse;
     int64_t took = monotonic_ns() - began;
@@ -55,8 +60,10 @@ void pulse_ended(LoopObject *loop, int64_t began) {
     pulse->times[place_of(took)]++;
 }
 
-void pulse_late(LoopObject *loop, int64_t ns) {
+/* Late by no more than the clock has gone, though a program may ask for minus infinity. */
+void pulse_late(LoopObject *loop, int64_t now, int64_t when) {
     gl_pulse *pulse = &loop->shared.pulse;
+    int64_t ns = now - (when > 0 ? when : 0);
     if (!MEASURED) return;
     pulse->late += ns > 0 ? (uint64_t)ns : 0;
     pulse->lates[place_of(ns)]++;

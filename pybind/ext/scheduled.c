@@ -215,7 +215,7 @@ int timers_run_fresh(LoopObject *loop) {
         TimerHandleObject *h = handle_of(&p->timers[i]);
         if (!h) continue;
         set_scheduled(h, Py_False);
-        pulse_late(loop, loop->fresh.clock - p->timers[i].when);
+        pulse_late(loop, loop->fresh.clock, p->timers[i].when);
         ready_append(loop, (PyObject *)h);
     }
     p->len = p->live = 0;

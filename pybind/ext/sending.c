@@ -12,10 +12,16 @@
 #include "engine.h"
 #include "errors.h"
 #include "plain.h"
+#include "pulse.h"
 
-int64_t batch_begins(LoopObject *loop, int64_t callbacks) {
+int64_t batch_judge(LoopObject *loop, int64_t callbacks) {
+    pulse_batch(loop, (uint64_t)callbacks);
     loop->holds = batch_may_hold(loop, callbacks);
-    if (callbacks < loop->shared.crowd) return 0;
+    if (callbacks < loop->shared.crowd) {
+        loop->judged = callbacks;
+        return 0;
+    }
+    loop->judged = UNJUDGED;
     loop->sending = 0;
     loop->batch_began = monotonic_ns();
     loop->holds_until = loop->batch_began + loop->shared.hold_time;

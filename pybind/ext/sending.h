@@ -5,9 +5,15 @@
 #include "arrival.h"
 #include "transport.h"
 
+enum { UNJUDGED = -1 };
 /* Whether so many are a brisk crowd. */
 static inline bool batch_may_hold(LoopObject *loop, int64_t callbacks) { return callbacks >= loop->shared.hold_from; }
-int64_t batch_begins(LoopObject *loop, int64_t callbacks); /* 0: nothing is to be said of its end */
+int64_t batch_judge(LoopObject *loop, int64_t callbacks);
+/* 0: nothing is to be said of its end. What was said of the batch before is true of another of that length, until the engine has had
+ * a turn. */
+static inline int64_t batch_begins(LoopObject *loop, int64_t callbacks) {
+    return __builtin_expect(callbacks == loop->judged, 1) ? 0 : batch_judge(loop, callbacks);
+}
 bool batch_holds(LoopObject *loop); /* whether what has been written may wait for the next callback */
 void batch_ended(LoopObject *loop, int64_t callbacks, int64_t began);
 

@@ -96,6 +96,7 @@ static int32_t ask_engine(LoopObject *loop, int flags) {
     Py_END_ALLOW_THREADS
     pulse_phase(loop, GL_PHASE_PYTHON);
     loop->in_turn = false;
+    loop->judged = UNJUDGED; /* the engine may say otherwise now */
     if (flags == GL_TURN_WAIT) atomic_store(&loop->sleeping, false);
     return n;
 }
@@ -162,8 +163,8 @@ static inline int take_turn(LoopObject *loop, int flags) {
 }
 
 /* Of one in GL_TIMED: apart, so that the others keep no time in a register. */
-static __attribute__((noinline)) int run_timed(LoopObject *loop, gl_cqe *c, PyObject *handle) {
-    int64_t began = monotonic_ns();
+static __attribute__((noinline, cold)) int run_timed(LoopObject *loop, gl_cqe *c, PyObject *handle) {
+    int64_t began = pulse_timed(loop);
     int rc = c ? dispatch(loop, c) : run_handle(loop, handle);
     pulse_ended(loop, began);
     return rc;
@@ -207,7 +208,6 @@ static int run_completions(LoopObject *loop) {
 HOT static int run_batch(LoopObject *loop) {
     int64_t callbacks = (int64_t)loop->todo + loop->cq_len - loop->cq_head;
     int64_t began = batch_begins(loop, callbacks);
-    pulse_batch(loop, (uint64_t)callbacks);
     do {
         while (loop->todo) {
             PyObject *handle = ready_steal(loop);
@@ -226,6 +226,7 @@ HOT static int run_batch(LoopObject *loop) {
 /* What the last callbacks wrote leaves before the caller goes on. */
 static PyObject *leave(LoopObject *loop, int rc) {
     loop->holds = false;
+    loop->judged = UNJUDGED;
     snapshot_drop(loop);
     if (loop->engine > 0 && loop_is_ours(loop) && loop->sq_urgent) {
         PyObject *exception = rc < 0 ? PyErr_GetRaisedException() : NULL;
