@@ -26,7 +26,8 @@ const (
 	Crowd = 4
 	// HoldSends is how many writes are held at most.
 	HoldSends = 128
-	// LongSend: the time that so many bytes take to be sent does not count as their callbacks'.
+	// LongSend: the time that so many bytes take to be sent does not count as their callbacks', and what such a write's callback
+	// does before the next counts as a callback.
 	LongSend = 1 << 15
 	// HoldTime is how long, in ns. A batch that takes no longer is short.
 	HoldTime = int64(100 * time.Microsecond)
@@ -35,7 +36,7 @@ const (
 	// LookEvery: of a brisk crowd's batches only each second is preceded by a look at the selector.
 	LookEvery = 2
 
-	holdBytes     = 1 << 18 // of one stream, above its buffer's limit
+	holdBytes     = 1<<19 - HighWater // of one stream, above its buffer's limit: with a write more they leave
 	briskAfter    = 1000
 	shortCallback = int64(25 * time.Microsecond)
 )
@@ -72,7 +73,7 @@ func (b *briskness) holdFrom() int32 {
 
 // BatchesRan tells of batches of Crowd callbacks or more that the host has run since it did so last: of how many
 // callbacks those were that took HoldTime or less, and of the last, when it took longer, its callbacks and its
-// time in ns.
+// time in ns. A write of LongSend bytes or more counts as a callback.
 func (e *Engine) BatchesRan(short, callbacks, ns int64) {
 	e.briskness.ranShort(short)
 	if ns > 0 {
@@ -83,12 +84,12 @@ func (e *Engine) BatchesRan(short, callbacks, ns int64) {
 // HoldFrom is how many callbacks the next batch has if it may hold what it writes; math.MaxInt32: it may not.
 func (e *Engine) HoldFrom() int32 { return e.briskness.holdFrom() }
 
-// tellRoom answers Room: whether a stream's writes may be held though they are more than its buffer's limit. So it is as long as
-// nothing of it waits here and the kernel has room for all of them, also by its own count, which is of whole buffers: none is then
+// tellRoom answers Room: how many bytes of a stream may be held, though that is more than its buffer's limit. So many it is as long
+// as nothing of it waits here and the kernel has room for all of them, also by its own count, which is of whole buffers: none is then
 // above the limit once they have been sent, and pause_writing comes when it would if they left at once.
 func (e *Engine) tellRoom(s *Submission) {
 	d := e.lookup(s.Fd, s.Generation) // nil: its Attach is held as well
-	if s.Len <= holdBytes && (d == nil || d.queue.n == 0) && sys.SendRoom(s.Fd) >= 2*s.Len {
-		s.Res = 1
+	if s.Len <= holdBytes && (d == nil || d.queue.n == 0) {
+		s.Res = int32(max(0, min(holdBytes, sys.SendRoom(s.Fd)/2)))
 	}
 }

@@ -42,7 +42,7 @@ enum gl_op {
                              * a turn asks the selector, but readable for ever */
     GL_OP_ASIDE = 22,       /* ptr: where turns with TURN_ASIDE write their completions. res ENOMEM */
     GL_OP_READ = 23,        /* fd, gen, res: C has told a read of its own that brought no bytes: an errno, or 0, the end of file */
-    GL_OP_ROOM = 24,        /* fd, gen, len: of all that was written to a stream and is held; res 1: that may be more than its buffer's limit */
+    GL_OP_ROOM = 24,        /* fd, gen, len: of all that was written to a stream and is held; res: so many bytes may be, above its buffer's limit */
     GL_OP_PANIC = 255       /* tests: panic inside the engine */
 };
 
@@ -258,8 +258,8 @@ typedef struct gl_shared {
     char selector[GL_NAME]; /* a backend's name, or empty for the best */
     int32_t unbatched;      /* 1: no io_uring, each socket has system calls of its own */
 
-    int64_t ran_short;   /* C adds: callbacks of batches of crowd or more that took hold_time or less */
-    int64_t ran, ran_ns; /* C sets: callbacks and time of one that took longer; a turn is due before the next batch */
+    int64_t ran_short;   /* C adds: callbacks of batches of crowd or more that took hold_time or less, and their writes of long_send bytes or more */
+    int64_t ran, ran_ns; /* C sets: the same of one that took longer, and its time; a turn is due before the next batch */
 
     uint64_t sent, sent_bytes; /* C counts: calls that wrote, and bytes that it has written itself */
 

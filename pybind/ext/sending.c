@@ -22,7 +22,7 @@ int64_t batch_judge(LoopObject *loop, int64_t callbacks) {
         return 0;
     }
     loop->judged = UNJUDGED;
-    loop->sending = 0;
+    loop->sending = loop->long_sends = 0;
     loop->batch_began = monotonic_ns();
     loop->holds_until = loop->batch_began + loop->shared.hold_time;
     return loop->batch_began;
@@ -32,6 +32,7 @@ int64_t batch_judge(LoopObject *loop, int64_t callbacks) {
 void batch_ended(LoopObject *loop, int64_t callbacks, int64_t began) {
     gl_shared *sh = &loop->shared;
     int64_t took = monotonic_ns() - began - loop->sending;
+    callbacks += loop->long_sends; /* from one to the next as short as one */
     if (took <= sh->hold_time) {
         sh->ran_short += callbacks;
     } else {

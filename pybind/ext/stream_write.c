@@ -84,6 +84,7 @@ static int send_now(StreamObject *t, PyObject *bytes) {
     int64_t began = monotonic_ns();
     int rc = send_piece(t, bytes);
     t->loop->sending += monotonic_ns() - began;
+    t->loop->long_sends++;
     return rc;
 }
 
@@ -100,12 +101,19 @@ static int append(StreamObject *t, PyObject *bytes) {
     return 0;
 }
 
-/* Whether more than the high-water mark may be held. */
+/* Whether more than the high-water mark may be held. What the engine has said is true until they leave. */
 static bool may_exceed(StreamObject *t) {
-    gl_sqe s = {.op = GL_OP_ROOM, .fd = t->fd, .gen = t->gen, .len = t->buffered};
-    int room = submit_one(t->loop, &s);
-    if (room < 0) PyErr_Clear(); /* the next turn tells of it */
-    return room > 0;
+    LoopObject *loop = t->loop;
+    if (loop->room.epoch != loop->sq_epoch || loop->room.fd != t->fd || loop->room.gen != t->gen) {
+        gl_sqe s = {.op = GL_OP_ROOM, .fd = t->fd, .gen = t->gen, .len = t->buffered};
+        int room = submit_one(loop, &s);
+        if (room < 0) PyErr_Clear(); /* the next turn tells of it */
+        loop->room.epoch = loop->sq_epoch;
+        loop->room.fd = t->fd;
+        loop->room.gen = t->gen;
+        loop->room.bytes = room;
+    }
+    return t->buffered <= loop->room.bytes;
 }
 
 /* After appending. */
