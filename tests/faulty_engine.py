@@ -1,7 +1,9 @@
 """Faults of goloop's engine of which asyncio has no like, or which it takes otherwise: each is a function that asserts."""
 
 import asyncio
+import contextvars
 import errno
+import gc
 import os
 import socket
 import sys
@@ -158,8 +160,48 @@ async def timers_of_another_thread_find_no_memory(world):
     assert sorted(ran) == list(range(20_000))
 
 
+async def cancelled_timers_for_which_there_is_no_memory(world):
+    """What a cancelled one lets go of may run anything, and finds each timer where it belongs, once."""
+    found = []
+
+    class Finalized:
+        def __del__(self):
+            timers = [each for each in gc.get_referents(world.loop) if isinstance(each, asyncio.TimerHandle)]
+            found.append((len(timers), len(set(map(id, timers)))))
+
+    def in_a_turn(schedule):
+        while True:
+            try:
+                return schedule()
+            except MemoryError:
+                time.sleep(0)
+
+    def schedule_and_cancel():
+        when = world.loop.time() + 2
+        timers = [in_a_turn(lambda: world.loop.call_at(when, int)) for _ in range(20_000)]
+        context = contextvars.Context()
+        context.run(contextvars.ContextVar("finalized").set, Finalized())
+        timers.append(in_a_turn(lambda: world.loop.call_at(when, int, context=context)))
+        del context
+        world.loop.call_soon_threadsafe(int)  # the next turn is shown them,
+        time.sleep(0.2)
+        timers.pop().cancel()  # and is in its wait
+        del timers[-100:]
+        world.loop.call_soon_threadsafe(int)
+        time.sleep(0.2)
+        for timer in timers:
+            timer.cancel()
+
+    world.inject("mmap|mremap", -1, errno.ENOMEM, times=1_000_000)
+    await world.loop.run_in_executor(None, schedule_and_cancel)
+    assert len(found) == 1
+    total, different = found[0]
+    assert total == different, found
+
+
 SCENARIOS = (
     timers_of_another_thread_find_no_memory,
+    cancelled_timers_for_which_there_is_no_memory,
     end_of_file_is_refused,
     end_of_file_to_a_lost_connection,
     datagram_socket_cannot_be_watched,

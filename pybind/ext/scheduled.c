@@ -183,6 +183,7 @@ int timers_looked_at(LoopObject *loop) {
         taken = add.len;
     }
     int rc = 0;
+    TimerLink *gone = NULL; /* of a cancelled one may go what runs Python, which is to find each where it belongs */
     for (uint32_t i = 0; i < p->len; i++) {
         TimerHandleObject *h = handle_of(&p->timers[i]);
         if (!h) continue;
@@ -192,11 +193,24 @@ int timers_looked_at(LoopObject *loop) {
             list_insert(loop, h, live ? &loop->timers : loop->timers.next);
             continue;
         }
-        if (live && pile_add(fresh_pile(loop), h, p->timers[i].when) < 0) rc = -1;
-        p->timers[i].user = 0;
-        Py_DECREF(h);
+        if (live && pile_add(fresh_pile(loop), h, p->timers[i].when) == 0) {
+            Py_DECREF(h); /* not the last */
+            continue;
+        }
+        if (live) {
+            rc = -1;
+            set_scheduled(h, Py_False);
+        }
+        h->link.next = gone;
+        gone = &h->link;
     }
     p->len = p->live = 0;
+    while (gone) {
+        TimerHandleObject *h = of_link(gone);
+        gone = h->link.next;
+        h->link.next = NULL;
+        Py_DECREF(h);
+    }
     return rc;
 }
 
