@@ -315,3 +315,26 @@ def test_select_that_has_waited_in_vain_leaves_nothing(loop_factory, clocked, re
             assert loop._selector.select(timeout) == []
             assert time.monotonic() - began >= timeout
             assert not looks or not loop._ready
+
+
+def test_select_waits_when_what_was_left_has_been_cancelled(clocked, socket_pair):
+    """A run that an exit has ended leaves a callback, whose reader is then removed."""
+    loop = clocked(time=lambda self: time.monotonic())
+
+    def leave():
+        raise KeyboardInterrupt
+
+    watched = []
+    for _ in range(2):
+        ours, peer = socket_pair()
+        watched.append(ours)
+        loop.add_reader(ours, leave)
+        peer.send(b"x")
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(asyncio.sleep(1))
+    for ours in watched:
+        loop.remove_reader(ours)
+    for _ in range(2):
+        began = time.monotonic()
+        assert loop._selector.select(0.02) == []
+        assert time.monotonic() - began >= 0.02

@@ -293,6 +293,7 @@ HOT PyObject *loop_run_once(LoopObject *loop, PyObject *ignored) {
 /* _turn(wait): asks the selector, and may wait when there is nothing to run. What has come waits for _batch. */
 PyObject *loop_turn(LoopObject *loop, PyObject *wait) {
     completions_drop_cancelled(loop); /* as the alarm that has ended the last */
+    loop->put_off = loop->put_off && (loop->cq_head < loop->cq_len || loop->attached);
     if (loop->custom_time && is_left(loop)) Py_RETURN_NONE; /* the next would take their memory */
     if ((loop->barred && unbar_arrivals(loop) < 0) || gather_completions(loop) < 0) return NULL;
     if (has_young(loop)) age_accepted(loop);
