@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from harness.loops import Loop, parse
+from harness.loops import Loop, parse, probe
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,9 @@ def test_a_loop_of_the_command_line(text: str, loop: Loop) -> None:
 def test_what_names_no_loop_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="MODULE:FACTORY"):
         parse(text)
+
+
+def test_a_python_that_is_not_there_is_a_reason() -> None:
+    version, reason = probe(Loop("gone", "gone:new", "/nowhere/python"))
+    assert version is None
+    assert "/nowhere/python" in reason

@@ -67,6 +67,8 @@ def probe(loop: Loop) -> tuple[str | None, str]:
         )
     except subprocess.TimeoutExpired:
         return None, "no loop was made within 30 s"
+    except OSError as exc:  # there is no such Python
+        return None, str(exc)
     if done.returncode:
         return None, process.last_line(done.stderr) or process.ending(done.returncode)
     return str(json.loads(done.stdout.splitlines()[-1])), ""
