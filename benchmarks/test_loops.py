@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -16,6 +17,8 @@ from harness.loops import Loop, parse, probe
         ("pkg.sub:new", Loop("pkg", "pkg.sub:new", sys.executable)),
         ("mine=pkg:new", Loop("mine", "pkg:new", sys.executable)),
         ("wheel=goloop:new@/venv/bin/python", Loop("wheel", "goloop:new", "/venv/bin/python")),
+        ("goloop:new@venv/bin/python", Loop("goloop", "goloop:new", os.path.abspath("venv/bin/python"))),
+        ("goloop:new@python3.13", Loop("goloop", "goloop:new", "python3.13")),
         ("goloop:new@/a=b/python", Loop("goloop", "goloop:new", "/a=b/python")),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ def parse(text: str) -> Loop:
         name, spec = "", rest
     if not all(spec.partition(":")) or bool(at) != bool(python):
         raise ValueError(f"{text!r} is not [NAME=]MODULE:FACTORY[@PYTHON]")
+    if os.sep in python:
+        python = os.path.abspath(python)  # its processes run in another directory
     return Loop(name or loopspec.root(spec), spec, python or sys.executable)
 
 
