@@ -332,6 +332,33 @@ def test_cancelled_timer_for_which_submissions_are_full_loses_no_exit(loop, run,
     run(main())
 
 
+@pytest.mark.parametrize("pieces", [1, 2])
+@pytest.mark.goloop_only
+def test_write_for_which_submissions_are_full_comes_before_what_it_makes_others_write(
+    loop, run, socket_pair, fill_submissions, pieces
+):
+    async def main():
+        ours, peer = socket_pair()
+        transport, _ = await loop.create_connection(Recorder, sock=ours)
+        told = []
+
+        def tell():
+            transport.write(b"2")
+            told.append(True)
+
+        await fill_submissions(tell)
+        if pieces == 1:
+            transport.write(b"1")
+        else:
+            transport.writelines([b"1"] * pieces)
+        await turns(5)
+        assert told
+        assert kernel_has(peer) == b"1" * pieces + b"2"
+        transport.close()
+
+    run(main())
+
+
 @pytest.mark.parametrize("buffer", [1 << 14, 1 << 17, 1 << 20])
 def test_a_brisk_crowd_that_writes_much_is_paused_where_any_is(loop, run, tcp_pair, buffer):
     async def main():

@@ -29,7 +29,7 @@ int settle_writes(LoopObject *loop, gl_sqe *sq, int32_t n) {
         notify = t->next_told;
         t->next_told = NULL;
         t->telling = false;
-        if (rc < 0)
+        if (rc < 0 || loop->tells_later)
             transport_owe(t, false); /* an exit: the next run tells the others */
         else
             rc = t->kind->wrote(t, 0);
