@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import errno
+import functools
 import gc
 import os
 import socket
@@ -181,7 +182,7 @@ async def cancelled_timers_for_which_there_is_no_memory(world):
         timers = [in_a_turn(lambda: world.loop.call_at(when, int)) for _ in range(20_000)]
         context = contextvars.Context()
         context.run(contextvars.ContextVar("finalized").set, Finalized())
-        timers.append(in_a_turn(lambda: world.loop.call_at(when, int, context=context)))
+        timers.append(in_a_turn(functools.partial(world.loop.call_at, when, int, context=context)))
         del context
         world.loop.call_soon_threadsafe(int)  # the next turn is shown them,
         time.sleep(0.2)
