@@ -325,11 +325,12 @@ def test_cancelled_timer_for_which_submissions_are_full_loses_no_exit(loop, run,
     async def main():
         timers = [loop.call_later(3600, int) for _ in range(600)]  # so many the engine takes
         submits = await fill_submissions(leave)
-        with pytest.raises(KeyboardInterrupt):
-            timers[0].cancel()
-            next(submits)()
+        timers[0].cancel()
+        next(submits)()
+        await turns(2)
 
-    run(main())
+    with pytest.raises(KeyboardInterrupt):
+        run(main())
 
 
 @pytest.mark.parametrize("pieces", [1, 2])

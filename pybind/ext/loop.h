@@ -105,7 +105,7 @@ struct LoopObject {
     bool custom_call_at; /* call_at() is not ours: call_later() goes through it */
 
     /* ring.c */
-    bool tells_later; /* owed.c: of what is submitted now */
+    bool tells_later; /* owed.c: of what leaves to make room */
     int sq_now; /* of shared.sqs, the one that fills */
     int32_t sq_len, sq_urgent, sq_sends; /* all; those that a turn is for; WRITE and SEND */
     int64_t sq_bytes; /* of streams' WRITEs */

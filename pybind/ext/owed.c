@@ -3,7 +3,7 @@
  *   held      was read while the transport was paused, or is what an exit out of a callback left of a read
  *   eof_held  the end of file behind it
  *   end       connection_lost, for which there was no memory to schedule
- *   writes    that an exit kept from being told
+ *   writes    that an exit kept from being told, or that left to make room for submissions
  *
  * The list goes through the transports themselves and owns them: owing takes no memory, so the last error path
  * cannot fail for want of it. A batch pays between its ready callbacks and its completions what was owed when

@@ -11,8 +11,16 @@ static int widen(LoopObject *loop) {
     return loop->api->widen(&loop->shared, loop->sq_now) < 0 ? no_memory() : 0;
 }
 
+/* What there is to tell of those that leave to make room waits: who is told may write, and watch or close what the caller is about to. */
+static int make_room(LoopObject *loop) {
+    loop->tells_later = true;
+    int rc = submit_now(loop);
+    loop->tells_later = false;
+    return rc;
+}
+
 gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen) {
-    if (loop->sq_len == loop->shared.sq_caps[loop->sq_now] && (loop->in_turn ? widen(loop) : submit_now(loop)) < 0) return NULL;
+    if (loop->sq_len == loop->shared.sq_caps[loop->sq_now] && (loop->in_turn ? widen(loop) : make_room(loop)) < 0) return NULL;
     gl_sqe *s = &loop->shared.sqs[loop->sq_now][loop->sq_len++];
     *s = (gl_sqe){.op = op, .fd = fd, .gen = gen};
     if (op > GL_OP_TIMER_CANCEL && op != GL_OP_TIMERS_ADD) {

@@ -4,10 +4,7 @@
 
 #include "loop.h"
 
-gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen); /* NULL with an exception. May run Python if */
-static inline bool new_sqe_tells(LoopObject *loop) { /* those that are handed over first have something to tell */
-    return loop->sq_len == loop->shared.sq_caps[loop->sq_now] && loop->sq_sends;
-}
+gl_sqe *new_sqe(LoopObject *loop, uint16_t op, int fd, uint32_t gen); /* NULL with an exception. Runs no Python */
 int submit_now(LoopObject *loop); /* hands over what there is, without a turn; completions wait for the next */
 int submit_one(LoopObject *loop, gl_sqe *sqe); /* at once; returns an errno, or -1 with an exception */
 int submit_or_raise(LoopObject *loop, gl_sqe *sqe); /* the same; -1 with the OSError of an errno, too */

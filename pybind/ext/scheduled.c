@@ -90,20 +90,17 @@ static TimerHandleObject *of_link(TimerLink *link) {
     return (TimerHandleObject *)((char *)link - offsetof(TimerHandleObject, link));
 }
 
-/* Has the engine forget a timer. No Python runs, whose exceptions would be nobody's here. */
-static bool engine_forgets(LoopObject *loop, uint64_t name) {
-    gl_sqe cancel = {.op = GL_OP_TIMER_CANCEL, .fd = -1, .user = name};
-    gl_sqe *s = new_sqe_tells(loop) ? NULL : new_sqe(loop, cancel.op, cancel.fd, cancel.gen);
-    if (s) *s = cancel;
-    if (s || (!PyErr_Occurred() && submit_one(loop, &cancel) == 0)) return true;
-    PyErr_Clear();
-    return false;
-}
-
 /* The engine may tell of it no more, and the list's reference is the caller's; or false: it can as yet. */
 static bool withdraw(LoopObject *loop, TimerHandleObject *h) {
     if (loop->in_turn) return false;
-    if (loop->engine > 0 && loop_is_ours(loop) && !engine_forgets(loop, h->place)) return false;
+    if (loop->engine > 0 && loop_is_ours(loop)) {
+        gl_sqe *s = new_sqe(loop, GL_OP_TIMER_CANCEL, -1, 0);
+        if (!s) {
+            PyErr_Clear(); /* a dead engine's */
+            return false;
+        }
+        s->user = h->place;
+    }
     list_remove(loop, h);
     return true;
 }

@@ -73,18 +73,8 @@ bool has_drain(State *state, PyObject *protocol) {
     return drains;
 }
 
-/* What is told of those that leave to make room waits: it may write, and what is written now comes before that. */
-static int make_room(LoopObject *loop) {
-    if (queue_has_room(loop) < 0) return -1;
-    if (!new_sqe_tells(loop)) return 0;
-    loop->tells_later = true;
-    int rc = submit_now(loop);
-    loop->tells_later = false;
-    return rc;
-}
-
 int transport_append(TransportObject *t, const gl_sqe *what) {
-    gl_sqe *s = make_room(t->loop) < 0 ? NULL : new_sqe(t->loop, what->op, t->fd, t->gen);
+    gl_sqe *s = queue_has_room(t->loop) < 0 ? NULL : new_sqe(t->loop, what->op, t->fd, t->gen);
     if (!s) {
         Py_DECREF((PyObject *)(uintptr_t)what->user);
         return -1;

@@ -30,7 +30,7 @@ int settle_writes(LoopObject *loop, gl_sqe *sq, int32_t n) {
         t->next_told = NULL;
         t->telling = false;
         if (rc < 0 || loop->tells_later)
-            transport_owe(t, false); /* an exit: the next run tells the others */
+            transport_owe(t, false); /* after an exit the next run tells the others */
         else
             rc = t->kind->wrote(t, 0);
         Py_DECREF(t);

@@ -103,11 +103,9 @@ int watch_end(LoopObject *loop, int fd, PyObject *handle, bool writer) {
     FdEntry *e = &loop->fds[fd];
     if (e->kind != FD_WATCHED || watch_of(e, writer)->handle != handle) return 0;
     Watch ended = steal_watch(e, writer);
-    bool last = !e->reader.handle && !e->writer.handle;
     int rc = 1;
-    if (!last || new_sqe_tells(loop)) { /* who is told might begin another wait before the entry is released */
+    if (e->reader.handle || e->writer.handle) {
         if (rewatch(loop, fd, e, 0, NULL) < 0) rc = -1;
-        if (last) fd_release(loop, fd);
     } else {
         bool renewable = e->ended != NOT_RENEWED;
         gl_sqe *s = new_sqe(loop, GL_OP_WATCH, fd, e->gen);
