@@ -429,42 +429,6 @@ def test_a_long_turn_sends_seldom(loop, run, socket_pair):
     run(main())
 
 
-@pytest.mark.goloop_only  # asyncio's leave one by one
-def test_a_crowd_that_writes_much_is_brisk_soon(loop, run, tcp_pair):
-    """A long write counts as a callback: after fifteen turns it is a thousand of them."""
-
-    async def main():
-        ends = []
-        for _ in range(CROWD):
-            ours, peer = tcp_pair()
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-            ends.append(((await loop.create_connection(Recorder, sock=ours))[0], peer))
-
-        def write(transport, peer, pieces):
-            for _ in range(pieces):
-                transport.write(PIECE[:32768])
-            if pieces == 1:
-                held.append(not kernel_has(peer))
-
-        for _ in range(4):  # where the machine takes the processor from it, the crowd is not brisk
-            held = []
-            for pieces in [8] * 15 + [1]:
-                for end in ends:
-                    loop.call_soon(write, *end, pieces)
-                await turns(2)
-                for _, peer in ends:
-                    while kernel_has(peer):
-                        pass
-            if any(held):
-                break
-        else:
-            pytest.fail("nothing was held")
-        for transport, _ in ends:
-            transport.close()
-
-    run(main())
-
-
 def test_a_datagram_of_a_brisk_crowd_leaves_with_its_turn(loop, run, endpoint, peer):
     async def main():
         transport, protocol = await endpoint(DatagramRecorder)

@@ -86,7 +86,7 @@ struct LoopObject {
     int64_t judged;     /* so many callbacks had a batch of which that was said, and which was no crowd; UNJUDGED: say it anew */
     int64_t batch_began; /* ns */
     int64_t holds_until; /* ns: what is held leaves with the first callback that returns then or later */
-    int64_t sending, long_sends; /* ns: what long sends of the batch have taken; how many writes that were */
+    int64_t sending, long_sends; /* ns: what long sends of the batch have taken; how many calls have written as much */
     struct { /* what the engine last said to ROOM: true of this epoch's submissions */
         uint64_t epoch;
         int fd, bytes;

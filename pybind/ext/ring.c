@@ -43,7 +43,6 @@ int submit_now(LoopObject *loop) {
     if (engine_usable(loop) < 0) return -1;
     gl_sqe *sq = loop->shared.sqs[loop->sq_now];
     int64_t began = loop->sq_bytes >= loop->shared.long_send ? monotonic_ns() : 0;
-    if (began) loop->long_sends += Py_MIN(loop->sq_sends, loop->sq_bytes / loop->shared.long_send);
     loop->sq_now ^= 1; /* a destructor may submit while the writes are settled */
     ring_start(loop);
     /* With the GIL: it keeps a turn, and other threads, from the engine meanwhile. */

@@ -116,8 +116,9 @@ static bool may_exceed(StreamObject *t) {
     return t->buffered <= loop->room.bytes;
 }
 
-/* After appending. */
-static int settle(StreamObject *t, bool gathers) {
+/* After appending so many bytes, in as many pieces as may be. */
+static int settle(StreamObject *t, bool gathers, int64_t bytes) {
+    if (bytes >= t->loop->shared.long_send) t->loop->long_sends++;
     if (gathers && t->buffered > t->high && may_exceed(t)) return 0;
     if (!gathers && transport_flush(TRANSPORT(t)) < 0) return -1;
     return transport_maybe_pause(TRANSPORT(t));
@@ -128,8 +129,9 @@ static int queue(StreamObject *t, PyObject *data) {
     PyObject *bytes = new_immutable(data);
     if (!bytes) return -1;
     bool gathers = transport_gathers(TRANSPORT(t));
-    if (!gathers && transport_sends_now(TRANSPORT(t)) && PyBytes_GET_SIZE(bytes)) return send_now(t, bytes);
-    return append(t, bytes) < 0 || settle(t, gathers) < 0 ? -1 : 0;
+    Py_ssize_t n = PyBytes_GET_SIZE(bytes);
+    if (!gathers && transport_sends_now(TRANSPORT(t)) && n) return send_now(t, bytes);
+    return append(t, bytes) < 0 || settle(t, gathers, n) < 0 ? -1 : 0;
 }
 
 /* Whether bytes can be taken. */
@@ -195,8 +197,13 @@ PyObject *stream_writelines(StreamObject *t, PyObject *lines) {
     if (!pieces) return NULL;
     Py_ssize_t n = PyList_GET_SIZE(pieces);
     int rc = n ? is_gone(t) : 1;
-    for (Py_ssize_t i = 0; rc == 0 && i < n; i++) rc = append(t, Py_NewRef(PyList_GET_ITEM(pieces, i)));
-    if (rc == 0) rc = settle(t, transport_gathers(TRANSPORT(t)));
+    int64_t bytes = 0;
+    for (Py_ssize_t i = 0; rc == 0 && i < n; i++) {
+        PyObject *piece = PyList_GET_ITEM(pieces, i);
+        bytes += PyBytes_GET_SIZE(piece);
+        rc = append(t, Py_NewRef(piece));
+    }
+    if (rc == 0) rc = settle(t, transport_gathers(TRANSPORT(t)), bytes);
     Py_DECREF(pieces);
     return none_or_null(rc);
 }
