@@ -10,8 +10,8 @@ import (
 // When what is written leaves: in the call, as asyncio's does, when nothing of its transport
 // waits. But one system call for many transports costs the loop up to a quarter less for each
 // (docs/rationale.md). So a brisk crowd's writes are held back: those of a batch of Crowd callbacks
-// or more, when the last briskAfter that ran in such batches were short; until HoldSends wait, or,
-// as callbacks return, for HoldTime. The host knows of which transports they are not held, and when
+// or more, when the last briskAfter that ran in such batches were short; as callbacks return,
+// until HoldSends wait or for HoldTime. The host knows of which transports they are not held, and when
 // they leave earlier.
 //
 // What a long batch sends early wakes a client that will sleep again before it sends more, and each
@@ -24,7 +24,7 @@ import (
 const (
 	// Crowd is how many callbacks a batch has of which the host takes the time.
 	Crowd = 4
-	// HoldSends is how many writes are held at most.
+	// HoldSends is how many writes are held at most when a callback has returned.
 	HoldSends = 128
 	// LongSend: the time that so many bytes take to be sent does not count as their callbacks', and what such a write's callback
 	// does before the next counts as a callback.

@@ -1,5 +1,5 @@
 /* Writes that are held back, as the engine says (loop/briskness.go, with the reasons): those of batches of
- * hold_from callbacks or more; until hold_sends wait or, as callbacks return, for hold_time, and in a long
+ * hold_from callbacks or more; as callbacks return, until hold_sends wait or for hold_time, and in a long
  * batch for as long as it has run, up to hold_most; and not those of streams, whose drain() promises that what
  * it lets pass is the kernel's, nor those of pipes.
  *
