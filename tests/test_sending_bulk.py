@@ -93,3 +93,44 @@ def test_one_long_write_counts_once(loop, run, tcp_pair, pieces):
             transport.close()
 
     run(main())
+
+
+def test_time_that_pause_writing_takes_is_not_the_systems(loop, run, tcp_pair):
+    class Slow(asyncio.streams.FlowControlMixin, Recorder):  # what it writes is never held
+        def __init__(self):
+            Recorder.__init__(self)
+            asyncio.streams.FlowControlMixin.__init__(self, loop)
+
+        def pause_writing(self):
+            asyncio.streams.FlowControlMixin.pause_writing(self)
+            until = time.monotonic() + 0.001
+            while time.monotonic() < until:
+                pass
+
+    def answer(transport, peer, seen):
+        transport.write(b"y")
+        seen.append(kernel_has(peer))
+
+    async def main():
+        for _ in range(5):
+            ours, unread = tcp_pair()
+            full, _ = await loop.create_connection(Slow, sock=ours)
+            ours, peer = tcp_pair()
+            transport, protocol = await loop.create_connection(Recorder, sock=ours)
+            seen = []
+            await crowd(loop, BRISK // CROWD)
+            peer.send(b"x")
+            await protocol.received(1)
+            loop.call_soon(full.write, bytes(16 << 20))
+            for _ in range(CROWD - 1):
+                loop.call_soon(int)
+            await asyncio.sleep(0)
+            for _ in range(CROWD):
+                loop.call_soon(answer, transport, peer, seen)
+            await asyncio.sleep(0)
+            assert seen == [b"y"] * CROWD
+            full.abort()
+            transport.close()
+            unread.close()
+
+    run(main())

@@ -142,7 +142,7 @@ static int submit(DatagramObject *t, Message *m) {
     s.user = (uintptr_t)Py_NewRef((PyObject *)m);
     if (!gathers && transport_sends_now(TRANSPORT(t))) {
         s.flags = GL_SEND_ALONE;
-        return transport_send(TRANSPORT(t), &s);
+        return transport_send(TRANSPORT(t), &s) < 0 ? -1 : transport_maybe_pause(TRANSPORT(t));
     }
     if (transport_append(TRANSPORT(t), &s) < 0 || (!gathers && transport_flush(TRANSPORT(t)) < 0)) return -1;
     return transport_maybe_pause(TRANSPORT(t));

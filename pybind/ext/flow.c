@@ -53,7 +53,7 @@ int transport_send(TransportObject *t, gl_sqe *s) {
     if (!keeps) return s->flags & GL_SQE_FAILED ? t->kind->send_failed(t, s->res) : 0;
     t->buffered += n - s->len;
     if (!t->pinned) transport_pin(t);
-    return transport_maybe_pause(t);
+    return 0;
 }
 
 int transport_warn_lost(TransportObject *t, int *lost) {

@@ -6,7 +6,7 @@
 
 int transport_maybe_pause(TransportObject *t);
 int transport_wrote(TransportObject *t, int64_t n); /* the kernel took n bytes of the queue */
-int transport_send(TransportObject *t, gl_sqe *s); /* hands one WRITE or SEND to the engine. Steals what s->user names */
+int transport_send(TransportObject *t, gl_sqe *s); /* hands one WRITE or SEND to the engine, and pauses nobody. Steals what s->user names */
 enum { WARN_AFTER = 5 }; /* writes after the end: asyncio's LOG_THRESHOLD_FOR_CONNLOST_WRITES */
 int transport_warn_lost(TransportObject *t, int *lost); /* counts a write after the end, and warns of many */
 #define SEND_FAILED "socket.send() raised exception." /* that warning of sockets */

@@ -64,7 +64,7 @@ static void try_alone(StreamObject *t, gl_sqe *s) {
     s->len -= n;
 }
 
-/* Sends one piece in a call of its own. Steals. */
+/* Sends one piece in a call of its own, and pauses nobody. Steals. */
 static int send_piece(StreamObject *t, PyObject *bytes) {
     if (queue_has_room(t->loop) < 0) {
         Py_DECREF(bytes);
@@ -79,13 +79,18 @@ static int send_piece(StreamObject *t, PyObject *bytes) {
     return 0;
 }
 
-static int send_now(StreamObject *t, PyObject *bytes) {
-    if (PyBytes_GET_SIZE(bytes) < t->loop->shared.long_send) return send_piece(t, bytes);
+/* The same of a long one: the time is the system's. */
+static int send_long(StreamObject *t, PyObject *bytes) {
     int64_t began = monotonic_ns();
     int rc = send_piece(t, bytes);
     t->loop->sending += monotonic_ns() - began;
     t->loop->long_sends++;
     return rc;
+}
+
+static int send_now(StreamObject *t, PyObject *bytes) {
+    int rc = PyBytes_GET_SIZE(bytes) < t->loop->shared.long_send ? send_piece(t, bytes) : send_long(t, bytes);
+    return rc == 0 && t->buffered > t->high ? transport_maybe_pause(TRANSPORT(t)) : rc;
 }
 
 /* Appends one piece; 0 bytes are no piece. Steals. */
