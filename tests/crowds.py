@@ -5,6 +5,7 @@ import socket
 
 CROWD = 12  # callbacks of one turn, such as a server under load has
 BRISK = 1500  # short callbacks, after which goloop lets a crowd's writes leave together
+PIECE = bytes(range(250)) * 240  # of many writes, less than a buffer's limit
 
 
 def kernel_has(sock):

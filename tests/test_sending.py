@@ -7,10 +7,9 @@ import time
 
 import pytest
 
-from crowds import BRISK, CROWD, crowd, kernel_has
+from crowds import BRISK, CROWD, PIECE, crowd, kernel_has
 from protocols import DatagramRecorder, Recorder, turns
 
-PIECE = bytes(range(250)) * 240  # of many writes, less than a buffer's limit
 LONG = 100  # as many that a turn of theirs takes a ms and more
 
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from crowds import BRISK, CROWD, PIECE, crowd, kernel_has
 from protocols import Recorder, turns
-from test_sending import BRISK, CROWD, PIECE, crowd, kernel_has
 
 
 @pytest.mark.goloop_only  # asyncio's leave one by one
