@@ -46,8 +46,9 @@ var extension = house{
 
 	// Who may include what lies elsewhere; all others get it through these.
 	outside: map[string]string{
-		header:  "compat",
-		"abi.h": "base",
+		header:   "compat",
+		"abi.h":  "base",
+		"room.h": "capacity",
 	},
 
 	// C variables that can be written, and what keeps two threads from doing so at once.
