@@ -38,7 +38,7 @@ const (
 
 	holdBytes     = 1<<19 - HighWater // of one stream, above its buffer's limit: with a write more they leave
 	briskAfter    = 1000
-	shortCallback = int64(25 * time.Microsecond)
+	shortCallback = HoldTime // of longer ones each leaves with what it has written, brisk or not
 )
 
 // briskness tells from how long batches take whether the next may hold what it writes.

@@ -24,12 +24,12 @@ func TestBriskness(t *testing.T) {
 			}
 		}, true},
 		{"nothing", true, func(e *Engine) { e.BatchesRan(0, 0, 0) }, true},
-		{"4 callbacks in 200 us", true, func(e *Engine) { e.BatchesRan(0, 4, 200*us) }, true},
-		{"4 callbacks in 201 us", true, func(e *Engine) { e.BatchesRan(0, 4, 200*us+1) }, false},
-		{"the same, after short ones", true, func(e *Engine) { e.BatchesRan(5000, 4, 200*us+1) }, false},
-		{"many in as many times 25 us", true, func(e *Engine) { e.BatchesRan(0, 400, 10_100*us) }, true},
+		{"4 callbacks in 500 us", true, func(e *Engine) { e.BatchesRan(0, 4, 500*us) }, true},
+		{"4 callbacks in 501 us", true, func(e *Engine) { e.BatchesRan(0, 4, 500*us+1) }, false},
+		{"the same, after short ones", true, func(e *Engine) { e.BatchesRan(5000, 4, 500*us+1) }, false},
+		{"many in as many times 100 us", true, func(e *Engine) { e.BatchesRan(0, 400, 40_100*us) }, true},
 		{"then a thousand short ones", true, func(e *Engine) {
-			e.BatchesRan(0, 4, 201*us)
+			e.BatchesRan(0, 4, 501*us)
 			e.BatchesRan(999, 0, 0)
 			e.BatchesRan(1, 0, 0)
 		}, true},

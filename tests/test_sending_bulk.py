@@ -64,7 +64,7 @@ def test_one_long_write_counts_once(loop, run, tcp_pair, pieces):
             if pieces == 1:
                 for transport, _ in ends[1:]:
                     transport.write(b"x")
-            until = time.monotonic() + 0.00046
+            until = time.monotonic() + 0.0016
             while time.monotonic() < until:
                 pass
 
@@ -103,7 +103,7 @@ def test_time_that_pause_writing_takes_is_not_the_systems(loop, run, tcp_pair):
 
         def pause_writing(self):
             asyncio.streams.FlowControlMixin.pause_writing(self)
-            until = time.monotonic() + 0.001
+            until = time.monotonic() + 0.003
             while time.monotonic() < until:
                 pass
 
