@@ -174,7 +174,7 @@ async def cancelled_timers_for_which_there_is_no_memory(world):
         while True:
             try:
                 return schedule()
-            except MemoryError:
+            except MemoryError:  # the engine does not wait as yet
                 time.sleep(0)
 
     def schedule_and_cancel():
@@ -185,11 +185,11 @@ async def cancelled_timers_for_which_there_is_no_memory(world):
         timers.append(in_a_turn(functools.partial(world.loop.call_at, when, int, context=context)))
         del context
         world.loop.call_soon_threadsafe(int)  # the next turn is shown them,
-        time.sleep(0.2)
+        time.sleep(0.2)  # only goloop.control tells that it waits, which the fault would meet
         timers.pop().cancel()  # and is in its wait
         del timers[-100:]
         world.loop.call_soon_threadsafe(int)
-        time.sleep(0.2)
+        time.sleep(0.2)  # only goloop.control tells that it waits, which the fault would meet
         for timer in timers:
             timer.cancel()
 
