@@ -28,7 +28,7 @@ import time
 sys.path.insert(1, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from life import LIMIT, Life
-from meters import Meters
+from meters import GROWTH, Meters
 from tally import Tally, figures
 
 import forking
@@ -38,7 +38,6 @@ from certificates import Authority
 COUNTS = (16, 2, 4, 8, 3, 16, 6, 12)
 LINKS = 60  # at once, in all threads
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-GROWTH = 16 << 20  # bytes; each thread has memory of the allocators that outlives it
 
 
 class Town:
