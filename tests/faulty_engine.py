@@ -151,8 +151,8 @@ async def timers_of_another_thread_find_no_memory(world):
                 try:
                     world.loop.call_later(number % 3 / 100, ran.append, number)
                     break
-                except MemoryError:  # the engine does not wait as yet
-                    time.sleep(0)
+                except MemoryError:
+                    time.sleep(0)  # the engine does not wait as yet, and nothing tells when it does
 
     world.inject("mmap|mremap", -1, errno.ENOMEM, times=1_000_000)
     await world.loop.run_in_executor(None, schedule)
@@ -174,8 +174,8 @@ async def cancelled_timers_for_which_there_is_no_memory(world):
         while True:
             try:
                 return schedule()
-            except MemoryError:  # the engine does not wait as yet
-                time.sleep(0)
+            except MemoryError:
+                time.sleep(0)  # the engine does not wait as yet, and nothing tells when it does
 
     def schedule_and_cancel():
         when = world.loop.time() + 2
