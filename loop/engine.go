@@ -110,6 +110,7 @@ type Engine struct {
 	lapsed   []*descriptor    // watched ones that the selector watches for more than is asked, or that are trusted
 	hope     hope
 	spent    int // bytes read in this turn
+	row      row // of them, the last that C fetched
 	pollFds  []unix.PollFd
 
 	chunks   chunks

@@ -174,7 +174,9 @@ func (e *Engine) Read(fd int32, generation uint32, p uintptr, n int) (int, error
 	if d == nil || d.kind != stream || d.ended || d.broken || n <= 0 {
 		return 0, nil
 	}
+	now := e.clock.now()
 	got, errno := d.receive(p, n)
+	e.row.read(d, now, got, n)
 	if errno == 0 && got > 0 {
 		// Two thirds of the threshold keep a stream from changing its mind at each read.
 		d.direct = got >= directFrom*2/3 || got == n

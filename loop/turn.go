@@ -67,6 +67,7 @@ func (e *Engine) Turn(sq []Submission, flags TurnFlags) (int, error) {
 	e.tellDropped()
 	e.tellLookups()
 	e.spent = 0
+	e.row = row{}
 	var err error
 	asks := flags&(TurnWait|TurnPoll) != 0 && len(e.deferred) == 0
 	if asks {

@@ -336,6 +336,7 @@ typedef struct gl_api {
     int32_t (*turn)(int64_t engine, uint32_t flags);                      /* completions written */
     int32_t (*submit)(int64_t engine, gl_sqe *sq, int32_t n);            /* now, without a turn */
     int64_t (*read)(int64_t engine, int32_t fd, uint32_t gen, void *p, int64_t n);
+    int32_t (*read_more)(int64_t engine, int32_t fd, uint32_t gen);       /* whether to read once more in this turn, now that the last is delivered */
     int32_t (*signal_fd)(int64_t engine);                                 /* for set_wakeup_fd */
     int32_t (*stats)(int64_t engine, gl_stats *out);
     int32_t (*close)(int64_t engine);

@@ -84,6 +84,10 @@ func (c *client) read(fd int32, generation uint32, p []byte) int {
 	return int(goloop_read(c.handle, C.int32_t(fd), C.uint32_t(generation), unsafe.Pointer(unsafe.SliceData(p)), C.int64_t(len(p))))
 }
 
+func (c *client) readMore(fd int32, generation uint32) int {
+	return int(goloop_read_more(c.handle, C.int32_t(fd), C.uint32_t(generation)))
+}
+
 // echo is C that calls the exported functions, as the extension does.
 func (c *client) echo(fd int, generation uint32, peer, size, rounds int) int {
 	memory := C.uintptr_t(uintptr(unsafe.Pointer(c.shared))) // it points to Go's, which cgo would refuse

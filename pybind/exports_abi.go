@@ -9,6 +9,7 @@ int64_t goloop_open(gl_shared *);
 int32_t goloop_turn(int64_t, uint32_t);
 int32_t goloop_submit(int64_t, gl_sqe *, int32_t);
 int64_t goloop_read(int64_t, int32_t, uint32_t, void *, int64_t);
+int32_t goloop_read_more(int64_t, int32_t, uint32_t);
 int32_t goloop_signal_fd(int64_t);
 int32_t goloop_stats(int64_t, gl_stats *);
 int32_t goloop_close(int64_t);
@@ -152,6 +153,7 @@ func goloop_api(out *C.gl_api) (n C.uint64_t) {
 		turn:                (*[0]byte)(C.goloop_turn),
 		submit:              (*[0]byte)(C.goloop_submit),
 		read:                (*[0]byte)(C.goloop_read),
+		read_more:           (*[0]byte)(C.goloop_read_more),
 		signal_fd:           (*[0]byte)(C.goloop_signal_fd),
 		stats:               (*[0]byte)(C.goloop_stats),
 		close:               (*[0]byte)(C.goloop_close),

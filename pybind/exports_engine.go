@@ -130,6 +130,26 @@ func goloop_read(handle C.int64_t, fd C.int32_t, gen C.uint32_t, p unsafe.Pointe
 	return C.int64_t(got)
 }
 
+// goloop_read_more is loop.Engine.ReadMore.
+//
+//export goloop_read_more
+func goloop_read_more(handle C.int64_t, fd C.int32_t, gen C.uint32_t) (n C.int32_t) {
+	defer func() {
+		if r := recover(); r != nil {
+			keep(r)
+			n = panicked
+		}
+	}()
+	b := engines.find(int64(handle))
+	if b == nil {
+		return -C.int32_t(syscall.EBADF)
+	}
+	if b.engine.ReadMore(int32(fd), uint32(gen)) {
+		return 1
+	}
+	return 0
+}
+
 // goloop_signal_fd is where signal.set_wakeup_fd lets signals write.
 //
 //export goloop_signal_fd

@@ -88,6 +88,9 @@ func TestTurnAndRead(t *testing.T) {
 	if n := c.turn(nil, loop.TurnWait); n != 1 || c.completions[0].Kind != loop.Readable {
 		t.Fatalf("goloop_turn = %d: %+v", n, c.completions[0])
 	}
+	if n := c.readMore(int32(a), 1); n != 0 {
+		t.Errorf("goloop_read_more before a read = %d", n)
+	}
 	if n := c.read(int32(a), 1, p); n != 6 || string(p[:6]) != "direct" {
 		t.Errorf("goloop_read = %d: %q", n, p)
 	}
@@ -206,7 +209,7 @@ func TestStaleHandle(t *testing.T) {
 		_, stats := stale.stats()
 		for name, rc := range map[string]int{
 			"turn": stale.turn(nil, loop.TurnWait), "submit": stale.submit(loop.Submission{Op: loop.OpPanic}),
-			"read": stale.read(0, 1, make([]byte, 1)), "signal_fd": stale.signalFd(), "stats": stats, "close": stale.close(),
+			"read": stale.read(0, 1, make([]byte, 1)), "read_more": stale.readMore(0, 1), "signal_fd": stale.signalFd(), "stats": stats, "close": stale.close(),
 		} {
 			if rc != -int(syscall.EBADF) {
 				t.Errorf("goloop_%s of handle %d = %d, want -EBADF", name, handle, rc)

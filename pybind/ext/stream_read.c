@@ -157,6 +157,27 @@ static int read_direct(StreamObject *t, Py_ssize_t hint) {
     return rc;
 }
 
+/* 1: the stream, whose last read its protocol has, is to be read once more; 0; -1 with an exception. */
+static int reads_more(StreamObject *t) {
+    LoopObject *loop = t->loop;
+    if (!reads(t) || t->paused || t->held) return 0;
+    if (engine_usable(loop) < 0) return -1;
+    loop->in_turn = true; /* other threads keep away from the engine */
+    int32_t more = loop->api->read_more(loop->engine, t->fd, t->gen);
+    loop->in_turn = false;
+    return more < 0 ? engine_error(loop, more) : more;
+}
+
+/* Reads, as often as the engine says. */
+static int read_row(StreamObject *t, Py_ssize_t hint) {
+    int rc;
+    do {
+        rc = read_direct(t, hint);
+        if (rc == 0) rc = reads_more(t);
+    } while (rc > 0);
+    return rc;
+}
+
 /* An exit left eof_received: the next run tells it again, as asyncio's selector does. */
 static int tell_again(StreamObject *t, PyObject *exit) {
     t->eof_held = true;
@@ -249,7 +270,7 @@ static int on_read(StreamObject *t, const gl_cqe *c) {
     PyObject *context = new_entered(TRANSPORT(t));
     if (!context) return read_failed(t);
     int rc = c->kind == GL_DATA       ? on_data(t, (const char *)(uintptr_t)c->ptr, (Py_ssize_t)c->len)
-             : c->kind == GL_READABLE ? read_direct(t, (Py_ssize_t)c->len)
+             : c->kind == GL_READABLE ? read_row(t, (Py_ssize_t)c->len)
                                       : give_eof(t);
     steal_entered(context);
     return rc;
