@@ -126,9 +126,10 @@ type Engine struct {
 	fewest    int           // sockets that make a batch
 	choice    uint64        // counts the batches that were considered
 
-	start   func(func()) error // StartThread
-	lookups *lookups           // nil without a Resolver
-	onChild ChildServer        // of OpChild, or nil
+	start    func(func()) error // StartThread
+	lookups  *lookups           // nil without a Resolver
+	onChild  ChildServer        // of OpChild, or nil
+	children atomic.Int64       // that it watches
 
 	stats  Stats // beside what is hot of meters
 	meters Meters
@@ -359,6 +360,9 @@ type ChildServer interface {
 
 // OnChild sets who does so. Without one the operation is refused with EINVAL.
 func (e *Engine) OnChild(server ChildServer) { e.onChild = server }
+
+// CountChildren is for the ChildServer: how many it watches from now on.
+func (e *Engine) CountChildren(n int) { e.children.Store(int64(n)) }
 
 // Complete appends a completion; what finds no room waits for the next turn.
 func (e *Engine) Complete(c Completion) {

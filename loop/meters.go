@@ -136,7 +136,7 @@ type Census struct {
 	Streams, Pipes, Datagrams, Servers, Watched int
 	Paused                                      int   // streams and datagram sockets that are not read
 	QueuedBytes                                 int64 // that wait to be written
-	Timers, Lookups                             int
+	Timers, Lookups, Children                   int
 }
 
 // Peer is one transport.
@@ -189,7 +189,7 @@ func (e *Engine) Observe(peers bool) (o Observation, ok bool) {
 	if f := e.fresh; f != nil {
 		o.Census.Timers += int(f.Live)
 	}
-	o.Census.Lookups = e.Lookups()
+	o.Census.Lookups, o.Census.Children = e.Lookups(), int(e.children.Load())
 	return o, true
 }
 

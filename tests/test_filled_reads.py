@@ -14,7 +14,9 @@ PATTERN = bytes(range(251)) * (12 * READ // 251)  # a loss or a repeat is seen
 MOST = 4  # reads in a row
 
 PROTOCOLS = pytest.mark.parametrize("kind", ["protocol", "buffered"])
-PIECES = pytest.mark.parametrize("number", range(2, 2 * MOST + 2))  # of the first, no loop knows what to expect
+PIECES = pytest.mark.parametrize(
+    "number", range(2, 2 * MOST + 2)
+)  # of the first, no loop knows what to expect
 
 
 def sink(kind, act, **options):

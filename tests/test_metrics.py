@@ -86,6 +86,21 @@ def test_transports_are_counted_by_kind(loop):
     assert (after.streams, after.servers, after.datagrams, after.watched) == (0, 0, 0, 0)
 
 
+def test_children_are_counted(loop):
+    async def main():
+        children = [
+            await asyncio.create_subprocess_exec("cat", stdin=asyncio.subprocess.PIPE) for _ in range(3)
+        ]
+        counts = [loop.metrics().children]
+        for child in children:
+            child.stdin.close()
+            await child.wait()
+            counts.append(loop.metrics().children)
+        return counts
+
+    assert loop.run_until_complete(main()) == [3, 2, 1, 0]
+
+
 def test_what_is_written_at_once_is_counted(loop):
     """The extension makes the system call itself, and no turn of the engine follows."""
     near, far = socket.socketpair()

@@ -102,6 +102,7 @@ func (c *Children) add(pid int, user uint64, sigchld bool) error {
 	}
 	p := &Process{children: c, pid: pid, user: user}
 	c.processes[user] = p
+	c.count()
 	err := c.watch(p, sigchld)
 	if errors.Is(err, syscall.ESRCH) {
 		c.tell(p, lost)
@@ -109,9 +110,13 @@ func (c *Children) add(pid int, user uint64, sigchld bool) error {
 	}
 	if err != nil {
 		delete(c.processes, user)
+		c.count()
 	}
 	return err
 }
+
+// count tells the engine how many there are, for who observes it.
+func (c *Children) count() { c.engine.CountChildren(len(c.processes)) }
 
 // maxPid is the largest number that pid_t holds.
 const maxPid = 1<<31 - 1
@@ -127,6 +132,7 @@ func (c *Children) remove(user uint64) bool {
 
 func (c *Children) forget(p *Process) {
 	delete(c.processes, p.user)
+	c.count()
 	p.watcher.RemoveChildHandler(p)
 }
 

@@ -458,20 +458,24 @@ func TestChildSubmissions(t *testing.T) {
 	for _, test := range []struct {
 		s    loop.Submission
 		want syscall.Errno
+		left int // of them watched
 	}{
-		{loop.Submission{Flags: 0}, syscall.EINVAL},
-		{loop.Submission{Flags: 99}, syscall.EINVAL},
-		{loop.Submission{Flags: loop.ChildAdd, Len: -1}, syscall.EINVAL},
-		{loop.Submission{Flags: loop.ChildScan}, 0},
-		{loop.Submission{Flags: loop.ChildRemove, User: 4}, syscall.ESRCH},
-		{loop.Submission{Flags: loop.ChildKill, User: 4}, syscall.ESRCH},
-		{loop.Submission{Flags: loop.ChildAdd, User: 4, Len: int64(c.pid)}, 0},
-		{loop.Submission{Flags: loop.ChildAdd, User: 4, Len: int64(c.pid)}, syscall.EEXIST},
-		{loop.Submission{Flags: loop.ChildKill, User: 4, Fd: int32(syscall.SIGTERM)}, 0},
-		{loop.Submission{Flags: loop.ChildRemove, User: 4}, 0},
+		{loop.Submission{Flags: 0}, syscall.EINVAL, 0},
+		{loop.Submission{Flags: 99}, syscall.EINVAL, 0},
+		{loop.Submission{Flags: loop.ChildAdd, Len: -1}, syscall.EINVAL, 0},
+		{loop.Submission{Flags: loop.ChildScan}, 0, 0},
+		{loop.Submission{Flags: loop.ChildRemove, User: 4}, syscall.ESRCH, 0},
+		{loop.Submission{Flags: loop.ChildKill, User: 4}, syscall.ESRCH, 0},
+		{loop.Submission{Flags: loop.ChildAdd, User: 4, Len: int64(c.pid)}, 0, 1},
+		{loop.Submission{Flags: loop.ChildAdd, User: 4, Len: int64(c.pid)}, syscall.EEXIST, 1},
+		{loop.Submission{Flags: loop.ChildKill, User: 4, Fd: int32(syscall.SIGTERM)}, 0, 1},
+		{loop.Submission{Flags: loop.ChildRemove, User: 4}, 0, 0},
 	} {
 		if errno := submit(test.s); errno != test.want {
 			t.Errorf("%+v: %v, want %v", test.s, errno, test.want)
+		}
+		if o, _ := e.Observe(false); o.Census.Children != test.left {
+			t.Errorf("%+v leaves %d children, want %d", test.s, o.Census.Children, test.left)
 		}
 	}
 	if _, err := syscall.Wait4(c.pid, nil, 0, nil); err != nil {

@@ -28,6 +28,7 @@ var measures = []measure{
 	{"goloop_timers_cancelled_total", "counter", "Timers that were cancelled after the engine had taken them.", func(s *loops.Snapshot) float64 { return float64(s.TimersGone) }},
 	{"goloop_paused_transports", "gauge", "Transports that are not read.", func(s *loops.Snapshot) float64 { return float64(s.Paused) }},
 	{"goloop_lookups", "gauge", "Names that are being looked up.", func(s *loops.Snapshot) float64 { return float64(s.Lookups) }},
+	{"goloop_children", "gauge", "Child processes that are watched.", func(s *loops.Snapshot) float64 { return float64(s.Children) }},
 	{"goloop_queued_bytes", "gauge", "Bytes that transports have taken and the kernel has not.", func(s *loops.Snapshot) float64 { return float64(s.QueuedBytes) }},
 	{"goloop_accepts_total", "counter", "Connections accepted.", func(s *loops.Snapshot) float64 { return float64(s.Accepts) }},
 	{"goloop_accept_failures_total", "counter", "Failures of accept(2), such as for want of descriptors.", func(s *loops.Snapshot) float64 { return float64(s.AcceptFailures) }},

@@ -37,6 +37,7 @@ type Snapshot struct {
 	Watched        int       `json:"watched"`
 	Paused         int       `json:"paused"`
 	Lookups        int       `json:"lookups"`
+	Children       int       `json:"children"`
 	QueuedBytes    int64     `json:"queued_bytes"`
 	Accepts        uint64    `json:"accepts"`
 	AcceptFailures uint64    `json:"accept_failures"`
@@ -122,7 +123,7 @@ func Take(l Loop) (s Snapshot, ok bool) {
 	s.Lag = quantiles(lag)
 	s.Timers, s.TimersAdded, s.TimersFired, s.TimersGone = c.Timers, st.TimersAdded+p.Late.Total(), st.TimersFired+p.Late.Total(), st.TimersCancelled
 	s.Streams, s.Pipes, s.Datagrams, s.Servers, s.Watched = c.Streams, c.Pipes, c.Datagrams, c.Servers, c.Watched
-	s.Paused, s.Lookups, s.QueuedBytes = c.Paused, c.Lookups, c.QueuedBytes
+	s.Paused, s.Lookups, s.Children, s.QueuedBytes = c.Paused, c.Lookups, c.Children, c.QueuedBytes
 	s.Accepts, s.AcceptFailures = st.Accepts, m.AcceptFailures
 	s.Reads, s.ReadBytes, s.Writes, s.WriteBytes = st.Reads, st.ReadBytes, st.Writes, st.WriteBytes
 	s.Submissions, s.Completions, s.FullRings, s.Batches = st.Submissions, st.Completions, st.Overflowing, st.Batches

@@ -71,6 +71,9 @@ class Metrics:
     paused: int
     """Transports that are not read, for they were paused."""
     lookups: int
+    """Names that are being looked up."""
+    children: int
+    """Child processes that are watched."""
     queued_bytes: int
     """What transports have taken and the kernel has not."""
     accepts: int

@@ -125,6 +125,7 @@ _INSTRUMENTS: list[tuple[str, str, str, str, _Value]] = [
     ("goloop.servers", _UP_DOWN, "{socket}", "Listening sockets.", _one("servers")),
     ("goloop.watched", _UP_DOWN, "{descriptor}", "Descriptors that wait.", _one("watched")),
     ("goloop.lookups", _UP_DOWN, "{lookup}", "Lookups under way.", _one("lookups")),
+    ("goloop.children", _UP_DOWN, "{process}", "Child processes that are watched.", _one("children")),
     ("goloop.queued", _UP_DOWN, "By", "Written, and not with the kernel.", _one("queued_bytes")),
     ("goloop.accepts", _COUNTER, "{connection}", "Connections that came.", _one("accepts")),
     ("goloop.accepts.failed", _COUNTER, "{failure}", "Failures to accept.", _one("accept_failures")),
