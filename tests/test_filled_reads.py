@@ -2,7 +2,11 @@
 
 import asyncio
 import contextlib
+import fcntl
+import os
 import socket
+import struct
+import termios
 import time
 
 import pytest
@@ -164,6 +168,112 @@ def test_an_exit_loses_nothing(loop, run, tcp_pair, kind, number):
     assert protocol.pieces == number
     run(task)
     assert protocol.data == PATTERN
+
+
+@PIECES
+def test_a_stopped_loop_reads_no_more(loop, run, tcp_pair, number):
+    def act(protocol, piece):
+        if piece == number:
+            loop.stop()
+
+    async def main():
+        async with flooded(loop, tcp_pair, protocol):
+            assert await protocol.lost() is None
+
+    protocol = sink("protocol", act)
+    task = loop.create_task(main())
+    loop.run_forever()
+    assert protocol.pieces == number
+    run(task)
+    assert protocol.data == PATTERN
+
+
+@PIECES
+def test_a_forked_child_that_stops_leaves_the_loop(loop, run, tcp_pair, number):
+    def act(protocol, piece):
+        if piece == number:
+            children.append(os.fork())
+            loop.stop()
+
+    async def main():
+        async with flooded(loop, tcp_pair, protocol):
+            assert await protocol.lost() is None
+
+    children = []
+    protocol = sink("protocol", act)
+    task = loop.create_task(main())
+    code = 1
+    try:
+        loop.run_forever()
+        code = 0
+    finally:
+        if children == [0]:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
+    run(task)
+    assert protocol.data == PATTERN
+
+
+@PIECES
+def test_the_next_owner_of_the_number_keeps_its_bytes(loop, run, tcp_pair, errors, number):
+    """The program closes the socket under its transport, whose number is another socket's at once."""
+
+    def act(protocol, piece):
+        if piece == number:
+            fd = protocol.transport.get_extra_info("socket").fileno()
+            ours.close()
+            heirs.append(other.dup())
+            assert heirs[0].fileno() == fd
+            loop.call_soon(protocol.transport.abort)
+
+    async def main():
+        other_peer.send(b"of the heir")
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+        sending = loop.create_task(loop.sock_sendall(peer, PATTERN))
+        await loop.create_connection(lambda: protocol, sock=ours)
+        await protocol.lost()
+        sending.cancel()
+        assert protocol.pieces == number
+        assert await loop.sock_recv(other, 100) == b"of the heir"
+
+    heirs = []
+    ours, peer = tcp_pair()
+    other, other_peer = tcp_pair()
+    protocol = sink("protocol", act)
+    run(main())
+    for heir in heirs:
+        heir.close()
+
+
+def test_a_socket_that_another_process_made_blocking(loop, run, tcp_pair):
+    """As a child does whose standard input it is: the file's flags are shared."""
+
+    async def main():
+        ours, peer = tcp_pair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+        protocol = sink("protocol", lambda *_: None)
+        transport, _ = await loop.create_connection(lambda: protocol, sock=ours)
+        with ours.dup() as shared:
+            shared.setblocking(True)
+            for sent in range(1, 6):  # from the second on, the one read is filled and finds no more
+                transport.pause_reading()
+                await loop.sock_sendall(peer, PATTERN[:READ])
+                while unread(shared) < READ:
+                    await asyncio.sleep(0)
+                transport.resume_reading()
+                await protocol.received(sent * READ)
+            shared.setblocking(False)
+        transport.abort()
+        await protocol.lost()
+
+    run(main(), 5)
+
+
+def unread(sock):
+    """How many bytes a socket has."""
+    return struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, bytes(4)))[0]
 
 
 def longest_wait(loop, run, tcp_pair, kind, work):

@@ -15,7 +15,7 @@ func ClockSource() string { return "" }
 // SendRoom is known of Linux only.
 func SendRoom(int32) int64 { return -1 }
 
-// Recv is recv(2) of up to n bytes to address p.
+// Recv is recv(2) of up to n bytes to address p. It never waits, though another process may have made the socket blocking.
 func Recv(fd int32, p uintptr, n int) (int, syscall.Errno) {
 	if Faults {
 		var errno syscall.Errno
@@ -23,7 +23,7 @@ func Recv(fd int32, p uintptr, n int) (int, syscall.Errno) {
 			return -1, errno
 		}
 	}
-	r, _, errno := syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), p, uintptr(n))
+	r, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(fd), p, uintptr(n), syscall.MSG_DONTWAIT, 0, 0)
 	return int(r), errno
 }
 

@@ -24,7 +24,8 @@ func ClockSource() string {
 	return strings.TrimSpace(string(name[:n]))
 }
 
-// Recv is recv(2) of up to n bytes to address p, which is cheaper than read(2) of a socket.
+// Recv is recv(2) of up to n bytes to address p, which is cheaper than read(2) of a socket. It never waits, though another process
+// may have made the socket blocking.
 func Recv(fd int32, p uintptr, n int) (int, syscall.Errno) {
 	if Faults {
 		var errno syscall.Errno
@@ -32,11 +33,11 @@ func Recv(fd int32, p uintptr, n int) (int, syscall.Errno) {
 			return -1, errno
 		}
 	}
-	r, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(fd), p, uintptr(n), 0, 0, 0)
+	r, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(fd), p, uintptr(n), syscall.MSG_DONTWAIT, 0, 0)
 	return int(r), errno
 }
 
-// Send is send(2) of n bytes from address p, without SIGPIPE.
+// Send is send(2) of n bytes from address p, without waiting and without SIGPIPE.
 func Send(fd int32, p uintptr, n int) (int, syscall.Errno) {
 	if Faults {
 		var errno syscall.Errno
@@ -44,7 +45,7 @@ func Send(fd int32, p uintptr, n int) (int, syscall.Errno) {
 			return -1, errno
 		}
 	}
-	r, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), p, uintptr(n), syscall.MSG_NOSIGNAL, 0, 0)
+	r, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, uintptr(fd), p, uintptr(n), syscall.MSG_NOSIGNAL|syscall.MSG_DONTWAIT, 0, 0)
 	return int(r), errno
 }
 
@@ -77,7 +78,7 @@ func Sendto(fd int32, p, n, name, nameLength uintptr) syscall.Errno {
 	return errno
 }
 
-// Sendmsg is sendmsg(2) to a connected socket, without SIGPIPE.
+// Sendmsg is sendmsg(2) to a connected socket, without waiting and without SIGPIPE.
 func Sendmsg(fd int32, h *unix.Msghdr) (int, syscall.Errno) {
 	if Faults {
 		v, count, errno := askVector("sendmsg", int(fd), (*Iovec)(unsafe.Pointer(h.Iov)), int(h.Iovlen))
@@ -87,7 +88,7 @@ func Sendmsg(fd int32, h *unix.Msghdr) (int, syscall.Errno) {
 		h.Iov = (*unix.Iovec)(unsafe.Pointer(v))
 		h.SetIovlen(count)
 	}
-	r, _, errno := syscall.RawSyscall(syscall.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(h)), syscall.MSG_NOSIGNAL)
+	r, _, errno := syscall.RawSyscall(syscall.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(h)), syscall.MSG_NOSIGNAL|syscall.MSG_DONTWAIT)
 	return int(r), errno
 }
 

@@ -82,6 +82,7 @@ static PyObject *arrival_call(PyObject *self, PyObject *args, PyObject *kwargs) 
     ArrivalObject *a = (ArrivalObject *)self;
     LoopObject *loop = (LoopObject *)PyTuple_GET_ITEM(args, 0);
     if (is_barred(loop, &a->c)) {
+        if (a->c.kind == GL_READABLE) Py_RETURN_NONE; /* the selector says it again: later it might read before what was read meanwhile */
         if (!loop->barred && !(loop->barred = PyList_New(0))) return NULL;
         return none_or_null(PyList_Append(loop->barred, self));
     }
@@ -89,9 +90,12 @@ static PyObject *arrival_call(PyObject *self, PyObject *args, PyObject *kwargs) 
     if (bytes_of(&c)) c.ptr = (uintptr_t)a->room;
     if (sender_of(&c)) c.user = (uintptr_t)(a->room + bytes_of(&a->c));
     a->c.kind = GL_NOTHING;
-    if (loop->hooks->dispatch(loop, &c) < 0) return NULL;
-    if (loop->attached && loop->hooks->make_accepted(loop, false) < 0) return NULL;
-    Py_RETURN_NONE;
+    gl_cqe *outer = loop->running;
+    if (!outer) loop->running = &c; /* a run within its callback is a nested one */
+    int rc = loop->hooks->dispatch(loop, &c);
+    if (rc == 0 && loop->attached) rc = loop->hooks->make_accepted(loop, false);
+    loop->running = outer;
+    return none_or_null(rc);
 }
 
 static void arrival_dealloc(PyObject *self) {

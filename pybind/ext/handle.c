@@ -228,6 +228,19 @@ int callback_failed(LoopObject *loop, PyObject *exception, PyObject *callback, P
     return rc;
 }
 
+/* For a context that cannot be entered, which it takes: what a transport has scheduled, as its connection_lost, runs in a copy where
+ * a callback of it is inside, for a nested run would lose it. NULL with an exception. */
+static __attribute__((noinline, cold)) PyObject *new_copy_entered(LoopObject *loop, PyObject *callback, PyObject *context) {
+    PyObject *owner = PyMethod_Check(callback) ? PyMethod_GET_SELF(callback) : NULL, *copy = NULL;
+    if (owner && PyObject_TypeCheck(owner, loop->state->types.Transport)) {
+        PyErr_Clear();
+        copy = PyContext_Copy(context);
+        if (copy && PyContext_Enter(copy) < 0) Py_CLEAR(copy);
+    }
+    Py_DECREF(context);
+    return copy;
+}
+
 HOT int run_callback(LoopObject *loop, PyObject *self) {
     HandleObject *h = (HandleObject *)self;
     if (loop->debug) {
@@ -245,7 +258,8 @@ HOT int run_callback(LoopObject *loop, PyObject *self) {
     Py_END_CRITICAL_SECTION();
     if (!callback) return 0;
     if (!context) context = new_context_to_run(loop, self, &snapshot);
-    if (context && PyContext_Enter(context) == 0) {
+    if (context && PyContext_Enter(context) < 0) context = new_copy_entered(loop, callback, context);
+    if (context) {
         result = PyObject_Vectorcall(callback, &PyTuple_GET_ITEM(args, 0), (size_t)PyTuple_GET_SIZE(args), NULL);
         if (PyContext_Exit(context) < 0) Py_CLEAR(result);
     }

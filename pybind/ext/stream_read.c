@@ -9,6 +9,7 @@
 #include "engine.h"
 #include "errors.h"
 #include "reader.h"
+#include "sending.h"
 #include "soon.h"
 
 /* What was read cannot be had, for want of memory: with a gap in it no stream goes on. */
@@ -157,11 +158,15 @@ static int read_direct(StreamObject *t, Py_ssize_t hint) {
     return rc;
 }
 
-/* 1: the stream, whose last read its protocol has, is to be read once more; 0; -1 with an exception. */
+/* 1: the stream, whose last read its protocol has, is to be read once more; 0; -1 with an exception. The callback may have closed
+ * the socket, stopped the loop, or be in a forked child: who goes on in spite of it meets that in the next turn. */
 static int reads_more(StreamObject *t) {
     LoopObject *loop = t->loop;
-    if (!reads(t) || t->paused || t->held) return 0;
-    if (engine_usable(loop) < 0) return -1;
+    if (!transport_owns_number(TRANSPORT(t))) { /* may run Python */
+        PyErr_Clear();
+        return 0;
+    }
+    if (!reads(t) || t->paused || t->held || loop->stopping || loop->engine <= 0 || !loop_is_ours(loop)) return 0;
     loop->in_turn = true; /* other threads keep away from the engine */
     int32_t more = loop->api->read_more(loop->engine, t->fd, t->gen);
     loop->in_turn = false;
