@@ -2,7 +2,7 @@ package loop
 
 import "time"
 
-// A row's bounds, chosen by measurement on TCP loopback (docs/rationale.md).
+// A row's bounds: as many as keep bulk uploads out of their slow mode (docs/rationale.md), for no longer than others may wait.
 const (
 	rowReads = 4
 	rowTime  = int64(200 * time.Microsecond)

@@ -61,6 +61,12 @@ async def flooded(loop, tcp_pair, protocol):
     await asyncio.gather(sending, return_exceptions=True)
 
 
+async def until_lost(loop, tcp_pair, protocol):
+    """All of PATTERN, and the clean end of its connection."""
+    async with flooded(loop, tcp_pair, protocol):
+        assert await protocol.lost() is None
+
+
 @PROTOCOLS
 def test_all_arrives(loop, run, tcp_pair, kind):
     async def main():
@@ -157,12 +163,8 @@ def test_an_exit_loses_nothing(loop, run, tcp_pair, kind, number):
         if piece == number:
             raise SystemExit
 
-    async def main():
-        async with flooded(loop, tcp_pair, protocol):
-            assert await protocol.lost() is None
-
     protocol = sink(kind, act)
-    task = loop.create_task(main())
+    task = loop.create_task(until_lost(loop, tcp_pair, protocol))
     with pytest.raises(SystemExit):
         run(task)
     assert protocol.pieces == number
@@ -176,12 +178,8 @@ def test_a_stopped_loop_reads_no_more(loop, run, tcp_pair, number):
         if piece == number:
             loop.stop()
 
-    async def main():
-        async with flooded(loop, tcp_pair, protocol):
-            assert await protocol.lost() is None
-
     protocol = sink("protocol", act)
-    task = loop.create_task(main())
+    task = loop.create_task(until_lost(loop, tcp_pair, protocol))
     loop.run_forever()
     assert protocol.pieces == number
     run(task)
@@ -195,13 +193,9 @@ def test_a_forked_child_that_stops_leaves_the_loop(loop, run, tcp_pair, number):
             children.append(os.fork())
             loop.stop()
 
-    async def main():
-        async with flooded(loop, tcp_pair, protocol):
-            assert await protocol.lost() is None
-
     children = []
     protocol = sink("protocol", act)
-    task = loop.create_task(main())
+    task = loop.create_task(until_lost(loop, tcp_pair, protocol))
     code = 1
     try:
         loop.run_forever()
