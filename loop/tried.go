@@ -11,6 +11,10 @@ import (
 // Write with FlagTried brings what is left, and from there on the engine writes. Calls that a test lets fail are the engine's.
 const HostTries = !sys.Faults
 
+// JoinMost is how many bytes of one writelines the host copies, so that one try of its own is enough for its pieces. To copy
+// more takes longer than the crossing that it saves (docs/rationale.md).
+const JoinMost = 1 << 14
+
 // submitTried settles a Write of which the host has tried what stands before it: it waits, or its stream fails.
 func (e *Engine) submitTried(d *descriptor, i int, s *Submission) {
 	errno := syscall.Errno(s.Res)

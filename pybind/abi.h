@@ -298,6 +298,7 @@ typedef struct gl_shared {
     int32_t flood;
 
     int32_t tries; /* 1: C tries itself to write what nothing waits before; 0: it leaves that to the engine */
+    int32_t join_most; /* bytes: so many of one writelines() it copies, to write them at once */
 
     int64_t high_water, low_water; /* limits of a new transport's write buffer, bytes */
 

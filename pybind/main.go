@@ -142,6 +142,7 @@ func (b *binding) publishRules() {
 	if loop.HostTries {
 		b.shared.tries = 1
 	}
+	b.shared.join_most = loop.JoinMost
 	b.shared.high_water, b.shared.low_water = loop.HighWater, loop.LowWater
 }
 

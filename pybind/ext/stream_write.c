@@ -2,6 +2,7 @@
 #include "stream.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -129,14 +130,18 @@ static int settle(StreamObject *t, bool gathers, int64_t bytes) {
     return transport_maybe_pause(TRANSPORT(t));
 }
 
-/* Takes bytes or what is like them. */
-static int queue(StreamObject *t, PyObject *data) {
-    PyObject *bytes = new_immutable(data);
-    if (!bytes) return -1;
+/* Steals. */
+static int queue_bytes(StreamObject *t, PyObject *bytes) {
     bool gathers = transport_gathers(TRANSPORT(t));
     Py_ssize_t n = PyBytes_GET_SIZE(bytes);
     if (!gathers && transport_sends_now(TRANSPORT(t)) && n) return send_now(t, bytes);
     return append(t, bytes) < 0 || settle(t, gathers, n) < 0 ? -1 : 0;
+}
+
+/* Takes bytes or what is like them. */
+static int queue(StreamObject *t, PyObject *data) {
+    PyObject *bytes = new_immutable(data);
+    return bytes ? queue_bytes(t, bytes) : -1;
 }
 
 /* Whether bytes can be taken. */
@@ -196,19 +201,45 @@ static PyObject *new_pieces(StreamObject *t, PyObject *lines) {
     return PyObject_CallMethodOneArg((PyObject *)t, t->loop->state->names._pieces, lines);
 }
 
+static PyObject *new_joined(PyObject *pieces, int64_t bytes) {
+    if (PyList_GET_SIZE(pieces) == 1) return Py_NewRef(PyList_GET_ITEM(pieces, 0));
+    PyObject *whole = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)bytes);
+    char *to = whole ? PyBytes_AS_STRING(whole) : NULL;
+    for (Py_ssize_t i = 0; whole && i < PyList_GET_SIZE(pieces); i++) {
+        PyObject *piece = PyList_GET_ITEM(pieces, i);
+        memcpy(to, PyBytes_AS_STRING(piece), (size_t)PyBytes_GET_SIZE(piece));
+        to += PyBytes_GET_SIZE(piece);
+    }
+    return whole;
+}
+
+/* Of pieces that leave now, a few bytes are copied, and written as one. */
+static int queue_joined(StreamObject *t, PyObject *pieces, int64_t bytes) {
+    PyObject *whole = new_joined(pieces, bytes);
+    return whole ? queue_bytes(t, whole) : -1;
+}
+
+static int queue_each(StreamObject *t, PyObject *pieces, int64_t bytes) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pieces); i++)
+        if (append(t, Py_NewRef(PyList_GET_ITEM(pieces, i))) < 0) return -1;
+    return settle(t, transport_gathers(TRANSPORT(t)), bytes);
+}
+
+static int queue_pieces(StreamObject *t, PyObject *pieces) {
+    int64_t bytes = 0;
+    Py_ssize_t n = PyList_GET_SIZE(pieces);
+    for (Py_ssize_t i = 0; i < n; i++) bytes += PyBytes_GET_SIZE(PyList_GET_ITEM(pieces, i));
+    bool joins = n == 1 || bytes <= t->loop->shared.join_most;
+    if (joins && !transport_gathers(TRANSPORT(t)) && transport_sends_now(TRANSPORT(t))) return queue_joined(t, pieces, bytes);
+    return queue_each(t, pieces, bytes);
+}
+
 /* All of them are good, or none is sent. */
 PyObject *stream_writelines(StreamObject *t, PyObject *lines) {
     PyObject *pieces = writable(t, "writelines") < 0 ? NULL : new_pieces(t, lines);
     if (!pieces) return NULL;
-    Py_ssize_t n = PyList_GET_SIZE(pieces);
-    int rc = n ? is_gone(t) : 1;
-    int64_t bytes = 0;
-    for (Py_ssize_t i = 0; rc == 0 && i < n; i++) {
-        PyObject *piece = PyList_GET_ITEM(pieces, i);
-        bytes += PyBytes_GET_SIZE(piece);
-        rc = append(t, Py_NewRef(piece));
-    }
-    if (rc == 0) rc = settle(t, transport_gathers(TRANSPORT(t)), bytes);
+    int rc = PyList_GET_SIZE(pieces) ? is_gone(t) : 1;
+    if (rc == 0) rc = queue_pieces(t, pieces);
     Py_DECREF(pieces);
     return none_or_null(rc);
 }
