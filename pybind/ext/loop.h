@@ -136,7 +136,7 @@ struct LoopObject {
     struct FdEntry *fds;
     int32_t fds_len;
 
-    PyObject *keywords; /* tasks.c: {"loop": the loop} while it runs, or NULL. Of its thread, without the guard, as: */
+    PyObject *keywords[2]; /* tasks.c: {"loop": the loop} while it runs, or NULL; with eager_start. Of its thread, without the guard, as: */
     PyObject *arguments; /* (None,) */
 
     /* names.c */

@@ -115,7 +115,8 @@ static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
     Py_VISIT(loop->module);
     Py_VISIT(loop->current_handle);
     Py_VISIT(loop->task_factory);
-    Py_VISIT(loop->keywords);
+    Py_VISIT(loop->keywords[0]);
+    Py_VISIT(loop->keywords[1]);
     Py_VISIT(loop->barred);
     Py_VISIT(loop->snapshot);
     Py_VISIT(loop->lent);
@@ -133,7 +134,8 @@ static int loop_traverse(LoopObject *loop, visitproc visit, void *arg) {
 static int loop_clear(LoopObject *loop) {
     Py_CLEAR(loop->current_handle);
     Py_CLEAR(loop->task_factory);
-    Py_CLEAR(loop->keywords);
+    Py_CLEAR(loop->keywords[0]);
+    Py_CLEAR(loop->keywords[1]);
     GUARD(loop->guard)
     steal_result(loop_close_engine(loop, NULL));
     UNGUARD
@@ -224,6 +226,7 @@ PyDoc_STRVAR(create_task_doc,
              "create_task($self, coro, **kwargs)\n--\n\n"
              "Run a coroutine in an asyncio.Task, or in what the task factory makes.");
 PyDoc_STRVAR(create_future_doc, "create_future($self, /)\n--\n\nAn asyncio.Future of this loop.");
+PyDoc_STRVAR(is_running_doc, "is_running($self, /)\n--\n\nWhether the loop runs, in whatever thread.");
 PyDoc_STRVAR(get_debug_doc, "get_debug($self, /)\n--\n\nWhether the loop is in debug mode.");
 PyDoc_STRVAR(run_once_doc, "_run_once($self, /)\n--\n\nTake one turn; called by run_forever, turns until stop().");
 PyDoc_STRVAR(readable_doc,
@@ -289,6 +292,7 @@ static PyMethodDef methods[] = {
     /* Any thread may call these. */
     METHOD("call_soon_threadsafe", method_call_soon_threadsafe, METH_FASTCALL | METH_KEYWORDS, call_soon_threadsafe_doc),
     METHOD("create_future", method_create_future, METH_NOARGS, create_future_doc),
+    METHOD("is_running", method_is_running, METH_NOARGS, is_running_doc),
     METHOD("get_debug", method_get_debug, METH_NOARGS, get_debug_doc),
     METHOD("time", loop_time, METH_NOARGS, time_doc),
     METHOD("_add_callback_signalsafe", method_add_callback_signalsafe, METH_O, NULL),

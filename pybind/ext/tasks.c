@@ -54,35 +54,45 @@ static void arguments_give_back(LoopObject *loop, PyObject *arguments) {
     Py_DECREF(coro);
 }
 
-/* class(loop=loop), class(coro, loop=loop). The C classes only read the dict of their keywords, so there is one for
- * all of a run, which the loop's thread alone uses: while there is none, nothing of ours keeps a loop alive. */
-static PyObject *new_instance(LoopObject *loop, PyObject *class, PyObject *coro) {
+/* {"loop": loop}, eager: {"loop": loop, "eager_start": True}. The C classes only read the dict of their keywords, so there is one
+ * for all of a run, which the loop's thread alone uses: while there is none, nothing of ours keeps a loop alive. NULL with an exception. */
+static PyObject *borrow_keywords(LoopObject *loop, bool eager) {
+    PyObject **kept = &loop->keywords[eager];
+    if (*kept) return *kept;
+    *kept = PyDict_New();
+    if (*kept && PyDict_SetItem(*kept, loop->state->names.loop, (PyObject *)loop) == 0 &&
+        (!eager || PyDict_SetItem(*kept, loop->state->names.eager_start, Py_True) == 0))
+        return *kept;
+    Py_CLEAR(*kept);
+    return NULL;
+}
+
+static bool runs_here(LoopObject *loop) { return atomic_load_explicit(&loop->runner, memory_order_relaxed) == own_thread(); }
+
+/* class(loop=loop), class(coro, loop=loop), of asyncio's C class in the loop's thread with eager_start=True as well. */
+static PyObject *new_instance(LoopObject *loop, PyObject *class, PyObject *coro, bool eager) {
     TaskImports *own = &loop->state->tasks;
-    if ((class != own->c_task && class != own->c_future) ||
-        atomic_load_explicit(&loop->runner, memory_order_relaxed) != own_thread()) {
+    if ((class != own->c_task && class != own->c_future) || !runs_here(loop)) {
         PyObject *argv[3] = {NULL, coro ? coro : (PyObject *)loop, (PyObject *)loop};
         return PyObject_Vectorcall(class, argv + 1, (coro ? 1 : 0) | PY_VECTORCALL_ARGUMENTS_OFFSET, own->loop_keyword);
     }
-    if (!loop->keywords && (!(loop->keywords = PyDict_New()) ||
-                            PyDict_SetItem(loop->keywords, loop->state->names.loop, (PyObject *)loop) < 0)) {
-        Py_CLEAR(loop->keywords);
-        return NULL;
-    }
+    PyObject *keywords = Py_XNewRef(borrow_keywords(loop, eager)); /* a nested run may end */
+    if (!keywords) return NULL;
     PyObject *arguments = coro ? new_arguments(loop, coro) : PyTuple_New(0), *instance = NULL;
     if (arguments) {
-        PyObject *keywords = Py_NewRef(loop->keywords); /* a nested run may end */
         instance = PyObject_Call(class, arguments, keywords);
-        Py_DECREF(keywords);
         if (coro)
             arguments_give_back(loop, arguments);
         else
             Py_DECREF(arguments);
     }
+    Py_DECREF(keywords);
     return instance;
 }
 
 void tasks_run_ended(LoopObject *loop) {
-    Py_CLEAR(loop->keywords);
+    Py_CLEAR(loop->keywords[0]);
+    Py_CLEAR(loop->keywords[1]);
     Py_CLEAR(loop->arguments);
 }
 
@@ -121,8 +131,9 @@ PyObject *method_create_task(LoopObject *loop, PyObject *const *args, Py_ssize_t
     if (class != state->tasks.c_task) Py_CLEAR(class); /* which may ask what was given: asyncio hands None on, too */
     if (!class) return call_base(loop, state->names.create_task, args, n, kwnames);
     PyObject *task = NULL, *keywords = NULL;
-    if (kept == 0)
-        task = new_instance(loop, class, args[0]);
+    bool eager = kept == 1 && names[0] == state->names.eager_start && argv[3] == Py_True && runs_here(loop);
+    if (kept == 0 || eager)
+        task = new_instance(loop, class, args[0], eager);
     else
         keywords = new_keywords(state, names, kept);
     if (keywords) task = PyObject_Vectorcall(class, argv + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, keywords);
@@ -136,13 +147,20 @@ PyObject *method_create_future(LoopObject *loop, PyObject *ignored) {
     State *state = loop->state;
     PyObject *class = !loop->debug && base_is_own(state) ? new_class(state->tasks.futures, state->names.Future) : NULL;
     if (!class) return call_base(loop, state->names.create_future, NULL, 0, NULL);
-    PyObject *future = new_instance(loop, class, NULL);
+    PyObject *future = new_instance(loop, class, NULL, false);
     Py_DECREF(class);
     return future;
 }
 
 PyObject *new_future(LoopObject *loop) {
     return PyObject_CallMethodNoArgs((PyObject *)loop, loop->state->names.create_future);
+}
+
+/* What decides is what asyncio's methods of running have set. */
+PyObject *method_is_running(LoopObject *loop, PyObject *ignored) {
+    (void)ignored;
+    PyObject *thread = __atomic_load_n(&loop->thread_id, __ATOMIC_RELAXED);
+    return PyBool_FromLong(thread && thread != Py_None);
 }
 
 PyObject *method_get_debug(LoopObject *loop, PyObject *ignored) {

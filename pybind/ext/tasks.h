@@ -1,4 +1,4 @@
-/* create_task and create_future. */
+/* create_task and create_future, and what tasks ask the loop. */
 #ifndef GOLOOP_TASKS_H
 #define GOLOOP_TASKS_H
 
@@ -12,6 +12,7 @@ PyObject *new_future(LoopObject *loop); /* by create_future(), whoever has defin
 /* Methods of the loop. */
 PyObject *method_create_task(LoopObject *loop, PyObject *const *args, Py_ssize_t n, PyObject *kwnames);
 PyObject *method_create_future(LoopObject *loop, PyObject *ignored);
+PyObject *method_is_running(LoopObject *loop, PyObject *ignored);
 PyObject *method_get_debug(LoopObject *loop, PyObject *ignored);
 
 #endif
