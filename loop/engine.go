@@ -91,6 +91,8 @@ type Engine struct {
 	clock  clock
 	looked int64 // Looked
 	waited bool  // it was asked with a timeout
+	parks  bool  // a wait gives the thread's P up
+	parked bool  // Parked
 	tempo  tempo
 	near   nearness
 
@@ -160,6 +162,7 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{sel: sel, compares: sel.Name() != "epoll", cq: o.Completions, arena: o.Arena, unbatched: o.Unbatched, silent: o.Unbatched, fewest: fewest, clock: processClock()}
+	e.parks = sel.SetQuiet(e.tempo.quiet())
 	e.timers.reserved = fewestTimers
 	e.dirty, e.batched, e.lapsed, e.deferred = e.places.dirty[:0], e.places.batched[:0], e.places.lapsed[:0], e.places.deferred[:0]
 	e.meters.sinceTick = e.clock.tick()
@@ -207,6 +210,9 @@ func (e *Engine) Deadline() int64 { return e.timers.deadline() }
 
 // Looked is when a turn was last done with the selector, by Now; 0 before the first.
 func (e *Engine) Looked() int64 { return e.looked }
+
+// Parked reports whether the last turn waited, and gave up the processor of Go's scheduler that the thread has meanwhile.
+func (e *Engine) Parked() bool { return e.parked }
 
 // Now is the engine's clock: nanoseconds of CLOCK_MONOTONIC, never ahead of it.
 func (e *Engine) Now() int64 { return e.clock.now() }

@@ -17,7 +17,7 @@ const (
 	// NearBytes: a stream that brings more in one read is not near.
 	NearBytes = 1 << 12
 	// NearTime is how long after the engine's own look the host may take such turns, in ns: behind slow callbacks they save
-	// nothing, and a thread that is away from Go for 10 ms has its monitor at work (pybind.yieldEvery).
+	// nothing, and a thread that is away from Go for 10 ms has its monitor at work (pybind/pace.go).
 	NearTime = 2_000_000
 
 	nearAfter  = 8       // turns in a row that brought near streams alone: the next may be the host's,

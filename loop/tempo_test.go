@@ -1,6 +1,12 @@
 package loop
 
-import "testing"
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"goloop/selector"
+)
 
 func TestTempo(t *testing.T) {
 	const soon, late = quietAfter, quietAfter + 1
@@ -33,6 +39,45 @@ func TestTempo(t *testing.T) {
 	} {
 		if changes := waits(step.waits, step.distance); changes != step.changes || tempo.quiet() != step.quiet {
 			t.Errorf("step %d: %d changes, then quiet: %v", i, changes, tempo.quiet())
+		}
+	}
+}
+
+// Of waits alone, of a loop that is quiet: one whose timers are due at each turn has not waited, and who tells a scheduler of it must not
+// take it for one that has.
+func TestParkedAfterTheWaitOfAQuietLoop(t *testing.T) {
+	for _, backend := range []string{"epoll", "poll"} {
+		if !slices.Contains(selector.Backends(), backend) {
+			continue
+		}
+		r := newRig(t, backend, settings{})
+		parks := backend == "epoll"
+		wait := func(length time.Duration) bool {
+			r.submit(Submission{Op: OpTimerAdd, Len: r.Now() + int64(length)})
+			r.turn(TurnWait)
+			return r.Parked()
+		}
+		if r.Parked() {
+			t.Errorf("%s: it has parked before its first turn", backend)
+		}
+		if got := wait(time.Millisecond); got != parks {
+			t.Errorf("%s: after a wait it has parked: %v", backend, got)
+		}
+		if wait(0) {
+			t.Errorf("%s: with a timer that was due it has parked", backend)
+		}
+		r.turn(TurnPoll)
+		if r.Parked() {
+			t.Errorf("%s: it has parked without a wait", backend)
+		}
+		for range 3 * busyAfter {
+			wait(time.Microsecond)
+		}
+		if r.tempo.quiet() {
+			continue // the machine was slow
+		}
+		if wait(time.Millisecond) {
+			t.Errorf("%s: a busy one has parked", backend)
 		}
 	}
 }

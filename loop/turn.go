@@ -260,8 +260,9 @@ func (e *Engine) ask(flags TurnFlags) error {
 		err = e.selectOnce(flags)
 	}
 	e.looked = e.clock.now()
+	e.parked = e.waited && e.parks
 	if e.waited && e.tempo.ended(e.looked) {
-		e.sel.SetQuiet(e.tempo.quiet())
+		e.parks = e.sel.SetQuiet(e.tempo.quiet())
 	}
 	return err
 }

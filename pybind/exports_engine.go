@@ -74,7 +74,7 @@ func goloop_turn(handle C.int64_t, flags C.uint32_t) (n C.int32_t) {
 	if b == nil {
 		return -C.int32_t(syscall.EBADF)
 	}
-	b.pace()
+	b.keepPace()
 	b.learn()
 	b.shared.unasked = 0 // begins anew
 	count, err := b.engine.Turn(submissions(b.shared.sq, b.shared.sq_len), loop.TurnFlags(flags))

@@ -13,10 +13,8 @@ import "C"
 import (
 	"errors"
 	"math"
-	"runtime"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -38,9 +36,9 @@ type binding struct {
 	signals  *unixevents.Signals
 	children *unixevents.Children
 	shared   *C.gl_shared
-	yielded  int64       // by Looked
+	pace     pace
 	idled    int64       // by Looked: when it last let C give back memory
-	thread   C.uintptr_t // of the turn in which it yielded
+	thread   C.uintptr_t // of the last turn for which pace has looked
 
 	seen sync.Mutex // held by who reads shared from elsewhere; nil once the engine closes
 }
@@ -75,42 +73,6 @@ func errnoOf(err error) int {
 		return -int(syscall.EBADF)
 	}
 	return -int(syscall.EINVAL)
-}
-
-// yieldEvery keeps the runtime's monitor from taking our P: it does so when a P
-// has scheduled nothing for 10 ms, which a thread that only makes exported calls
-// never does by itself. The time is the last turn's, which saves a reading of the clock
-// and leaves room for two turns of 2 ms.
-const yieldEvery = int64(6 * time.Millisecond)
-
-// lastYield is the last of all bindings, where and when. Threads that run at once may mix the two up: then one
-// yields too often, or late by a turn.
-var lastYield struct {
-	thread atomic.Uint64
-	looked atomic.Int64
-}
-
-func (b *binding) pace() {
-	looked := b.engine.Looked()
-	if looked-b.yielded <= yieldEvery {
-		return
-	}
-	thread := thisThread()
-	if thread != b.thread {
-		from := b.thread
-		b.thread = thread
-		provide(move(from, thread))
-	}
-	if b.yielded == 0 && lastYield.thread.Load() == uint64(thread) { // what counts is the thread, not its loop
-		b.yielded = lastYield.looked.Load()
-		if looked-b.yielded <= yieldEvery {
-			return
-		}
-	}
-	b.yielded = looked
-	lastYield.thread.Store(uint64(thread))
-	lastYield.looked.Store(looked)
-	runtime.Gosched()
 }
 
 // idleEvery is how often C gives back memory: a busy process has its crowd again by then.

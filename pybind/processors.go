@@ -73,7 +73,7 @@ func goloop_start(procs C.int32_t) (rc C.int32_t) {
 // long as the loop lives, which costs a loop of 8,000 requests a second 40 % more processor time.
 func startWith(has, most int) int { return min(max(has, C.GL_START_PROCS_LEAST), most) }
 
-// threads counts the engines that take their turns in each thread: what binding.pace has seen last.
+// threads counts the engines that take their turns in each thread: what binding.keepPace has seen last.
 var threads struct {
 	mu      sync.Mutex // guards engines
 	engines map[C.uintptr_t]int

@@ -85,7 +85,10 @@ func (s *epoll) Fd() int { return s.epfd }
 
 func (s *epoll) Woken() bool { return s.woken }
 
-func (s *epoll) SetQuiet(quiet bool) { s.quiet = quiet }
+func (s *epoll) SetQuiet(quiet bool) (parks bool) {
+	s.quiet = quiet
+	return quiet
+}
 
 func (s *epoll) Bell() (word *uint32, silent uint32) {
 	if s.shut || s.stale || !s.bell.listen(s.epfd) {

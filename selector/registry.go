@@ -115,7 +115,7 @@ func (r *registry) maySelect(events []Event) error {
 }
 
 // SetQuiet is of no use to a backend that has none of its own.
-func (r *registry) SetQuiet(bool) {}
+func (r *registry) SetQuiet(bool) bool { return false }
 
 // Bell is nil for a backend that has none of its own.
 func (r *registry) Bell() (*uint32, uint32) { return nil, 0 }

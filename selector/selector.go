@@ -96,8 +96,9 @@ type Selector interface {
 	Select(events []Event, timeout time.Duration) (int, error)
 
 	// SetQuiet tells whether the waits to come are expected to last: of one that does,
-	// Select may cost less if it costs more at both ends. A new Selector expects it.
-	SetQuiet(quiet bool)
+	// Select may cost less if it costs more at both ends. A new Selector expects it. The answer: whether
+	// such a wait gives up the processor of Go's scheduler that the thread has.
+	SetQuiet(quiet bool) (parks bool)
 
 	// Bell returns a word of memory and what it holds while Select would find nothing: once it holds anything else, look.
 	// That holds from the call until the next Select, and the word can be read at any time. nil: this backend, or the system, cannot

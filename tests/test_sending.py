@@ -38,6 +38,34 @@ def test_writelines_to_an_idle_stream_has_left_when_it_returns(loop, run, tcp_pa
     run(main())
 
 
+@pytest.mark.parametrize("pieces", [1, 2, 7])
+def test_writelines_of_which_the_kernel_takes_a_part_arrives_whole_and_in_order(
+    loop, run, socket_pair, pieces
+):
+    async def main():
+        ours, peer = socket_pair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        transport, protocol = await loop.create_connection(Recorder, sock=ours)
+        written = got = b""
+        for number in range(100):
+            lines = [bytes([number, piece]) * 450 for piece in range(pieces)]
+            transport.writelines(lines)
+            written += b"".join(lines)
+            if number % 10 == 5:  # the next is the first that finds room
+                got += kernel_has(peer)
+                await turns(2)
+        assert transport.get_write_buffer_size() > 0
+        peer.setblocking(False)
+        while len(got) < len(written):
+            got += await loop.sock_recv(peer, 65536)
+        assert got == written
+        assert transport.get_write_buffer_size() == 0
+        transport.close()
+        await protocol.lost()
+
+    run(main())
+
+
 def test_write_in_connection_made_has_left_when_it_returns(loop, run):
     async def main():
         with socket.socket() as client:

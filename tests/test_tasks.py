@@ -77,6 +77,25 @@ def test_create_task_starts_a_task_at_once_when_it_is_to_be_eager(loop, run, eag
 
 
 @pytest.mark.since("3.14")
+def test_eager_tasks_make_eager_tasks(loop, run):
+    async def nested(depth):
+        if depth:
+            task = loop.create_task(nested(depth - 1), eager_start=True)
+            assert task.done()
+            assert task.result() is task
+        return asyncio.current_task()
+
+    async def main():
+        for _ in range(3):
+            task = loop.create_task(nested(3), eager_start=True)
+            assert task.done()
+            assert task.result() is task
+            assert await loop.create_task(colour()) == "none"
+
+    run(main())
+
+
+@pytest.mark.since("3.14")
 def test_task_factory_is_given_every_keyword_of_create_task(loop, run):
     given = []
 

@@ -25,7 +25,9 @@ from rows import (
     startup,
     tasks,
     threadsafe,
+    ticks,
     timers,
+    writelines,
 )
 from rows.row import Row, Served
 
@@ -40,11 +42,13 @@ FAMILIES: list[Row] = [
     *startup.ROWS,
     *memory.ROWS,
     *idle.ROWS,
+    *ticks.ROWS,
     *processes.ROWS,
     *echo.ROWS,
     *datagram.ROWS,
     *open_loop.ROWS,
     *bulk.ROWS,
+    *writelines.ROWS,
     *pipes.ROWS,
     *request_close.ROWS,
     *connecting.ROWS,
