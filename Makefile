@@ -32,7 +32,7 @@ ARGS ?=
 	test-py-poll-short test-py-watchers test-hosts test-hosts-short soak soak-threads test-threads test-asan conformance \
 	conformance-short conformance-tornado conformance-short-tornado test-bench test-sdist test-sdist-bare suites \
 	test-nomemory test-nogil test-nogil-short test-sid conformance-sid lint lint-go lint-c lint-py lint-types lint-size \
-	fmt docs docs-look docs-img bench bench-field bench-wheel bench-guard wheels wheels-twice test-wheel test-wheels bench-observed \
+	fmt docs docs-look docs-img bench bench-field bench-wheel bench-profile bench-guard wheels wheels-twice test-wheel test-wheels bench-observed \
 	bench-guard-observed bench-observed-layouts clean
 
 help:
@@ -62,6 +62,7 @@ help:
 	@echo 'make bench     the benchmarks; ARGS="..." for benchmarks/run.py'
 	@echo 'make bench-field  the same on 3.14 beside all loops that there are, in the chroot of tools/sid; ARGS="--short" for an hour'
 	@echo 'make bench-wheel  a wheel as PyPI has it, beside goloop as it is built here; PY, ARGS'
+	@echo 'make bench-profile ROW=redis-get  where the processor time of a row goes, by library (perf); ARGS="--loops goloop,uvloop --rounds 3"'
 	@echo 'make bench-guard  instructions per operation (valgrind), which may not rise by 3 %; PY, ARGS=ARGS="--only echo", ARGS=--record'
 	@echo 'make bench-observed, bench-guard-observed, bench-observed-layouts  what metrics, watchdog and endpoint cost; by instructions; of many builds; PY, ARGS'
 	@echo 'make clean     take away everything that was built'
@@ -320,6 +321,10 @@ bench: pythons
 # The same on CPython 3.14, for which all of them have wheels, in the chroot of Debian sid; as root.
 bench-field:
 	tools/sid make bench PY=3.14 ARGS='--rounds 7 --seconds 0.5 --commit $(shell git describe --always --dirty) $(ARGS)'
+
+# Where the processor time of a row goes, by perf; as root.
+bench-profile: pythons
+	$(shell tools/find-python $(NEWEST)) benchmarks/profiled.py --row $(ROW) $(ARGS)
 
 # What zig compiles for PyPI, beside what `pip install .` compiles here.
 bench-wheel: pythons

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from harness.bench import Bench, Options
@@ -47,7 +47,7 @@ class Ticks(Timed):
 
     def measure(self, loop: Loop, bench: Bench) -> Sample:
         sample = super().measure(loop, bench)
-        return Sample(sample.cpu, sample.cpu, sample.extra)
+        return replace(sample, value=sample.cpu or 0.0)
 
 
 def row(period: int) -> Ticks:
