@@ -130,18 +130,14 @@ static int settle(StreamObject *t, bool gathers, int64_t bytes) {
     return transport_maybe_pause(TRANSPORT(t));
 }
 
-/* Steals. */
-static int queue_bytes(StreamObject *t, PyObject *bytes) {
+/* Takes bytes or what is like them. */
+static int queue(StreamObject *t, PyObject *data) {
+    PyObject *bytes = new_immutable(data);
+    if (!bytes) return -1;
     bool gathers = transport_gathers(TRANSPORT(t));
     Py_ssize_t n = PyBytes_GET_SIZE(bytes);
     if (!gathers && transport_sends_now(TRANSPORT(t)) && n) return send_now(t, bytes);
     return append(t, bytes) < 0 || settle(t, gathers, n) < 0 ? -1 : 0;
-}
-
-/* Takes bytes or what is like them. */
-static int queue(StreamObject *t, PyObject *data) {
-    PyObject *bytes = new_immutable(data);
-    return bytes ? queue_bytes(t, bytes) : -1;
 }
 
 /* Whether bytes can be taken. */
@@ -214,24 +210,18 @@ static PyObject *new_joined(PyObject *pieces, int64_t bytes) {
 }
 
 /* Of pieces that leave now, a few bytes are copied, and written as one. */
-static int queue_joined(StreamObject *t, PyObject *pieces, int64_t bytes) {
-    PyObject *whole = new_joined(pieces, bytes);
-    return whole ? queue_bytes(t, whole) : -1;
-}
-
-static int queue_each(StreamObject *t, PyObject *pieces, int64_t bytes) {
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pieces); i++)
-        if (append(t, Py_NewRef(PyList_GET_ITEM(pieces, i))) < 0) return -1;
-    return settle(t, transport_gathers(TRANSPORT(t)), bytes);
-}
-
 static int queue_pieces(StreamObject *t, PyObject *pieces) {
+    bool gathers = transport_gathers(TRANSPORT(t));
     int64_t bytes = 0;
     Py_ssize_t n = PyList_GET_SIZE(pieces);
     for (Py_ssize_t i = 0; i < n; i++) bytes += PyBytes_GET_SIZE(PyList_GET_ITEM(pieces, i));
-    bool joins = n == 1 || bytes <= t->loop->shared.join_most;
-    if (joins && !transport_gathers(TRANSPORT(t)) && transport_sends_now(TRANSPORT(t))) return queue_joined(t, pieces, bytes);
-    return queue_each(t, pieces, bytes);
+    if (!gathers && transport_sends_now(TRANSPORT(t)) && bytes && (n == 1 || bytes <= t->loop->shared.join_most)) {
+        PyObject *whole = new_joined(pieces, bytes);
+        return whole ? send_now(t, whole) : -1;
+    }
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (append(t, Py_NewRef(PyList_GET_ITEM(pieces, i))) < 0) return -1;
+    return settle(t, gathers, bytes);
 }
 
 /* All of them are good, or none is sent. */
